@@ -1,0 +1,4 @@
+//! Images in and out of files, photographs split by file, patches.
+
+mod plane;
+pub use plane::Plane;

@@ -1,0 +1,1 @@
+//! Forward operators, simulators and classical baselines.

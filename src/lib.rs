@@ -1,0 +1,15 @@
+//! Conditional variational diffusion models on hand-written WGSL.
+
+#![warn(missing_docs)]
+
+mod error;
+pub use error::{Error, Result};
+
+#[cfg(feature = "cli")]
+pub mod data;
+#[cfg(feature = "cli")]
+pub mod inverse;
+#[cfg(feature = "cli")]
+pub mod metrics;
+#[cfg(feature = "cli")]
+pub mod picture;
