@@ -3,6 +3,10 @@
 #![warn(missing_docs)]
 
 mod error;
+pub mod gpu;
+pub mod kernels;
+pub mod tape;
+pub mod tensor;
 pub use error::{Error, Result};
 
 #[cfg(feature = "cli")]

@@ -1,0 +1,299 @@
+//! Opening a device: which adapter, which features and limits, and what its errors become.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::pipeline::{Overrides, Pipeline, PipelineCache, Shader};
+use crate::{Error, Result};
+
+/// How to open a device.
+#[derive(Debug, Clone, Default)]
+pub struct OpenOptions {
+    /// Part of an adapter's name (case does not matter), or its number in [`adapters`]. `None` reads the environment
+    /// variable `CVDM_ADAPTER`, and without that takes the fastest kind there is: discrete, integrated, virtual, CPU.
+    pub adapter: Option<String>,
+    /// Compile shaders with wgpu's bounds checks and loop bounding. Off by default: the shaders are this crate's own
+    /// and are tested in both modes.
+    pub checked_shaders: bool,
+    /// Pretend that the adapter has no subgroup operations, so that the portable kernels run.
+    pub without_subgroups: bool,
+}
+
+/// What an adapter is, in words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AdapterSummary {
+    /// The name that the driver gives.
+    pub name: String,
+    /// Vulkan, Metal or DX12.
+    pub backend: String,
+    /// Discrete, integrated, virtual or CPU.
+    pub kind: String,
+    /// The driver and its version.
+    pub driver: String,
+}
+
+/// What the kernels may rely on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Caps {
+    /// Subgroup operations, with every subgroup at least 8 invocations wide.
+    pub subgroups: bool,
+    /// GPU timestamps on passes.
+    pub timestamps: bool,
+    /// The adapter is a CPU: it has few threads, and per-invocation loads are what costs.
+    pub software: bool,
+    /// Largest storage binding, in bytes.
+    pub max_binding: u64,
+    /// Largest buffer, in bytes.
+    pub max_buffer: u64,
+    /// Largest number of workgroups along one dimension of a dispatch.
+    pub max_workgroups: u32,
+}
+
+/// An open device with its pipelines. Cheap to clone; clones share everything.
+#[derive(Clone)]
+pub struct Gpu(Arc<Inner>);
+
+struct Inner {
+    device: wgpu::Device,
+    queue: wgpu::Queue,
+    summary: AdapterSummary,
+    caps: Caps,
+    pipelines: PipelineCache,
+    failure: Arc<Mutex<Option<Error>>>,
+}
+
+fn instance() -> wgpu::Instance {
+    // GL is left out: probing it prints warnings about XDG_RUNTIME_DIR on headless machines.
+    let mut descriptor = wgpu::InstanceDescriptor::new_without_display_handle();
+    descriptor.backends = wgpu::Backends::VULKAN | wgpu::Backends::METAL | wgpu::Backends::DX12;
+    descriptor.flags = wgpu::InstanceFlags::empty();
+    wgpu::Instance::new(descriptor)
+}
+
+fn summary(info: &wgpu::AdapterInfo) -> AdapterSummary {
+    let kind = match info.device_type {
+        wgpu::DeviceType::DiscreteGpu => "discrete GPU",
+        wgpu::DeviceType::IntegratedGpu => "integrated GPU",
+        wgpu::DeviceType::VirtualGpu => "virtual GPU",
+        wgpu::DeviceType::Cpu => "CPU (software)",
+        wgpu::DeviceType::Other => "other",
+    };
+    AdapterSummary {
+        name: info.name.clone(),
+        backend: format!("{:?}", info.backend),
+        kind: kind.into(),
+        driver: format!("{} {}", info.driver, info.driver_info).trim().to_string(),
+    }
+}
+
+fn found() -> Vec<wgpu::Adapter> {
+    let mut all = pollster::block_on(instance().enumerate_adapters(wgpu::Backends::all()));
+    all.sort_by_key(|a| match a.get_info().device_type {
+        wgpu::DeviceType::DiscreteGpu => 0,
+        wgpu::DeviceType::IntegratedGpu => 1,
+        wgpu::DeviceType::VirtualGpu => 2,
+        wgpu::DeviceType::Other => 3,
+        wgpu::DeviceType::Cpu => 4,
+    });
+    all
+}
+
+/// Every adapter of this machine, the one that [`Gpu::open`] prefers first.
+pub fn adapters() -> Vec<AdapterSummary> {
+    found().iter().map(|a| summary(&a.get_info())).collect()
+}
+
+fn choose(mut all: Vec<wgpu::Adapter>, wanted: Option<&str>) -> Result<wgpu::Adapter> {
+    if all.is_empty() {
+        return Err(Error::Device(
+            "no Vulkan, Metal or DX12 adapter was found. On a machine without a GPU install Mesa's software Vulkan \
+             (Debian and Ubuntu: apt-get install mesa-vulkan-drivers libvulkan1)"
+                .into(),
+        ));
+    }
+    let Some(wanted) = wanted else { return Ok(all.swap_remove(0)) };
+    let position = match wanted.parse::<usize>() {
+        Ok(number) => (number < all.len()).then_some(number),
+        Err(_) => all.iter().position(|a| a.get_info().name.to_lowercase().contains(&wanted.to_lowercase())),
+    };
+    match position {
+        Some(i) => Ok(all.swap_remove(i)),
+        None => {
+            let names: Vec<String> =
+                all.iter().enumerate().map(|(i, a)| format!("{i}: {}", a.get_info().name)).collect();
+            Err(Error::Device(format!("no adapter matches \"{wanted}\"; there are {}", names.join(", "))))
+        }
+    }
+}
+
+impl Gpu {
+    /// Opens a device.
+    ///
+    /// # Errors
+    /// [`Error::Device`] if there is no adapter, none that matches, it is a do-nothing one, or it refuses to open;
+    /// [`Error::Limit`] if it is too small for the kernels.
+    pub fn open(options: &OpenOptions) -> Result<Self> {
+        let from_environment = std::env::var("CVDM_ADAPTER").ok().filter(|v| !v.is_empty());
+        let adapter = choose(found(), options.adapter.as_deref().or(from_environment.as_deref()))?;
+        let info = adapter.get_info();
+        if info.backend == wgpu::Backend::Noop {
+            return Err(Error::Device("the adapter is wgpu's `noop`, which computes nothing".into()));
+        }
+        let limits = adapter.limits();
+        for (name, has, needs) in [
+            ("storage buffers a stage", limits.max_storage_buffers_per_shader_stage, 8),
+            ("invocations a workgroup", limits.max_compute_invocations_per_workgroup, 256),
+        ] {
+            if has < needs {
+                return Err(Error::Limit(format!("{name}: {has}, at least {needs} are needed ({})", info.name)));
+            }
+        }
+        let offered = adapter.features();
+        let wanted = wgpu::Features::SUBGROUP | wgpu::Features::TIMESTAMP_QUERY;
+        let (device, queue) = pollster::block_on(adapter.request_device(&wgpu::DeviceDescriptor {
+            label: Some("cvdm"),
+            required_features: offered & wanted,
+            required_limits: limits.clone(),
+            ..Default::default()
+        }))
+        .map_err(|e| Error::Device(format!("{} did not open: {e}", info.name)))?;
+
+        let failure: Arc<Mutex<Option<Error>>> = Arc::default();
+        let sink = failure.clone();
+        device.on_uncaptured_error(Arc::new(move |e: wgpu::Error| {
+            let error = match &e {
+                wgpu::Error::OutOfMemory { .. } => Error::OutOfMemory(
+                    "an allocation failed; use a smaller batch, image or network, or another adapter".into(),
+                ),
+                other => Error::Validation(other.to_string()),
+            };
+            sink.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+        }));
+        let sink = failure.clone();
+        device.set_device_lost_callback(move |reason, message| {
+            if reason != wgpu::DeviceLostReason::Destroyed {
+                let error = Error::DeviceLost(format!("{message}; start again from the last checkpoint"));
+                sink.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+            }
+        });
+        let caps = Caps {
+            subgroups: offered.contains(wgpu::Features::SUBGROUP)
+                && info.subgroup_min_size >= 8
+                && !options.without_subgroups,
+            timestamps: offered.contains(wgpu::Features::TIMESTAMP_QUERY),
+            software: info.device_type == wgpu::DeviceType::Cpu,
+            max_binding: limits.max_storage_buffer_binding_size,
+            max_buffer: limits.max_buffer_size,
+            max_workgroups: limits.max_compute_workgroups_per_dimension,
+        };
+        let pipelines = PipelineCache::new(options.checked_shaders);
+        Ok(Self(Arc::new(Inner { device, queue, summary: summary(&info), caps, pipelines, failure })))
+    }
+
+    /// What adapter this is.
+    pub fn summary(&self) -> &AdapterSummary {
+        &self.0.summary
+    }
+
+    /// What the kernels may rely on.
+    pub fn caps(&self) -> Caps {
+        self.0.caps
+    }
+
+    /// The wgpu device.
+    pub fn device(&self) -> &wgpu::Device {
+        &self.0.device
+    }
+
+    /// The wgpu queue.
+    pub fn queue(&self) -> &wgpu::Queue {
+        &self.0.queue
+    }
+
+    /// The pipeline of `shader` with these overrides: made once, then taken from the cache.
+    ///
+    /// # Errors
+    /// [`Error::Validation`] if wgpu refuses the shader.
+    pub fn pipeline(&self, shader: &'static Shader, overrides: &Overrides) -> Result<Arc<Pipeline>> {
+        let pipeline = self.0.pipelines.get(&self.0.device, shader, overrides);
+        self.check()?;
+        Ok(pipeline)
+    }
+
+    /// How many pipelines have been made.
+    pub fn pipeline_count(&self) -> usize {
+        self.0.pipelines.len()
+    }
+
+    /// A zeroed storage buffer of at least `bytes` bytes, rounded up to 16 so that shaders may read it as `vec4f`.
+    ///
+    /// # Errors
+    /// [`Error::Limit`] if it is larger than the adapter's limit, [`Error::OutOfMemory`] if the device has no room.
+    pub fn storage(&self, label: &str, bytes: u64) -> Result<wgpu::Buffer> {
+        let size = bytes.max(16).next_multiple_of(16);
+        let limit = self.0.caps.max_binding.min(self.0.caps.max_buffer);
+        if size > limit {
+            return Err(Error::Limit(format!(
+                "the tensor \"{label}\" needs {size} bytes, one binding of {} holds {limit}; use a smaller batch or image",
+                self.0.summary.name
+            )));
+        }
+        let usage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC | wgpu::BufferUsages::COPY_DST;
+        let buffer = self.0.device.create_buffer(&wgpu::BufferDescriptor {
+            label: Some(label),
+            size,
+            usage,
+            mapped_at_creation: false,
+        });
+        self.check()?;
+        Ok(buffer)
+    }
+
+    /// Waits until everything submitted is done.
+    ///
+    /// # Errors
+    /// Whatever went wrong on the device since the last check.
+    pub fn wait(&self) -> Result<()> {
+        self.0.device.poll(wgpu::PollType::wait_indefinitely()).map_err(|e| Error::DeviceLost(e.to_string()))?;
+        self.check()
+    }
+
+    /// Reads `bytes` bytes of `buffer` from byte `offset` on (both multiples of 4), waiting for what was submitted before.
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`], [`Error::DeviceLost`] or a validation error of an earlier command.
+    pub fn read(&self, buffer: &wgpu::Buffer, offset: u64, bytes: u64) -> Result<Vec<u8>> {
+        let staging = self.0.device.create_buffer(&wgpu::BufferDescriptor {
+            label: Some("readback"),
+            size: bytes.max(4),
+            usage: wgpu::BufferUsages::COPY_DST | wgpu::BufferUsages::MAP_READ,
+            mapped_at_creation: false,
+        });
+        let mut encoder = self.0.device.create_command_encoder(&Default::default());
+        encoder.copy_buffer_to_buffer(buffer, offset, &staging, 0, bytes);
+        self.0.queue.submit([encoder.finish()]);
+        let (sender, receiver) = std::sync::mpsc::channel();
+        staging.map_async(wgpu::MapMode::Read, 0..bytes, move |r| {
+            // The receiver is gone only if `read` returned early with an error of its own.
+            let _ = sender.send(r);
+        });
+        self.wait()?;
+        match receiver.recv() {
+            Ok(Ok(())) => {}
+            Ok(Err(e)) => return Err(Error::DeviceLost(format!("reading back failed: {e}"))),
+            Err(e) => return Err(Error::DeviceLost(format!("reading back failed: {e}"))),
+        }
+        let view = staging.get_mapped_range(0..bytes).map_err(|e| Error::DeviceLost(e.to_string()))?;
+        Ok(view.to_vec())
+    }
+
+    /// The first error that the device has reported since the last call, if any.
+    ///
+    /// # Errors
+    /// That error.
+    pub fn check(&self) -> Result<()> {
+        match self.0.failure.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            Some(error) => Err(error),
+            None => Ok(()),
+        }
+    }
+}

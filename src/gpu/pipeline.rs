@@ -1,0 +1,84 @@
+//! The only place where shader modules and pipelines are made; cached by shader and overrides.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// A WGSL source. Its entry point is `main`; binding 0 of group 0 is the uniform `params`, the storage buffers follow.
+#[derive(Debug)]
+pub struct Shader {
+    /// The file's stem, unique.
+    pub name: &'static str,
+    /// Pure helper sources from `shaders/shared/`, then the file itself.
+    pub sources: &'static [&'static str],
+    /// Uses subgroup operations: only for adapters with [`super::Caps::subgroups`].
+    pub subgroups: bool,
+}
+
+impl Shader {
+    /// The whole WGSL text.
+    pub fn text(&self) -> String {
+        self.sources.concat()
+    }
+}
+
+/// Pipeline-overridable constants, by name. A sorted, comparable list, since it is half of a cache key.
+pub type Overrides = Vec<(&'static str, u32)>;
+
+/// A compute pipeline with the layout of its one bind group.
+#[derive(Debug)]
+pub struct Pipeline {
+    pub(crate) pipeline: wgpu::ComputePipeline,
+    pub(crate) layout: wgpu::BindGroupLayout,
+}
+
+pub(super) struct PipelineCache {
+    checked: bool,
+    made: Mutex<HashMap<(&'static str, Overrides), Arc<Pipeline>>>,
+}
+
+impl PipelineCache {
+    pub fn new(checked: bool) -> Self {
+        Self { checked, made: Mutex::default() }
+    }
+
+    pub fn len(&self) -> usize {
+        self.made.lock().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
+    pub fn get(&self, device: &wgpu::Device, shader: &'static Shader, overrides: &Overrides) -> Arc<Pipeline> {
+        let key = (shader.name, overrides.clone());
+        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        made.entry(key).or_insert_with(|| Arc::new(self.make(device, shader, overrides))).clone()
+    }
+
+    fn make(&self, device: &wgpu::Device, shader: &'static Shader, overrides: &Overrides) -> Pipeline {
+        let descriptor = wgpu::ShaderModuleDescriptor {
+            label: Some(shader.name),
+            source: wgpu::ShaderSource::Wgsl(shader.text().into()),
+        };
+        let module = if self.checked {
+            device.create_shader_module(descriptor)
+        } else {
+            // SAFETY: the sources are compiled into this crate, never a user's. Every loop in them counts a variable up
+            // to a bound that it does not change, so none is infinite; every index is derived from the shapes that the
+            // kernel's Rust file has checked, and the kernel tests run all of them in checked mode too, with sentinel
+            // words around every buffer.
+            unsafe { device.create_shader_module_trusted(descriptor, wgpu::ShaderRuntimeChecks::unchecked()) }
+        };
+        let constants: Vec<(&str, f64)> = overrides.iter().map(|&(name, value)| (name, f64::from(value))).collect();
+        let pipeline = device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
+            label: Some(shader.name),
+            layout: None,
+            module: &module,
+            entry_point: Some("main"),
+            compilation_options: wgpu::PipelineCompilationOptions {
+                constants: &constants,
+                // Every kernel writes a workgroup variable before it reads it.
+                zero_initialize_workgroup_memory: false,
+            },
+            cache: None,
+        });
+        let layout = pipeline.get_bind_group_layout(0);
+        Pipeline { pipeline, layout }
+    }
+}

@@ -1,0 +1,68 @@
+//! Time on the device: a pair of timestamps around each pass.
+
+use super::Gpu;
+use crate::{Error, Result};
+
+/// Timestamps around up to `capacity` passes.
+pub struct Timer {
+    queries: wgpu::QuerySet,
+    resolved: wgpu::Buffer,
+    capacity: u32,
+    nanoseconds_per_tick: f32,
+}
+
+impl Timer {
+    /// A timer for `capacity` passes.
+    ///
+    /// # Errors
+    /// [`Error::Limit`] if the adapter has no timestamps or `capacity` is over 2048.
+    pub fn new(gpu: &Gpu, capacity: u32) -> Result<Self> {
+        if !gpu.caps().timestamps || capacity == 0 || capacity > 2048 {
+            return Err(Error::Limit(format!(
+                "timestamps around {capacity} passes: the adapter must offer TIMESTAMP_QUERY, and 1 to 2048 passes fit"
+            )));
+        }
+        let queries = gpu.device().create_query_set(&wgpu::QuerySetDescriptor {
+            label: Some("timer"),
+            ty: wgpu::QueryType::Timestamp,
+            count: capacity * 2,
+        });
+        let resolved = gpu.device().create_buffer(&wgpu::BufferDescriptor {
+            label: Some("timer"),
+            size: u64::from(capacity) * 16,
+            usage: wgpu::BufferUsages::QUERY_RESOLVE | wgpu::BufferUsages::COPY_SRC,
+            mapped_at_creation: false,
+        });
+        Ok(Self { queries, resolved, capacity, nanoseconds_per_tick: gpu.queue().get_timestamp_period() })
+    }
+
+    /// How many passes fit.
+    pub fn capacity(&self) -> u32 {
+        self.capacity
+    }
+
+    /// The writes for pass number `pass`.
+    pub fn writes(&self, pass: u32) -> wgpu::ComputePassTimestampWrites<'_> {
+        wgpu::ComputePassTimestampWrites {
+            query_set: &self.queries,
+            beginning_of_pass_write_index: Some(pass * 2),
+            end_of_pass_write_index: Some(pass * 2 + 1),
+        }
+    }
+
+    /// Adds the command that makes the timestamps readable.
+    pub fn resolve(&self, encoder: &mut wgpu::CommandEncoder) {
+        encoder.resolve_query_set(&self.queries, 0..self.capacity * 2, &self.resolved, 0);
+    }
+
+    /// The nanoseconds of each pass, after the submission.
+    ///
+    /// # Errors
+    /// As [`Gpu::read`].
+    pub fn nanoseconds(&self, gpu: &Gpu) -> Result<Vec<f64>> {
+        let bytes = gpu.read(&self.resolved, 0, u64::from(self.capacity) * 16)?;
+        let ticks: Vec<u64> = bytes.chunks_exact(8).map(bytemuck::pod_read_unaligned).collect();
+        let span = |t: &[u64]| t[1].saturating_sub(t[0]) as f64 * f64::from(self.nanoseconds_per_tick);
+        Ok(ticks.chunks_exact(2).map(span).collect())
+    }
+}

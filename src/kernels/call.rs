@@ -1,0 +1,77 @@
+//! One dispatch as plain data.
+
+use bytemuck::{NoUninit, Pod, Zeroable};
+
+use crate::gpu::{Overrides, Shader};
+use crate::tensor::{TensorId, View};
+
+/// One dispatch: which shader, on which tensors, over which grid.
+#[derive(Debug, Clone)]
+pub struct Call {
+    /// The shader.
+    pub shader: &'static Shader,
+    /// Values of its overrides.
+    pub overrides: Overrides,
+    /// The bytes of its uniform `params` (binding 0).
+    pub params: Vec<u8>,
+    /// The storage buffers, from binding 1 on.
+    pub tensors: Vec<TensorId>,
+    /// Workgroups.
+    pub grid: [u32; 3],
+    /// Floating-point operations, a fused multiply-add counted as two.
+    pub flops: u64,
+    /// Bytes that must cross memory at least once.
+    pub bytes: u64,
+}
+
+impl Call {
+    /// A call of `shader` with these parameters, on no tensors yet.
+    pub fn new<P: NoUninit>(shader: &'static Shader, params: P, grid: [u32; 3]) -> Self {
+        let mut bytes = bytemuck::bytes_of(&params).to_vec();
+        bytes.resize(bytes.len().next_multiple_of(16), 0);
+        Self { shader, overrides: Vec::new(), params: bytes, tensors: Vec::new(), grid, flops: 0, bytes: 0 }
+    }
+
+    /// Sets an override.
+    pub fn with(mut self, name: &'static str, value: u32) -> Self {
+        self.overrides.push((name, value));
+        self.overrides.sort_unstable();
+        self
+    }
+
+    /// Binds the next tensor and counts its bytes.
+    pub fn bind(mut self, view: &View) -> Self {
+        self.tensors.push(view.tensor);
+        self.bytes += view.bytes();
+        self
+    }
+
+    /// Adds floating-point operations.
+    pub fn costs(mut self, flops: usize) -> Self {
+        self.flops += flops as u64;
+        self
+    }
+}
+
+/// Where a view lies in its buffer, as shaders see it: a `vec2u` of offset and stride, in values.
+#[derive(Debug, Clone, Copy, Pod, Zeroable)]
+#[repr(C)]
+pub struct Span {
+    /// Values before the first one.
+    pub offset: u32,
+    /// Values from one sample to the next.
+    pub stride: u32,
+}
+
+impl From<&View> for Span {
+    fn from(view: &View) -> Self {
+        Self { offset: view.offset() as u32, stride: view.batch_stride() as u32 }
+    }
+}
+
+/// A grid of at least `workgroups` workgroups that no dimension's limit of 65,535 can refuse; a shader recovers the
+/// linear number as `id.x + id.y * 65535` and returns where it is past the end.
+pub fn grid(workgroups: usize) -> [u32; 3] {
+    const LIMIT: usize = 65_535;
+    if workgroups <= LIMIT { [workgroups as u32, 1, 1] } else { [LIMIT as u32, workgroups.div_ceil(LIMIT) as u32, 1] }
+}

@@ -1,0 +1,349 @@
+//! From a recording to prepared dispatches: every tensor gets a place, every call a pipeline and a bind group.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::gpu::{Gpu, Pipeline, Timer};
+use crate::kernels::Call;
+use crate::tensor::{Shape, TensorId, View};
+use crate::{Error, Result};
+
+/// What a tensor is for: the planner reuses the memory of intermediates only.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// Keeps its own buffer: written or read from outside.
+    Persistent,
+    /// A value on the way; its memory is reused after its last reader.
+    Intermediate,
+}
+
+/// A tensor of a recording.
+#[derive(Debug, Clone)]
+pub struct TensorInfo {
+    /// Shape.
+    pub shape: Shape,
+    /// What it is for.
+    pub role: Role,
+    /// Name for messages.
+    pub label: String,
+}
+
+/// The memory of a plan, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Memory {
+    /// Tensors with a buffer of their own.
+    pub persistent: u64,
+    /// Buffers that intermediates share.
+    pub shared: u64,
+    /// What the intermediates would need without sharing.
+    pub unshared: u64,
+}
+
+impl Memory {
+    /// All that is allocated.
+    pub fn total(&self) -> u64 {
+        self.persistent + self.shared
+    }
+}
+
+/// Which slot each intermediate lives in, and the size of each slot.
+#[derive(Debug, Default)]
+pub(super) struct Layout {
+    pub slot: HashMap<TensorId, usize>,
+    pub sizes: Vec<u64>,
+}
+
+fn bytes_of(info: &TensorInfo) -> u64 {
+    (4 * info.shape.len() as u64).next_multiple_of(16)
+}
+
+/// Assigns slots by best fit over lifetimes (first to last call that touches the tensor).
+pub(super) fn lay_out(tensors: &[TensorInfo], calls: &[Call]) -> Layout {
+    let mut last = HashMap::new();
+    for (i, call) in calls.iter().enumerate() {
+        for &t in &call.tensors {
+            last.insert(t, i);
+        }
+    }
+    let mut layout = Layout::default();
+    let mut free: Vec<usize> = Vec::new();
+    for (i, call) in calls.iter().enumerate() {
+        for &t in &call.tensors {
+            let info = &tensors[t.0];
+            if info.role != Role::Intermediate || layout.slot.contains_key(&t) {
+                continue;
+            }
+            let need = bytes_of(info);
+            // Smallest free slot that fits; otherwise the largest one grows; otherwise a new one.
+            let fit = free.iter().copied().filter(|&s| layout.sizes[s] >= need).min_by_key(|&s| layout.sizes[s]);
+            let chosen = fit.or_else(|| free.iter().copied().max_by_key(|&s| layout.sizes[s]));
+            let slot = match chosen {
+                Some(s) => {
+                    free.retain(|&f| f != s);
+                    layout.sizes[s] = layout.sizes[s].max(need);
+                    s
+                }
+                None => {
+                    layout.sizes.push(need);
+                    layout.sizes.len() - 1
+                }
+            };
+            layout.slot.insert(t, slot);
+        }
+        let mut ended: Vec<TensorId> = call.tensors.iter().copied().filter(|t| last[t] == i).collect();
+        ended.sort_unstable();
+        ended.dedup();
+        free.extend(ended.iter().filter_map(|t| layout.slot.get(t)));
+    }
+    layout
+}
+
+/// How a plan gives out memory.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct PlanOptions {
+    /// Every tensor keeps a buffer of its own, so that any of them can be read afterwards. For tests and debugging.
+    pub keep_all: bool,
+    /// Puts [`GUARD`] bytes of sentinel words on both sides of every tensor; [`Plan::check_guards`] finds stray writes.
+    /// Implies `keep_all`.
+    pub guards: bool,
+}
+
+/// Bytes of sentinel words on each side of a guarded tensor.
+pub const GUARD: u64 = 256;
+const SENTINEL: u32 = 0x7fc0_dead;
+
+struct Prepared {
+    pipeline: Arc<Pipeline>,
+    bind_group: wgpu::BindGroup,
+    grid: [u32; 3],
+}
+
+/// A recording with buffers, ready to be replayed: no allocation, no pipeline and no bind group is made after this.
+pub struct Plan {
+    gpu: Gpu,
+    tensors: Vec<TensorInfo>,
+    buffers: HashMap<TensorId, wgpu::Buffer>,
+    steps: Vec<Prepared>,
+    calls: Vec<Call>,
+    memory: Memory,
+    guard: u64,
+}
+
+impl Plan {
+    /// Prepares `calls` over `tensors`. `given` are buffers that exist already (parameters shared between plans).
+    ///
+    /// # Errors
+    /// [`Error::Limit`] or [`Error::OutOfMemory`] if a buffer cannot be made, [`Error::Validation`] for a defect.
+    pub(super) fn new(
+        gpu: &Gpu,
+        mut tensors: Vec<TensorInfo>,
+        calls: Vec<Call>,
+        given: &HashMap<TensorId, wgpu::Buffer>,
+        options: PlanOptions,
+    ) -> Result<Self> {
+        if options.keep_all || options.guards {
+            tensors.iter_mut().for_each(|t| t.role = Role::Persistent);
+        }
+        let layout = lay_out(&tensors, &calls);
+        let unshared = layout.slot.keys().map(|t| bytes_of(&tensors[t.0])).sum();
+        let mut memory = Memory { shared: layout.sizes.iter().sum(), unshared, persistent: 0 };
+        let mut slots = Vec::new();
+        for (i, &size) in layout.sizes.iter().enumerate() {
+            slots.push(gpu.storage(&format!("slot {i}"), size)?);
+        }
+        let guard = if options.guards { GUARD } else { 0 };
+        let mut buffers = given.clone();
+        for (i, info) in tensors.iter().enumerate() {
+            let id = TensorId(i);
+            if let Some(&slot) = layout.slot.get(&id) {
+                buffers.insert(id, slots[slot].clone());
+            } else if info.role == Role::Persistent {
+                memory.persistent += bytes_of(info);
+                if !given.contains_key(&id) {
+                    let buffer = gpu.storage(&info.label, bytes_of(info) + 2 * guard)?;
+                    if options.guards {
+                        let words = vec![SENTINEL; buffer.size() as usize / 4];
+                        gpu.queue().write_buffer(&buffer, 0, bytemuck::cast_slice(&words));
+                    }
+                    buffers.insert(id, buffer);
+                }
+            }
+        }
+        let steps = prepare(gpu, &calls, &buffers, &tensors, guard)?;
+        gpu.check()?;
+        Ok(Self { gpu: gpu.clone(), tensors, buffers, steps, calls, memory, guard })
+    }
+
+    /// The memory that this plan holds.
+    pub fn memory(&self) -> Memory {
+        self.memory
+    }
+
+    /// The calls, in order.
+    pub fn calls(&self) -> &[Call] {
+        &self.calls
+    }
+
+    fn buffer(&self, view: &View) -> Result<&wgpu::Buffer> {
+        self.buffers
+            .get(&view.tensor)
+            .ok_or_else(|| Error::shape(format!("tensor {} is not part of this plan", view.tensor.0)))
+    }
+
+    /// Writes all values of a tensor.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if `values` are not as many as the tensor holds or the view is not a whole tensor.
+    pub fn write<T: bytemuck::NoUninit>(&self, view: &View, values: &[T]) -> Result<()> {
+        let bytes: &[u8] = bytemuck::cast_slice(values);
+        if !view.is_whole() || bytes.len() as u64 != view.bytes() {
+            return Err(Error::shape(format!(
+                "writing {} bytes into \"{}\" of {}; give exactly 4 bytes a value of the whole tensor",
+                bytes.len(),
+                self.tensors[view.tensor.0].label,
+                view.shape
+            )));
+        }
+        self.gpu.queue().write_buffer(self.buffer(view)?, self.guard, bytes);
+        Ok(())
+    }
+
+    /// Reads all values of a tensor: one that was recorded as persistent, or any if the plan keeps every tensor.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] for an intermediate, whose memory has been reused; device errors of earlier commands.
+    pub fn read(&self, view: &View) -> Result<Vec<f32>> {
+        let info = &self.tensors[view.tensor.0];
+        if info.role != Role::Persistent {
+            return Err(Error::shape(format!("\"{}\" is an intermediate; its memory has been reused", info.label)));
+        }
+        let whole = self.gpu.read(self.buffer(view)?, self.guard, 4 * info.shape.len() as u64)?;
+        let whole: Vec<f32> = bytemuck::pod_collect_to_vec(&whole);
+        let len = view.shape.c * view.shape.plane();
+        let sample = |n: usize| {
+            let start = n * view.batch_stride() + view.offset();
+            whole[start..start + len].to_vec()
+        };
+        Ok((0..view.shape.n).flat_map(sample).collect())
+    }
+
+    /// Looks at the sentinel words of a plan made with [`PlanOptions::guards`].
+    ///
+    /// # Errors
+    /// [`Error::Validation`] that names the first tensor outside of which something was written.
+    pub fn check_guards(&self) -> Result<()> {
+        for (id, buffer) in self.buffers.iter().filter(|_| self.guard > 0) {
+            let info = &self.tensors[id.0];
+            let words: Vec<u32> = bytemuck::pod_collect_to_vec(&self.gpu.read(buffer, 0, buffer.size())?);
+            let first = self.guard as usize / 4;
+            let inside = first..first + info.shape.len();
+            let stray = words.iter().enumerate().find(|(i, w)| !inside.contains(i) && **w != SENTINEL);
+            if let Some((i, w)) = stray {
+                let at = i as i64 - first as i64;
+                return Err(Error::Validation(format!(
+                    "stray write of {w:#x} at value {at} of \"{}\" {}",
+                    info.label, info.shape
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    /// Replays all dispatches in one submission. Does not wait.
+    ///
+    /// # Errors
+    /// An error that the device has reported.
+    pub fn run(&self) -> Result<()> {
+        let mut encoder = self.gpu.device().create_command_encoder(&Default::default());
+        {
+            let mut pass = encoder.begin_compute_pass(&Default::default());
+            for step in &self.steps {
+                record(&mut pass, step);
+            }
+        }
+        self.gpu.queue().submit([encoder.finish()]);
+        self.gpu.check()
+    }
+
+    /// Replays once with a timestamp pair around every call: the nanoseconds of each.
+    ///
+    /// # Errors
+    /// [`Error::Limit`] if the adapter has no timestamps.
+    pub fn profile(&self) -> Result<Vec<f64>> {
+        let timer = Timer::new(&self.gpu, self.steps.len() as u32)?;
+        let mut encoder = self.gpu.device().create_command_encoder(&Default::default());
+        for (i, step) in self.steps.iter().enumerate() {
+            let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor {
+                label: None,
+                timestamp_writes: Some(timer.writes(i as u32)),
+            });
+            record(&mut pass, step);
+        }
+        timer.resolve(&mut encoder);
+        self.gpu.queue().submit([encoder.finish()]);
+        timer.nanoseconds(&self.gpu)
+    }
+}
+
+fn record(pass: &mut wgpu::ComputePass<'_>, step: &Prepared) {
+    pass.set_pipeline(&step.pipeline.pipeline);
+    pass.set_bind_group(0, &step.bind_group, &[]);
+    pass.dispatch_workgroups(step.grid[0], step.grid[1], step.grid[2]);
+}
+
+/// Pipelines, one uniform buffer for all parameters, and a bind group a call.
+fn prepare(
+    gpu: &Gpu,
+    calls: &[Call],
+    buffers: &HashMap<TensorId, wgpu::Buffer>,
+    tensors: &[TensorInfo],
+    guard: u64,
+) -> Result<Vec<Prepared>> {
+    // 256 is the largest uniform offset alignment that any adapter may ask for.
+    const ALIGN: usize = 256;
+    let mut params = Vec::new();
+    let mut starts = Vec::new();
+    for call in calls {
+        params.resize(params.len().next_multiple_of(ALIGN), 0u8);
+        starts.push(params.len() as u64);
+        params.extend_from_slice(&call.params);
+    }
+    let uniform = gpu.device().create_buffer(&wgpu::BufferDescriptor {
+        label: Some("params"),
+        size: params.len().max(16) as u64,
+        usage: wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST,
+        mapped_at_creation: false,
+    });
+    gpu.queue().write_buffer(&uniform, 0, &params);
+    let mut steps = Vec::with_capacity(calls.len());
+    for (call, start) in calls.iter().zip(starts) {
+        if call.grid.iter().any(|&g| g == 0 || g > gpu.caps().max_workgroups) {
+            return Err(Error::Limit(format!("{}: a grid of {:?} workgroups", call.shader.name, call.grid)));
+        }
+        let pipeline = gpu.pipeline(call.shader, &call.overrides)?;
+        let mut entries = vec![wgpu::BindGroupEntry {
+            binding: 0,
+            resource: wgpu::BindingResource::Buffer(wgpu::BufferBinding {
+                buffer: &uniform,
+                offset: start,
+                size: std::num::NonZeroU64::new(call.params.len() as u64),
+            }),
+        }];
+        for (i, t) in call.tensors.iter().enumerate() {
+            let buffer = buffers
+                .get(t)
+                .ok_or_else(|| Error::shape(format!("\"{}\" has no buffer in this plan", tensors[t.0].label)))?;
+            // Exactly the tensor, not the slot: a slot may be longer.
+            let size = std::num::NonZeroU64::new(bytes_of(&tensors[t.0]));
+            let resource = wgpu::BindingResource::Buffer(wgpu::BufferBinding { buffer, offset: guard, size });
+            entries.push(wgpu::BindGroupEntry { binding: i as u32 + 1, resource });
+        }
+        let bind_group = gpu.device().create_bind_group(&wgpu::BindGroupDescriptor {
+            label: Some(call.shader.name),
+            layout: &pipeline.layout,
+            entries: &entries,
+        });
+        steps.push(Prepared { pipeline, bind_group, grid: call.grid });
+    }
+    Ok(steps)
+}
