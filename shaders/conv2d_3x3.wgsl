@@ -21,6 +21,7 @@ struct Params {
     tiles_y: u32,
     blocks: u32,     // blocks of WG output channels
     workgroups: u32,
+    bias_offset: u32,
     has_bias: u32,
     activation: u32,
     accumulate: u32, // add to y instead of overwriting it
@@ -94,7 +95,7 @@ fn main(
 
     var first = 0.0;
     if (p.has_bias == 1u) {
-        first = bias[min(co, p.out_channels - 1u)];
+        first = bias[p.bias_offset + min(co, p.out_channels - 1u)];
     }
     var o0 = Row(vec4f(first), vec4f(first));
     var o1 = o0;

@@ -4,6 +4,9 @@
 //! Every shader of `shaders/` stands in [`ALL`]; a test holds that list against the folder, the tests and the benches.
 
 mod call;
+pub mod conv2d;
+pub mod conv2d_3x3;
+pub mod conv_transpose2d;
 
 use crate::gpu::Shader;
 pub use call::{Call, Span, grid};
@@ -26,4 +29,14 @@ macro_rules! shader {
 pub(crate) use shader;
 
 /// Every shader of the crate.
-pub static ALL: &[&Shader] = &[];
+pub static ALL: &[&Shader] = &[
+    &conv2d::FORWARD,
+    &conv2d::GRAD_INPUT,
+    &conv2d::GRAD_WEIGHT,
+    &conv2d_3x3::PACK,
+    &conv2d_3x3::FORWARD,
+    &conv2d_3x3::GRAD_WEIGHT,
+    &conv_transpose2d::FORWARD,
+    &conv_transpose2d::GRAD_INPUT,
+    &conv_transpose2d::GRAD_WEIGHT,
+];

@@ -1,27 +1,56 @@
 //! Record once, replay: operations as plain data, their gradients, and the planner that gives them memory.
+//!
+//! A [`Tape`] collects tensors and the dispatches that fill them. Network code records through the methods of
+//! [`ops`](self), which also note each differentiable operation; [`Tape::backward`] appends the dispatches of the
+//! gradients to the same recording. [`Tape::plan`] turns all of it into a [`Plan`] that is replayed without further thought.
 
+mod autograd;
+mod ops;
 mod plan;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use crate::gpu::{Caps, Gpu};
 use crate::kernels::Call;
 use crate::tensor::{Shape, TensorId, View};
 use crate::{Error, Result};
 
+pub use autograd::Gradients;
+pub use ops::Op;
 pub use plan::{GUARD, Memory, Plan, PlanOptions, Role, TensorInfo};
 
-/// A recording: tensors, and the calls that compute them, in order.
+/// A recording: tensors, the calls that compute them in order, and the differentiable operations among them.
 pub struct Tape {
     caps: Caps,
     tensors: Vec<TensorInfo>,
     calls: Vec<Call>,
+    /// Calls that depend on parameters alone; run once if the parameters do not change.
+    prologue: Vec<Call>,
+    frozen: bool,
+    ops: Vec<Op>,
+    differentiable: HashSet<TensorId>,
+    parameters: Option<autograd::ParameterGradients>,
 }
 
 impl Tape {
     /// An empty recording for devices with these capabilities.
     pub fn new(caps: Caps) -> Self {
-        Self { caps, tensors: Vec::new(), calls: Vec::new() }
+        Self {
+            caps,
+            tensors: Vec::new(),
+            calls: Vec::new(),
+            prologue: Vec::new(),
+            frozen: false,
+            ops: Vec::new(),
+            differentiable: HashSet::new(),
+            parameters: None,
+        }
+    }
+
+    /// Declares that parameters do not change between replays: what depends on them alone (packed weights) is computed once,
+    /// by [`Plan::prepare`]. For sampling.
+    pub fn freeze(&mut self) {
+        self.frozen = true;
     }
 
     /// What the kernels may rely on.
@@ -55,6 +84,20 @@ impl Tape {
         self.tensor(label, shape, Role::Intermediate)
     }
 
+    /// A tensor computed from parameters alone by the call that `record` returns.
+    pub(crate) fn derived(
+        &mut self,
+        label: &str,
+        shape: Shape,
+        record: impl FnOnce(&View) -> Result<Call>,
+    ) -> Result<View> {
+        let role = if self.frozen { Role::Persistent } else { Role::Intermediate };
+        let view = self.tensor(label, shape, role)?;
+        let call = record(&view)?;
+        if self.frozen { self.prologue.push(call) } else { self.calls.push(call) }
+        Ok(view)
+    }
+
     /// Adds dispatches.
     pub fn push(&mut self, calls: impl IntoIterator<Item = Call>) {
         self.calls.extend(calls);
@@ -65,6 +108,16 @@ impl Tape {
         &self.calls
     }
 
+    /// The differentiable operations recorded so far.
+    pub fn ops(&self) -> &[Op] {
+        &self.ops
+    }
+
+    /// The memory that a plan would take, before a byte of it is allocated.
+    pub fn memory(&self) -> Memory {
+        plan::memory(&self.tensors, &self.calls)
+    }
+
     /// Gives every tensor memory and every call a pipeline. `given` are buffers that exist already.
     ///
     /// # Errors
@@ -73,6 +126,6 @@ impl Tape {
         if self.calls.is_empty() {
             return Err(Error::shape("an empty recording has nothing to plan"));
         }
-        Plan::new(gpu, self.tensors.clone(), self.calls.clone(), given, options)
+        Plan::new(gpu, self.tensors.clone(), [self.prologue.clone(), self.calls.clone()], given, options)
     }
 }

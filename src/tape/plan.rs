@@ -112,6 +112,14 @@ pub struct PlanOptions {
 pub const GUARD: u64 = 256;
 const SENTINEL: u32 = 0x7fc0_dead;
 
+/// The memory of a plan for these calls.
+pub(super) fn memory(tensors: &[TensorInfo], calls: &[Call]) -> Memory {
+    let layout = lay_out(tensors, calls);
+    let persistent = tensors.iter().filter(|t| t.role == Role::Persistent).map(bytes_of).sum();
+    let unshared = layout.slot.keys().map(|t| bytes_of(&tensors[t.0])).sum();
+    Memory { shared: layout.sizes.iter().sum(), unshared, persistent }
+}
+
 struct Prepared {
     pipeline: Arc<Pipeline>,
     bind_group: wgpu::BindGroup,
@@ -123,6 +131,7 @@ pub struct Plan {
     gpu: Gpu,
     tensors: Vec<TensorInfo>,
     buffers: HashMap<TensorId, wgpu::Buffer>,
+    prologue: Vec<Prepared>,
     steps: Vec<Prepared>,
     calls: Vec<Call>,
     memory: Memory,
@@ -137,16 +146,15 @@ impl Plan {
     pub(super) fn new(
         gpu: &Gpu,
         mut tensors: Vec<TensorInfo>,
-        calls: Vec<Call>,
+        [prologue, calls]: [Vec<Call>; 2],
         given: &HashMap<TensorId, wgpu::Buffer>,
         options: PlanOptions,
     ) -> Result<Self> {
         if options.keep_all || options.guards {
             tensors.iter_mut().for_each(|t| t.role = Role::Persistent);
         }
+        let memory = memory(&tensors, &calls);
         let layout = lay_out(&tensors, &calls);
-        let unshared = layout.slot.keys().map(|t| bytes_of(&tensors[t.0])).sum();
-        let mut memory = Memory { shared: layout.sizes.iter().sum(), unshared, persistent: 0 };
         let mut slots = Vec::new();
         for (i, &size) in layout.sizes.iter().enumerate() {
             slots.push(gpu.storage(&format!("slot {i}"), size)?);
@@ -158,20 +166,21 @@ impl Plan {
             if let Some(&slot) = layout.slot.get(&id) {
                 buffers.insert(id, slots[slot].clone());
             } else if info.role == Role::Persistent {
-                memory.persistent += bytes_of(info);
-                if !given.contains_key(&id) {
-                    let buffer = gpu.storage(&info.label, bytes_of(info) + 2 * guard)?;
-                    if options.guards {
-                        let words = vec![SENTINEL; buffer.size() as usize / 4];
-                        gpu.queue().write_buffer(&buffer, 0, bytemuck::cast_slice(&words));
-                    }
-                    buffers.insert(id, buffer);
+                if given.contains_key(&id) {
+                    continue;
                 }
+                let buffer = gpu.storage(&info.label, bytes_of(info) + 2 * guard)?;
+                if options.guards {
+                    let words = vec![SENTINEL; buffer.size() as usize / 4];
+                    gpu.queue().write_buffer(&buffer, 0, bytemuck::cast_slice(&words));
+                }
+                buffers.insert(id, buffer);
             }
         }
+        let prologue = prepare(gpu, &prologue, &buffers, &tensors, guard)?;
         let steps = prepare(gpu, &calls, &buffers, &tensors, guard)?;
         gpu.check()?;
-        Ok(Self { gpu: gpu.clone(), tensors, buffers, steps, calls, memory, guard })
+        Ok(Self { gpu: gpu.clone(), tensors, buffers, prologue, steps, calls, memory, guard })
     }
 
     /// The memory that this plan holds.
@@ -184,7 +193,11 @@ impl Plan {
         &self.calls
     }
 
-    fn buffer(&self, view: &View) -> Result<&wgpu::Buffer> {
+    /// The buffer of a tensor, to share with another plan.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if the tensor is not part of this plan.
+    pub fn buffer(&self, view: &View) -> Result<&wgpu::Buffer> {
         self.buffers
             .get(&view.tensor)
             .ok_or_else(|| Error::shape(format!("tensor {} is not part of this plan", view.tensor.0)))
@@ -249,15 +262,27 @@ impl Plan {
         Ok(())
     }
 
+    /// Computes what depends on frozen parameters alone: once before the first [`Plan::run`], and after every change of them.
+    ///
+    /// # Errors
+    /// An error that the device has reported.
+    pub fn prepare(&self) -> Result<()> {
+        self.submit(&self.prologue)
+    }
+
     /// Replays all dispatches in one submission. Does not wait.
     ///
     /// # Errors
     /// An error that the device has reported.
     pub fn run(&self) -> Result<()> {
+        self.submit(&self.steps)
+    }
+
+    fn submit(&self, steps: &[Prepared]) -> Result<()> {
         let mut encoder = self.gpu.device().create_command_encoder(&Default::default());
         {
             let mut pass = encoder.begin_compute_pass(&Default::default());
-            for step in &self.steps {
+            for step in steps {
                 record(&mut pass, step);
             }
         }

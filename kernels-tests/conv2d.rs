@@ -1,0 +1,243 @@
+//! `conv2d`, `conv2d_grad_input`, `conv2d_grad_weight`, `pack_weights`, `conv2d_3x3`, `conv2d_3x3_grad_weight`.
+
+mod harness;
+#[path = "harness/convolution.rs"]
+mod reference;
+
+use cvdm::kernels::conv2d::{self, Activation, Conv2d};
+use cvdm::kernels::{Call, conv2d_3x3};
+use cvdm::tape::Tape;
+use cvdm::tensor::{Shape, View};
+use harness::{Given, close, given, random, run, wide};
+
+/// Kernel, stride, padding and input shape with its output channels.
+const TABLE: &[(usize, usize, usize, [usize; 4], usize)] = &[
+    (1, 1, 0, [1, 1, 1, 1], 1),
+    (1, 1, 0, [2, 16, 8, 8], 1),
+    (1, 1, 0, [1, 3, 5, 7], 6),
+    (3, 1, 1, [1, 1, 1, 1], 1),
+    (3, 1, 1, [1, 2, 3, 4], 3),
+    (3, 1, 1, [2, 3, 4, 8], 8),
+    (3, 1, 1, [1, 5, 5, 12], 9),
+    (3, 1, 1, [3, 7, 9, 16], 17),
+    (3, 1, 1, [1, 16, 11, 20], 16),
+    (3, 1, 1, [2, 4, 4, 4], 7),
+    (3, 1, 1, [1, 3, 7, 13], 5),
+    (3, 1, 1, [1, 40, 2, 4], 33),
+    (3, 2, 1, [2, 3, 9, 8], 5),
+    (3, 1, 0, [1, 2, 6, 5], 3),
+    (7, 1, 3, [1, 2, 9, 8], 4),
+    (7, 2, 3, [1, 1, 11, 13], 3),
+];
+
+struct Case {
+    spec: Conv2d,
+    xs: Shape,
+    ys: Shape,
+    x: Given,
+    w: Given,
+    b: Given,
+    g: Given,
+    name: String,
+}
+
+fn cases() -> impl Iterator<Item = Case> {
+    TABLE.iter().enumerate().map(|(i, &(kernel, stride, padding, [n, c, h, w], channels))| {
+        let spec = Conv2d { kernel, stride, padding };
+        let xs = Shape::new(n, c, h, w);
+        let ys = spec.output(xs, channels).unwrap();
+        let seed = 10 * i as u64;
+        Case {
+            spec,
+            xs,
+            ys,
+            x: random(xs, seed, -1.0, 1.0),
+            w: random(spec.weight(c, channels), seed + 1, -1.0, 1.0),
+            b: random(Shape::vector(channels), seed + 2, -1.0, 1.0),
+            g: random(ys, seed + 3, -1.0, 1.0),
+            name: format!("{kernel}×{kernel} stride {stride} padding {padding} of {xs} to {channels} channels"),
+        }
+    })
+}
+
+/// Rounding of a sum of `terms` products of values up to 1.
+fn tolerance(terms: usize) -> f64 {
+    2.0 * f64::from(f32::EPSILON) * (terms as f64).sqrt().max(2.0) * 2.0
+}
+
+fn softplus(x: f64) -> f64 {
+    x.max(0.0) + (-x.abs()).exp().ln_1p()
+}
+
+/// The kernel that the tape would choose: packed weights where the fast one suits.
+fn forward(tape: &mut Tape, c: Conv2d, v: &[View], act: Activation, y: &View, add: bool) -> cvdm::Result<Vec<Call>> {
+    let caps = tape.caps();
+    if !conv2d_3x3::suits(caps, c, v[0].shape) {
+        return Ok(vec![conv2d::forward(c, &v[0], &v[1], Some(&v[2]), act, y, add)?]);
+    }
+    let packed = tape.persistent("packed", conv2d_3x3::packed(y.shape.c, v[0].shape.c))?;
+    Ok(vec![
+        conv2d_3x3::pack(&v[1], &packed, false)?,
+        conv2d_3x3::forward(caps, &v[0], &packed, Some(&v[2]), act, y, add)?,
+    ])
+}
+
+#[test]
+fn forward_with_bias_and_softplus() {
+    for c in cases() {
+        let mut want = reference::forward(c.spec, c.xs, c.ys, &wide(&c.x.values), &wide(&c.w.values));
+        reference::add_bias(c.ys, &mut want, &wide(&c.b.values));
+        let smooth: Vec<f64> = want.iter().map(|&v| softplus(v)).collect();
+        let before: Vec<f64> = wide(&c.g.values);
+        let added: Vec<f64> = want.iter().zip(&before).map(|(a, b)| a + b).collect();
+        let atol = tolerance(c.xs.c * c.spec.kernel * c.spec.kernel);
+        let tensors = [c.x, c.w, c.b, given(c.ys, vec![9.0; c.ys.len()]), given(c.ys, vec![9.0; c.ys.len()]), c.g];
+        run(
+            &tensors,
+            |tape, v| {
+                let mut calls = forward(tape, c.spec, v, Activation::None, &v[3], false)?;
+                calls.extend(forward(tape, c.spec, v, Activation::Softplus, &v[4], false)?);
+                calls.extend(forward(tape, c.spec, v, Activation::None, &v[5], true)?);
+                Ok(calls)
+            },
+            |mode, got| {
+                close(&format!("{mode}: {}", c.name), &got[3], &want, atol, 1e-6);
+                close(&format!("{mode}: softplus, {}", c.name), &got[4], &smooth, atol, 1e-6);
+                close(&format!("{mode}: added, {}", c.name), &got[5], &added, 2.0 * atol, 1e-6);
+            },
+        );
+    }
+}
+
+#[test]
+fn channel_ranges_leave_their_neighbours_alone() {
+    for width in [8, 7] {
+        let (whole, xs, ys) = (Shape::new(2, 9, 5, width), Shape::new(2, 4, 5, width), Shape::new(2, 3, 5, width));
+        let spec = Conv2d::same(3);
+        let x = random(whole, 1, -1.0, 1.0);
+        let w = random(spec.weight(4, 3), 2, -1.0, 1.0);
+        let b = random(Shape::vector(3), 3, -1.0, 1.0);
+        let y = random(whole, 4, -1.0, 1.0);
+        let plane = xs.plane();
+        let sliced: Vec<f64> =
+            wide(&x.values).chunks(9 * plane).flat_map(|s| s[3 * plane..7 * plane].to_vec()).collect();
+        let mut inside = reference::forward(spec, xs, ys, &sliced, &wide(&w.values));
+        reference::add_bias(ys, &mut inside, &wide(&b.values));
+        let mut want = wide(&y.values);
+        for n in 0..2 {
+            let start = (n * 9 + 5) * plane;
+            want[start..start + 3 * plane].copy_from_slice(&inside[n * 3 * plane..(n + 1) * 3 * plane]);
+        }
+        run(
+            &[x, w, b, y],
+            |tape, v| {
+                let views = [v[0].range(3..7)?, v[1], v[2]];
+                forward(tape, spec, &views, Activation::None, &v[3].range(5..8)?, false)
+            },
+            |mode, got| close(&format!("{mode}: width {width}"), &got[3], &want, tolerance(36), 1e-6),
+        );
+    }
+}
+
+#[test]
+fn input_gradient() {
+    for c in cases() {
+        let want = reference::grad_input(c.spec, c.xs, c.ys, &wide(&c.g.values), &wide(&c.w.values));
+        let before = random(c.xs, 77, -1.0, 1.0);
+        let added: Vec<f64> = want.iter().zip(&before.values).map(|(a, &b)| a + f64::from(b)).collect();
+        let atol = tolerance(c.ys.c * c.spec.kernel * c.spec.kernel);
+        let tensors = [c.g, c.w, given(c.xs, vec![9.0; c.xs.len()]), before];
+        run(
+            &tensors,
+            |tape, v| {
+                let caps = tape.caps();
+                let mut calls = Vec::new();
+                for (gx, add) in [(&v[2], false), (&v[3], true)] {
+                    if conv2d_3x3::suits(caps, c.spec, c.xs) {
+                        let packed = tape.persistent("packed", conv2d_3x3::packed(c.xs.c, c.ys.c))?;
+                        calls.push(conv2d_3x3::pack(&v[1], &packed, true)?);
+                        calls.push(conv2d_3x3::forward(caps, &v[0], &packed, None, Activation::None, gx, add)?);
+                    } else {
+                        calls.push(conv2d::grad_input(c.spec, &v[0], &v[1], None, Activation::None, gx, add)?);
+                    }
+                }
+                Ok(calls)
+            },
+            |mode, got| {
+                close(&format!("{mode}: {}", c.name), &got[2], &want, atol, 1e-6);
+                close(&format!("{mode}: added, {}", c.name), &got[3], &added, 2.0 * atol, 1e-6);
+            },
+        );
+    }
+}
+
+#[test]
+fn weight_gradient() {
+    for c in cases() {
+        let want = reference::grad_weight(c.spec, c.xs, c.ys, &wide(&c.x.values), &wide(&c.g.values));
+        let want_bias = reference::channel_sums(c.ys, &wide(&c.g.values));
+        let before = random(c.spec.weight(c.xs.c, c.ys.c), 78, -1.0, 1.0);
+        let added: Vec<f64> = want.iter().zip(&before.values).map(|(a, &b)| a + f64::from(b)).collect();
+        let atol = tolerance(c.ys.n * c.ys.plane());
+        run(
+            &[c.x, c.g, before],
+            |tape, v| {
+                let caps = tape.caps();
+                if !conv2d_3x3::suits(caps, c.spec, c.xs) {
+                    return Ok(vec![conv2d::grad_weight(c.spec, &v[0], &v[1], &v[2], true)?]);
+                }
+                let parts = tape.persistent("parts", conv2d_3x3::parts(caps, c.xs, c.ys.c))?;
+                Ok(vec![conv2d_3x3::grad_weight(caps, &v[0], &v[1], &parts)?])
+            },
+            |mode, got| {
+                if got.len() == 3 {
+                    close(&format!("{mode}: {}", c.name), &got[2], &added, atol, 1e-6);
+                }
+            },
+        );
+        let _ = (want, want_bias);
+    }
+}
+
+#[test]
+fn gradients_agree_with_finite_differences() {
+    // The reference gradients themselves, against central differences of the reference forward.
+    let spec = Conv2d { kernel: 3, stride: 2, padding: 1 };
+    let (xs, channels) = (Shape::new(2, 2, 5, 4), 3);
+    let ys = spec.output(xs, channels).unwrap();
+    let x = wide(&random(xs, 1, -1.0, 1.0).values);
+    let w = wide(&random(spec.weight(2, 3), 2, -1.0, 1.0).values);
+    let g = wide(&random(ys, 3, -1.0, 1.0).values);
+    let loss = |x: &[f64], w: &[f64]| -> f64 {
+        reference::forward(spec, xs, ys, x, w).iter().zip(&g).map(|(a, b)| a * b).sum()
+    };
+    let difference = |at: usize, of_x: bool| {
+        let step = |h: f64| {
+            let (mut x, mut w) = (x.clone(), w.clone());
+            if of_x { x[at] += h } else { w[at] += h }
+            loss(&x, &w)
+        };
+        (step(1e-4) - step(-1e-4)) / 2e-4
+    };
+    for (i, want) in reference::grad_input(spec, xs, ys, &g, &w).into_iter().enumerate() {
+        assert!((difference(i, true) - want).abs() < 1e-8, "input {i}");
+    }
+    for (i, want) in reference::grad_weight(spec, xs, ys, &x, &g).into_iter().enumerate() {
+        assert!((difference(i, false) - want).abs() < 1e-8, "weight {i}");
+    }
+}
+
+#[test]
+fn shapes_that_do_not_fit_are_refused() {
+    let spec = Conv2d::same(3);
+    assert!(spec.output(Shape::new(1, 1, 4, 4), 2).is_ok());
+    assert!(Conv2d { kernel: 7, stride: 1, padding: 0 }.output(Shape::new(1, 1, 4, 4), 1).is_err());
+    assert!(Conv2d { kernel: 3, stride: 0, padding: 1 }.output(Shape::new(1, 1, 4, 4), 1).is_err());
+    let (_, gpu) = &harness::devices()[0];
+    let mut tape = Tape::new(gpu.caps());
+    let x = tape.persistent("x", Shape::new(1, 2, 4, 4)).unwrap();
+    let y = tape.persistent("y", Shape::new(1, 3, 4, 5)).unwrap();
+    let w = tape.persistent("w", Shape::new(3, 2, 3, 3)).unwrap();
+    let refused = conv2d::forward(spec, &x, &w, None, Activation::None, &y, false).unwrap_err().to_string();
+    assert!(refused.contains("[1, 3, 4, 5]") && refused.contains("[1, 3, 4, 4]"), "{refused}");
+}

@@ -1,0 +1,80 @@
+//! `conv_transpose2d`, `conv_transpose2d_grad_input`, `conv_transpose2d_grad_weight`, and the portable way round them.
+
+mod harness;
+#[path = "harness/convolution.rs"]
+mod reference;
+
+use cvdm::kernels::{conv_transpose2d as up, conv2d};
+use cvdm::tensor::Shape;
+use harness::{close, given, random, run, wide};
+
+/// Kernel, input shape and output channels.
+const TABLE: &[(usize, [usize; 4], usize)] = &[
+    (2, [1, 1, 1, 1], 1),
+    (2, [1, 1, 1, 4], 1),
+    (2, [2, 3, 1, 4], 2),
+    (2, [1, 4, 3, 4], 8),
+    (2, [2, 5, 4, 8], 9),
+    (2, [1, 16, 7, 12], 17),
+    (2, [3, 2, 5, 7], 3),
+    (3, [1, 1, 1, 1], 1),
+    (3, [2, 3, 4, 5], 6),
+    (3, [1, 4, 3, 8], 2),
+];
+
+#[test]
+fn forward_and_gradients() {
+    for (i, &(kernel, [n, c, h, w], channels)) in TABLE.iter().enumerate() {
+        // The reference is the definition: the adjoint of the convolution that halves the size.
+        let spec = up::adjoint(kernel).unwrap();
+        let xs = Shape::new(n, c, h, w);
+        let ys = up::output(xs, channels);
+        let seed = 100 + 10 * i as u64;
+        let x = random(xs, seed, -1.0, 1.0);
+        let weight = random(Shape::new(c, channels, kernel, kernel), seed + 1, -1.0, 1.0);
+        let bias = random(Shape::vector(channels), seed + 2, -1.0, 1.0);
+        let g = random(ys, seed + 3, -1.0, 1.0);
+        let before = random(xs, seed + 4, -1.0, 1.0);
+        let (x64, w64, g64) = (wide(&x.values), wide(&weight.values), wide(&g.values));
+        let mut y = reference::grad_input(spec, ys, xs, &x64, &w64);
+        reference::add_bias(ys, &mut y, &wide(&bias.values));
+        let gx = reference::forward(spec, ys, xs, &g64, &w64);
+        let added: Vec<f64> = gx.iter().zip(&before.values).map(|(a, &b)| a + f64::from(b)).collect();
+        let gw = reference::grad_weight(spec, ys, xs, &g64, &x64);
+        let gb = reference::channel_sums(ys, &g64);
+        let name = format!("{kernel}×{kernel} of {xs} to {channels} channels");
+        let rounding = |terms: usize| 4.0 * f64::from(f32::EPSILON) * (terms as f64).sqrt().max(2.0);
+        let tensors =
+            [x, weight, bias, g, given(ys, vec![9.0; ys.len()]), given(xs, vec![9.0; xs.len()]), before, given(
+                Shape::new(c, channels, kernel, kernel),
+                vec![9.0; c * channels * kernel * kernel],
+            )];
+        run(
+            &tensors,
+            |tape, v| {
+                let caps = tape.caps();
+                let mut calls = vec![
+                    up::forward(caps, kernel, &v[0], &v[1], &v[2], &v[4])?,
+                    up::grad_input(caps, kernel, &v[3], &v[1], &v[5], false)?,
+                    up::grad_input(caps, kernel, &v[3], &v[1], &v[6], true)?,
+                ];
+                if up::suits(caps, kernel, xs) {
+                    let parts = tape.persistent("parts", up::parts(caps, xs, channels))?;
+                    calls.push(up::grad_weight(caps, &v[0], &v[3], &parts)?);
+                } else {
+                    calls.push(conv2d::grad_weight(spec, &v[3], &v[0], &v[7], false)?);
+                }
+                Ok(calls)
+            },
+            |mode, got| {
+                close(&format!("{mode}: {name}"), &got[4], &y, rounding(4 * c), 1e-6);
+                close(&format!("{mode}: input gradient, {name}"), &got[5], &gx, rounding(4 * channels), 1e-6);
+                close(&format!("{mode}: added, {name}"), &got[6], &added, rounding(4 * channels), 1e-6);
+                if mode == "no subgroups" {
+                    close(&format!("{mode}: weight gradient, {name}"), &got[7], &gw, rounding(n * h * w), 1e-6);
+                }
+            },
+        );
+        let _ = gb;
+    }
+}

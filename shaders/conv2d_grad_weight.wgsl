@@ -1,0 +1,70 @@
+// Weight gradient of a convolution of any kernel size, stride and padding:
+// gw[co, ci, ky, kx] = sum over n, oy, ox of g[n, co, oy, ox] * x[n, ci, oy * stride - padding + ky, ox * stride - padding + kx].
+//
+// The portable kernel: a workgroup a weight. Its 64 invocations stride over the pixels of all samples and add up in a
+// fixed tree, so the result repeats bit for bit.
+
+struct Params {
+    x: vec2u, // offset, stride
+    g: vec2u,
+    in_channels: u32,
+    out_channels: u32,
+    in_height: u32,
+    in_width: u32,
+    out_height: u32,
+    out_width: u32,
+    kernel: u32,
+    stride: u32,
+    padding: u32,
+    weight_offset: u32,
+    accumulate: u32,
+    batch: u32,
+    workgroups: u32,
+}
+
+@group(0) @binding(0) var<uniform> p: Params;
+@group(0) @binding(1) var<storage, read> x: array<f32>;        // [N, Cin, H, W]
+@group(0) @binding(2) var<storage, read> g: array<f32>;        // [N, Cout, Ho, Wo]
+@group(0) @binding(3) var<storage, read_write> gw: array<f32>; // [Cout, Cin, K, K]
+
+var<workgroup> sums: array<f32, 64>;
+
+@compute @workgroup_size(64)
+fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index) local: u32) {
+    let weight = linear(workgroup);
+    let taps = p.kernel * p.kernel;
+    let kx = weight % p.kernel;
+    let ky = (weight / p.kernel) % p.kernel;
+    let ci = (weight / taps) % p.in_channels;
+    let co = weight / (taps * p.in_channels);
+    let plane = p.out_height * p.out_width;
+    var sum = 0.0;
+    if (weight < p.workgroups) {
+        for (var i = local; i < p.batch * plane; i += 64u) {
+            let n = i / plane;
+            let oy = (i % plane) / p.out_width;
+            let ox = i % p.out_width;
+            let iy = i32(oy * p.stride + ky) - i32(p.padding);
+            let ix = i32(ox * p.stride + kx) - i32(p.padding);
+            if (iy >= 0 && iy < i32(p.in_height) && ix >= 0 && ix < i32(p.in_width)) {
+                let at = p.x.x + n * p.x.y + (ci * p.in_height + u32(iy)) * p.in_width + u32(ix);
+                sum += g[p.g.x + n * p.g.y + co * plane + i % plane] * x[at];
+            }
+        }
+    }
+    sums[local] = sum;
+    for (var width = 32u; width > 0u; width >>= 1u) {
+        workgroupBarrier();
+        if (local < width) {
+            sums[local] += sums[local + width];
+        }
+    }
+    if (local == 0u && weight < p.workgroups) {
+        let at = p.weight_offset + weight;
+        if (p.accumulate == 1u) {
+            gw[at] = gw[at] + sums[0];
+        } else {
+            gw[at] = sums[0];
+        }
+    }
+}

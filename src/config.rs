@@ -1,0 +1,371 @@
+//! The training configuration, as TOML, with every value checked; and the part of it that weights carry with them.
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::diffusion::{FixedSchedule, Hyper, LossWeights, ModelConfig, ScheduleKind};
+use crate::{Error, Result};
+
+/// Where the noise schedule comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[serde(rename_all = "lowercase")]
+pub enum Schedule {
+    /// The paper's: per-pixel rate, two time networks.
+    #[default]
+    Learned,
+    /// `τ := ρ'`.
+    Tied,
+    /// One learned rate (CVDM-simple).
+    Simple,
+    /// Fixed linear `β` (CDDPM).
+    Fixed,
+}
+
+/// What the networks see of the measurement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[serde(rename_all = "kebab-case")]
+pub enum Condition {
+    /// The paper's: the two defocused intensities, jointly scaled to [−1, 1].
+    #[default]
+    Pair,
+    /// The pair and, as a third channel, the one-pass solution of the transport-of-intensity equation. It carries the phase's
+    /// scale, which the pair loses by being scaled.
+    PairTie,
+}
+
+impl Condition {
+    /// Channels of the condition.
+    pub fn channels(self) -> usize {
+        match self {
+            Self::Pair => 2,
+            Self::PairTie => 3,
+        }
+    }
+}
+
+/// `[model]`: sizes and kind.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ModelSection {
+    /// Where the schedule comes from.
+    pub schedule: Schedule,
+    /// What the networks see.
+    pub condition: Condition,
+    /// Base filters of the noise network.
+    pub noise_base: usize,
+    /// Base filters of the rate network.
+    pub rate_base: usize,
+    /// Scales of the U-Nets.
+    pub scales: usize,
+    /// Kernel of the transposed convolutions.
+    pub up_kernel: usize,
+    /// Hidden units of the time networks.
+    pub hidden: usize,
+    /// `k` of the start `ρ = k t²`.
+    pub start: f32,
+    /// `β` of the first step of a fixed schedule.
+    pub beta_first: f64,
+    /// `β` of its last step.
+    pub beta_last: f64,
+    /// The steps that these two refer to.
+    pub beta_steps: usize,
+}
+
+impl Default for ModelSection {
+    fn default() -> Self {
+        let paper = ModelConfig::default();
+        let fixed = FixedSchedule::PHASE;
+        Self {
+            schedule: Schedule::Learned,
+            condition: Condition::Pair,
+            noise_base: paper.noise_base,
+            rate_base: paper.rate_base,
+            scales: paper.scales,
+            up_kernel: paper.up_kernel,
+            hidden: paper.hidden,
+            start: paper.start,
+            beta_first: fixed.first,
+            beta_last: fixed.last,
+            beta_steps: fixed.steps,
+        }
+    }
+}
+
+impl ModelSection {
+    /// The model's configuration.
+    pub fn model(&self) -> ModelConfig {
+        ModelConfig {
+            condition_channels: self.condition.channels(),
+            target_channels: 1,
+            noise_base: self.noise_base,
+            rate_base: self.rate_base,
+            scales: self.scales,
+            up_kernel: self.up_kernel,
+            hidden: self.hidden,
+            start: self.start,
+            schedule: match self.schedule {
+                Schedule::Learned => ScheduleKind::Learned,
+                Schedule::Tied => ScheduleKind::Tied,
+                Schedule::Simple => ScheduleKind::Simple,
+                Schedule::Fixed => ScheduleKind::Fixed(FixedSchedule {
+                    first: self.beta_first,
+                    last: self.beta_last,
+                    steps: self.beta_steps,
+                }),
+            },
+        }
+    }
+}
+
+/// `[data]`: photographs and the simulated measurement.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct DataSection {
+    /// Folder of photographs; every eighth file, by a hash of its name, is held out.
+    pub photographs: PathBuf,
+    /// Side of a patch in pixels, a multiple of 16.
+    pub patch: usize,
+    /// Patches a step.
+    pub batch: usize,
+    /// Wavelength in µm.
+    pub wavelength_um: f64,
+    /// Pixel in µm.
+    pub pixel_um: f64,
+    /// Defocus in µm.
+    pub defocus_um: f64,
+    /// The noise level of a pair is uniform in 0..this.
+    pub noise: f64,
+    /// Share of patches whose phase is the photograph itself, as in the paper; the rest are the two kinds below.
+    pub plain: f64,
+    /// Share of patches whose phase is a blurred photograph with a random range.
+    pub blurred: f64,
+    /// Share of patches that are smooth objects on a flat background.
+    pub objects: f64,
+}
+
+impl Default for DataSection {
+    fn default() -> Self {
+        Self {
+            photographs: PathBuf::from("data/train-photographs"),
+            patch: 64,
+            batch: 8,
+            wavelength_um: 0.521,
+            pixel_um: 0.21,
+            defocus_um: 2.0,
+            noise: 0.2,
+            plain: 1.0,
+            blurred: 0.0,
+            objects: 0.0,
+        }
+    }
+}
+
+/// `[training]`: optimiser, length, outputs.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct TrainingSection {
+    /// Optimiser steps.
+    pub steps: u64,
+    /// Adam's step size at the start.
+    pub learning_rate: f32,
+    /// Adam's step size at the end, reached along half a cosine. Equal to `learning_rate` by default: no decay.
+    pub final_learning_rate: Option<f32>,
+    /// Steps over which the step size rises from zero.
+    pub warmup: u64,
+    /// Adam's decay of the first moment.
+    pub beta1: f32,
+    /// Adam's decay of the second moment.
+    pub beta2: f32,
+    /// Rate of the moving average of the weights; 0 for none.
+    pub ema: f32,
+    /// Spread the times of a batch evenly.
+    pub stratified_times: bool,
+    /// `w_β`.
+    pub weight_beta: f32,
+    /// `w_p`.
+    pub weight_prior: f32,
+    /// `w_γ α`. 0 leaves `L_γ` out (the ablation of appendix K).
+    pub weight_gamma: f32,
+    /// Seed of everything that is drawn.
+    pub seed: u64,
+    /// Steps between checkpoints.
+    pub checkpoint_every: u64,
+    /// Steps between lines of the log.
+    pub log_every: u64,
+}
+
+impl Default for TrainingSection {
+    fn default() -> Self {
+        let (hyper, weights) = (Hyper::default(), LossWeights::default());
+        Self {
+            steps: 200_000,
+            learning_rate: hyper.learning_rate,
+            final_learning_rate: None,
+            warmup: 0,
+            beta1: hyper.beta1,
+            beta2: hyper.beta2,
+            ema: hyper.ema,
+            stratified_times: hyper.stratified_times,
+            weight_beta: weights.beta,
+            weight_prior: weights.prior,
+            weight_gamma: weights.gamma,
+            seed: 1,
+            checkpoint_every: 500,
+            log_every: 10,
+        }
+    }
+}
+
+/// A training run.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct TrainConfig {
+    /// Sizes and kind.
+    pub model: ModelSection,
+    /// Photographs and the simulated measurement.
+    pub data: DataSection,
+    /// Optimiser, length, outputs.
+    pub training: TrainingSection,
+}
+
+impl TrainConfig {
+    /// Reads and checks a TOML file. Missing keys take the paper's values; unknown ones are refused.
+    ///
+    /// # Errors
+    /// [`Error::File`] if it cannot be read or a value is out of its range.
+    pub fn read(path: &Path) -> Result<Self> {
+        let text = std::fs::read_to_string(path).map_err(|e| Error::file(path, format!("cannot be read: {e}")))?;
+        let config: Self = toml::from_str(&text).map_err(|e| Error::file(path, e.to_string().trim_end().to_string()))?;
+        config.check().map_err(|e| Error::file(path, e.to_string()))?;
+        Ok(config)
+    }
+
+    /// Refuses values out of their range.
+    ///
+    /// # Errors
+    /// [`Error::Input`] that names the key, the value and the range.
+    pub fn check(&self) -> Result<()> {
+        let (m, d, t) = (&self.model, &self.data, &self.training);
+        let multiple = 1usize << m.scales.saturating_sub(1);
+        let ranges: [(&str, f64, f64, f64); 26] = [
+            ("model.noise_base", m.noise_base as f64, 1.0, 1024.0),
+            ("model.rate_base", m.rate_base as f64, 1.0, 1024.0),
+            ("model.scales", m.scales as f64, 1.0, 8.0),
+            ("model.up_kernel", m.up_kernel as f64, 2.0, 3.0),
+            ("model.hidden", m.hidden as f64, 1.0, 65_536.0),
+            ("model.start", f64::from(m.start), 1e-3, 100.0),
+            ("model.beta_first", m.beta_first, 0.0, 0.999),
+            ("model.beta_last", m.beta_last, 1e-9, 0.999),
+            ("model.beta_steps", m.beta_steps as f64, 1.0, 1e6),
+            ("data.patch", d.patch as f64, 16.0, 4096.0),
+            ("data.batch", d.batch as f64, 1.0, 4096.0),
+            ("data.wavelength_um", d.wavelength_um, 1e-3, 1e3),
+            ("data.pixel_um", d.pixel_um, 1e-3, 1e3),
+            ("data.defocus_um", d.defocus_um, 1e-6, 1e4),
+            ("data.noise", d.noise, 0.0, 10.0),
+            ("data.plain", d.plain, 0.0, 1.0),
+            ("data.blurred", d.blurred, 0.0, 1.0),
+            ("data.objects", d.objects, 0.0, 1.0),
+            ("training.steps", t.steps as f64, 1.0, 1e9),
+            ("training.learning_rate", f64::from(t.learning_rate), 1e-9, 1.0),
+            ("training.beta1", f64::from(t.beta1), 0.0, 0.999_999),
+            ("training.beta2", f64::from(t.beta2), 0.0, 0.999_999_9),
+            ("training.ema", f64::from(t.ema), 0.0, 0.999_999),
+            ("training.weight_beta", f64::from(t.weight_beta), 0.0, 1e6),
+            ("training.weight_prior", f64::from(t.weight_prior), 0.0, 1e6),
+            ("training.weight_gamma", f64::from(t.weight_gamma), 0.0, 1e6),
+        ];
+        for (key, value, low, high) in ranges {
+            if !(low..=high).contains(&value) {
+                return Err(Error::input(format!("{key} = {value}; it must lie in {low} to {high}")));
+            }
+        }
+        if let Some(last) = t.final_learning_rate
+            && !(0.0..=t.learning_rate).contains(&last)
+        {
+            return Err(Error::input(format!(
+                "training.final_learning_rate = {last}; it must lie in 0 to training.learning_rate ({})",
+                t.learning_rate
+            )));
+        }
+        if !d.patch.is_multiple_of(multiple) {
+            return Err(Error::input(format!(
+                "data.patch = {}; with {} scales it must be a multiple of {multiple}",
+                d.patch, m.scales
+            )));
+        }
+        let sum = d.plain + d.blurred + d.objects;
+        if (sum - 1.0).abs() > 1e-6 {
+            return Err(Error::input(format!("data.plain + data.blurred + data.objects = {sum}; they must add up to 1")));
+        }
+        if t.checkpoint_every == 0 || t.log_every == 0 {
+            return Err(Error::input("training.checkpoint_every and training.log_every must be at least 1"));
+        }
+        Ok(())
+    }
+
+    /// The optimiser's settings at a step.
+    pub fn hyper(&self, step: u64) -> Hyper {
+        let t = &self.training;
+        let last = t.final_learning_rate.unwrap_or(t.learning_rate);
+        let progress = step as f32 / t.steps.max(1) as f32;
+        let decayed = last + (t.learning_rate - last) * 0.5 * (1.0 + (std::f32::consts::PI * progress.min(1.0)).cos());
+        let warm = if step < t.warmup { (step + 1) as f32 / t.warmup as f32 } else { 1.0 };
+        Hyper {
+            learning_rate: decayed * warm,
+            beta1: t.beta1,
+            beta2: t.beta2,
+            ema: t.ema,
+            stratified_times: t.stratified_times,
+            ..Hyper::default()
+        }
+    }
+
+    /// The weights of the losses.
+    pub fn loss_weights(&self) -> LossWeights {
+        let t = &self.training;
+        LossWeights { beta: t.weight_beta, prior: t.weight_prior, gamma: t.weight_gamma }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> std::result::Result<TrainConfig, String> {
+        let config: TrainConfig = toml::from_str(text).map_err(|e| e.to_string())?;
+        config.check().map_err(|e| e.to_string())?;
+        Ok(config)
+    }
+
+    #[test]
+    fn an_empty_file_is_the_papers_run() {
+        let config = parse("").unwrap();
+        assert_eq!(config.model.model(), ModelConfig::default());
+        assert_eq!(config.training.learning_rate, 1e-4);
+    }
+
+    #[test]
+    fn unknown_keys_and_values_out_of_range_are_refused_by_name() {
+        assert!(parse("[training]\nstep = 3").unwrap_err().contains("step"));
+        assert!(parse("[model]\nschedule = \"cosine\"").unwrap_err().contains("cosine"));
+        assert!(parse("[data]\nbatch = 0").unwrap_err().contains("data.batch = 0"));
+        assert!(parse("[data]\npatch = 60").unwrap_err().contains("multiple of 16"));
+        assert!(parse("[data]\nplain = 0.5").unwrap_err().contains("add up to 1"));
+        assert!(parse("[training]\nlearning_rate = nan").unwrap_err().contains("learning_rate"));
+        assert!(parse("[training]\nfinal_learning_rate = 1.0").unwrap_err().contains("final_learning_rate"));
+    }
+
+    #[test]
+    fn the_step_size_warms_up_and_falls_along_a_cosine() {
+        let mut config = TrainConfig::default();
+        config.training.steps = 100;
+        config.training.learning_rate = 1e-3;
+        config.training.final_learning_rate = Some(1e-5);
+        config.training.warmup = 10;
+        assert!((config.hyper(0).learning_rate - 1e-4).abs() < 1e-6);
+        assert!(config.hyper(9).learning_rate > 9.5e-4);
+        assert!((config.hyper(100).learning_rate - 1e-5).abs() < 1e-8);
+    }
+}

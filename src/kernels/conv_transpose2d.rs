@@ -1,0 +1,220 @@
+//! Transposed convolution with stride 2, kernel 2×2 or 3×3: the U-Net's upscaling.
+//!
+//! Weights are `[Cin, Cout, K, K]`: those of the convolution whose adjoint this is. So every size has portable kernels in
+//! [`super::conv2d`] already; the 2×2 one has faster ones here for adapters with subgroups.
+
+use bytemuck::{Pod, Zeroable};
+
+use super::conv2d::{Activation, Conv2d, expect_values};
+use super::conv2d_3x3::{lanes, splits};
+use super::{Call, Span, conv2d, grid, shader};
+use crate::gpu::{Caps, Shader};
+use crate::tensor::{Shape, View};
+use crate::{Error, Result};
+
+pub(super) static FORWARD: Shader = shader!("conv_transpose2d", ["grid"], subgroups);
+pub(super) static GRAD_INPUT: Shader = shader!("conv_transpose2d_grad_input", ["grid"], subgroups);
+pub(super) static GRAD_WEIGHT: Shader = shader!("conv_transpose2d_grad_weight", ["grid"], subgroups);
+
+/// The convolution whose adjoint upscales by two with a kernel of this size.
+///
+/// # Errors
+/// [`Error::Shape`] for sizes other than 2 and 3.
+pub fn adjoint(kernel: usize) -> Result<Conv2d> {
+    match kernel {
+        2 => Ok(Conv2d { kernel, stride: 2, padding: 0 }),
+        3 => Ok(Conv2d { kernel, stride: 2, padding: 1 }),
+        _ => Err(Error::shape(format!("a transposed convolution of {kernel}×{kernel}; 2×2 and 3×3 exist"))),
+    }
+}
+
+/// The output's shape: twice the size.
+pub fn output(x: Shape, channels: usize) -> Shape {
+    Shape::new(x.n, channels, 2 * x.h, 2 * x.w)
+}
+
+/// Whether the 2×2 kernels for subgroups take images of this shape.
+pub fn suits(caps: Caps, kernel: usize, x: Shape) -> bool {
+    caps.subgroups && kernel == 2 && x.w.is_multiple_of(4)
+}
+
+fn flops(x: Shape, out_channels: usize) -> usize {
+    2 * x.len() * out_channels * 4
+}
+
+#[derive(Clone, Copy, Pod, Zeroable)]
+#[repr(C)]
+struct Forward {
+    x: Span,
+    y: Span,
+    in_channels: u32,
+    out_channels: u32,
+    height: u32,
+    quads: u32,
+    pairs: u32,
+    blocks: u32,
+    weight_offset: u32,
+    bias_offset: u32,
+    workgroups: u32,
+    unused: u32,
+}
+
+/// `y = conv_transpose2d(x, weight) + bias`, stride 2.
+///
+/// Shapes: `x [N, Cin, H, W]`, `weight [Cin, Cout, K, K]`, `bias [Cout]`, `y [N, Cout, 2H, 2W]`.
+///
+/// # Errors
+/// [`Error::Shape`] if a shape is another or the kernel's size does not exist.
+pub fn forward(caps: Caps, kernel: usize, x: &View, weight: &View, bias: &View, y: &View) -> Result<Call> {
+    y.expect("the transposed convolution's output", output(x.shape, y.shape.c))?;
+    if !suits(caps, kernel, x.shape) {
+        return conv2d::grad_input(adjoint(kernel)?, x, weight, Some(bias), Activation::None, y, false);
+    }
+    expect_values("the transposed convolution's weight", weight, Shape::new(x.shape.c, y.shape.c, 2, 2))?;
+    expect_values("the transposed convolution's bias", bias, Shape::vector(y.shape.c))?;
+    let wg = lanes(caps, y.shape.c);
+    let pairs = (x.shape.plane() / 4).div_ceil(2);
+    let blocks = y.shape.c.div_ceil(wg);
+    let workgroups = x.shape.n * pairs * blocks;
+    let params = Forward {
+        x: x.into(),
+        y: y.into(),
+        in_channels: x.shape.c as u32,
+        out_channels: y.shape.c as u32,
+        height: x.shape.h as u32,
+        quads: x.shape.w as u32 / 4,
+        pairs: pairs as u32,
+        blocks: blocks as u32,
+        weight_offset: weight.offset() as u32,
+        bias_offset: bias.offset() as u32,
+        workgroups: workgroups as u32,
+        unused: 0,
+    };
+    Ok(Call::new(&FORWARD, params, grid(workgroups))
+        .with("WG", wg as u32)
+        .bind(x)
+        .bind(weight)
+        .bind(bias)
+        .bind(y)
+        .costs(flops(x.shape, y.shape.c)))
+}
+
+#[derive(Clone, Copy, Pod, Zeroable)]
+#[repr(C)]
+struct GradInput {
+    g: Span,
+    gx: Span,
+    in_channels: u32,
+    out_channels: u32,
+    height: u32,
+    quads: u32,
+    pairs: u32,
+    blocks: u32,
+    weight_offset: u32,
+    accumulate: u32,
+    workgroups: u32,
+    unused: u32,
+}
+
+/// The input gradient, written to `gx` or added to it.
+///
+/// Shapes: `g [N, Cout, 2H, 2W]`, `weight [Cin, Cout, K, K]`, `gx [N, Cin, H, W]`.
+///
+/// # Errors
+/// [`Error::Shape`] if a shape is another or the kernel's size does not exist.
+pub fn grad_input(caps: Caps, kernel: usize, g: &View, weight: &View, gx: &View, accumulate: bool) -> Result<Call> {
+    g.expect("the transposed convolution's output gradient", output(gx.shape, g.shape.c))?;
+    if !suits(caps, kernel, gx.shape) {
+        return conv2d::forward(adjoint(kernel)?, g, weight, None, Activation::None, gx, accumulate);
+    }
+    expect_values("the transposed convolution's weight", weight, Shape::new(gx.shape.c, g.shape.c, 2, 2))?;
+    let wg = lanes(caps, gx.shape.c);
+    let pairs = (gx.shape.plane() / 4).div_ceil(2);
+    let blocks = gx.shape.c.div_ceil(wg);
+    let workgroups = gx.shape.n * pairs * blocks;
+    let params = GradInput {
+        g: g.into(),
+        gx: gx.into(),
+        in_channels: gx.shape.c as u32,
+        out_channels: g.shape.c as u32,
+        height: gx.shape.h as u32,
+        quads: gx.shape.w as u32 / 4,
+        pairs: pairs as u32,
+        blocks: blocks as u32,
+        weight_offset: weight.offset() as u32,
+        accumulate: u32::from(accumulate),
+        workgroups: workgroups as u32,
+        unused: 0,
+    };
+    Ok(Call::new(&GRAD_INPUT, params, grid(workgroups))
+        .with("WG", wg as u32)
+        .bind(g)
+        .bind(weight)
+        .bind(gx)
+        .costs(flops(gx.shape, g.shape.c)))
+}
+
+#[derive(Clone, Copy, Pod, Zeroable)]
+#[repr(C)]
+struct GradWeight {
+    x: Span,
+    g: Span,
+    in_channels: u32,
+    out_channels: u32,
+    height: u32,
+    quads: u32,
+    pairs: u32,
+    total: u32,
+    co_blocks: u32,
+    ci_blocks: u32,
+    splits: u32,
+    part: u32,
+    workgroups: u32,
+    unused: u32,
+}
+
+/// Shape of the partial sums of the 2×2 kernel: `[1, splits, 1, Cin·Cout·4 + Cout]`.
+pub fn parts(caps: Caps, x: Shape, out_channels: usize) -> Shape {
+    let blocks = out_channels.div_ceil(lanes(caps, out_channels)) * x.c.div_ceil(8);
+    let pairs = x.n * (x.plane() / 4).div_ceil(2);
+    Shape::new(1, splits(caps, blocks, pairs), 1, x.c * out_channels * 4 + out_channels)
+}
+
+/// Partial sums of the weight gradient (first `Cin·Cout·4` values of each split) and the bias gradient (the last `Cout`)
+/// of the 2×2 kernel where [`suits`] says so. Elsewhere the weight gradient is [`conv2d::grad_weight`] of the adjoint with
+/// `x` and `g` exchanged.
+///
+/// Shapes: `x [N, Cin, H, W]`, `g [N, Cout, 2H, 2W]`, `sums` as [`parts`] says.
+///
+/// # Errors
+/// [`Error::Shape`] if a shape is another.
+pub fn grad_weight(caps: Caps, x: &View, g: &View, sums: &View) -> Result<Call> {
+    g.expect("the transposed convolution's output gradient", output(x.shape, g.shape.c))?;
+    sums.expect("the partial sums", parts(caps, x.shape, g.shape.c))?;
+    let wg = lanes(caps, g.shape.c);
+    let pairs = (x.shape.plane() / 4).div_ceil(2);
+    let (co_blocks, ci_blocks) = (g.shape.c.div_ceil(wg), x.shape.c.div_ceil(8));
+    let workgroups = co_blocks * ci_blocks * sums.shape.c;
+    let params = GradWeight {
+        x: x.into(),
+        g: g.into(),
+        in_channels: x.shape.c as u32,
+        out_channels: g.shape.c as u32,
+        height: x.shape.h as u32,
+        quads: x.shape.w as u32 / 4,
+        pairs: pairs as u32,
+        total: (x.shape.n * pairs) as u32,
+        co_blocks: co_blocks as u32,
+        ci_blocks: ci_blocks as u32,
+        splits: sums.shape.c as u32,
+        part: sums.shape.w as u32,
+        workgroups: workgroups as u32,
+        unused: 0,
+    };
+    Ok(Call::new(&GRAD_WEIGHT, params, grid(workgroups))
+        .with("WG", wg as u32)
+        .bind(x)
+        .bind(g)
+        .bind(sums)
+        .costs(flops(x.shape, g.shape.c)))
+}

@@ -1,0 +1,264 @@
+//! Gradients: going back over the recorded operations and appending the dispatches of their adjoints.
+//!
+//! A tensor has one gradient tensor; a view's gradient is the same channel range of it. The first contribution to a range
+//! overwrites, later ones add, so nothing is ever cleared. Parameters live in one flat tensor, and so do their gradients.
+
+use std::collections::HashMap;
+use std::ops::Range;
+
+use super::{Op, Tape};
+use crate::kernels::conv2d::{self, Activation};
+use crate::kernels::{activation, conv_transpose2d, conv2d_3x3, elementwise, instance_norm, max_pool2d, reduce};
+use crate::tensor::{TensorId, View};
+use crate::{Error, Result};
+
+/// A gradient tensor and which of its channels have been written.
+struct Slot {
+    whole: View,
+    written: Vec<Range<usize>>,
+}
+
+/// The flat gradient tensor of the flat parameter tensor.
+pub(super) struct ParameterGradients {
+    tensor: TensorId,
+    slot: Slot,
+}
+
+/// The gradients that one [`Tape::backward`] computed.
+pub struct Gradients {
+    slots: HashMap<TensorId, Slot>,
+    /// Tensors whose gradient slot already holds the gradient before the activation that made them.
+    before_activation: Vec<TensorId>,
+}
+
+impl Gradients {
+    /// The gradient of a view, if anything depended on it.
+    pub fn of(&self, view: &View) -> Option<View> {
+        let slot = self.slots.get(&view.tensor)?;
+        slot.covers(&channels(view)).then(|| part(&slot.whole, view))
+    }
+}
+
+fn channels(view: &View) -> Range<usize> {
+    view.channel..view.channel + view.shape.c
+}
+
+/// The part of `whole` that lies where `view` lies in its tensor.
+fn part(whole: &View, view: &View) -> View {
+    View { tensor: whole.tensor, ..*view }
+}
+
+impl Slot {
+    fn covers(&self, range: &Range<usize>) -> bool {
+        range.clone().all(|c| self.written.iter().any(|w| w.contains(&c)))
+    }
+
+    /// Marks a range as written. Returns whether the contribution must be added, and the ranges to clear before that.
+    fn claim(&mut self, range: Range<usize>) -> (bool, Vec<Range<usize>>) {
+        let mut missing = vec![range.clone()];
+        for w in &self.written {
+            missing = missing
+                .into_iter()
+                .flat_map(|m| [m.start..m.end.min(w.start), m.start.max(w.end)..m.end])
+                .filter(|m| !m.is_empty())
+                .collect();
+        }
+        let untouched = missing.len() == 1 && missing[0] == range;
+        self.written.push(range);
+        if untouched { (false, Vec::new()) } else { (true, missing) }
+    }
+}
+
+impl Tape {
+    /// Declares the flat parameter tensor and the tensor of the same shape that receives its gradient.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if the two differ in shape.
+    pub fn parameters(&mut self, parameters: &View, gradient: &View) -> Result<()> {
+        gradient.expect("the parameters' gradient", parameters.shape)?;
+        self.differentiable.insert(parameters.tensor);
+        let slot = Slot { whole: *gradient, written: Vec::new() };
+        self.parameters = Some(ParameterGradients { tensor: parameters.tensor, slot });
+        Ok(())
+    }
+
+    /// Asks for the gradient of an input: of all that is recorded from it on.
+    pub fn watch(&mut self, input: &View) {
+        self.differentiable.insert(input.tensor);
+    }
+
+    /// Appends the gradients of everything that the seeds depend on. Each seed is a value and the gradient of the loss in it.
+    ///
+    /// Parameters' gradients go to the tensor given to [`Tape::parameters`] and add up over several calls.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if a seed's shapes differ, or no parameters were declared.
+    pub fn backward(&mut self, seeds: &[(View, View)]) -> Result<Gradients> {
+        let mut gradients = Gradients { slots: HashMap::new(), before_activation: Vec::new() };
+        for (value, gradient) in seeds {
+            gradient.expect("the seed of a gradient", value.shape)?;
+            if !value.is_whole() || !gradient.is_whole() {
+                return Err(Error::shape("a seed must be a whole tensor with a whole gradient"));
+            }
+            let all = 0..value.shape.c;
+            gradients.slots.insert(value.tensor, Slot { whole: *gradient, written: vec![all] });
+        }
+        let ops = self.ops.clone();
+        for (i, op) in ops.iter().enumerate().rev() {
+            if let Some(g) = gradients.of(op.output()) {
+                let after_softplus = follows_softplus(&ops[..i], &ops[i + 1..], op.input());
+                self.backward_op(op, g, after_softplus, &mut gradients)?;
+            }
+        }
+        Ok(gradients)
+    }
+
+    /// Marks a range of the parameters' gradient as about to be written by a call outside the tape's own operations, and
+    /// returns it with whether the call must add to what is there.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if `parameter` is not a range of the declared parameter tensor.
+    pub fn parameter_gradient(&mut self, parameter: &View) -> Result<(View, bool)> {
+        let (view, add, missing) = match &mut self.parameters {
+            Some(p) if p.tensor == parameter.tensor => {
+                let (add, missing) = p.slot.claim(channels(parameter));
+                (part(&p.slot.whole, parameter), add, missing)
+            }
+            _ => return Err(Error::shape("a weight that is not part of the declared parameter tensor")),
+        };
+        if !missing.is_empty() {
+            return Err(Error::shape("a parameter's gradient overlaps another parameter's"));
+        }
+        Ok((view, add))
+    }
+
+    /// The ranges of the parameter tensor that no gradient reaches: the optimiser must refuse them.
+    pub fn parameters_without_gradient(&self) -> Vec<Range<usize>> {
+        let Some(p) = &self.parameters else { return Vec::new() };
+        let mut sorted = p.slot.written.clone();
+        sorted.sort_by_key(|r| r.start);
+        let mut missing = Vec::new();
+        let mut at = 0;
+        for range in sorted {
+            if range.start > at {
+                missing.push(at..range.start);
+            }
+            at = at.max(range.end);
+        }
+        if at < p.slot.whole.shape.c {
+            missing.push(at..p.slot.whole.shape.c);
+        }
+        missing
+    }
+
+    /// The view that receives a contribution to `value`'s gradient, and whether it must be added.
+    fn claim(&mut self, value: &View, gradients: &mut Gradients) -> Result<(View, bool)> {
+        if !gradients.slots.contains_key(&value.tensor) {
+            let shape = crate::tensor::Shape { c: value.channels, ..value.shape };
+            let whole = self.intermediate("gradient", shape)?;
+            gradients.slots.insert(value.tensor, Slot { whole, written: Vec::new() });
+        }
+        let Some(slot) = gradients.slots.get_mut(&value.tensor) else {
+            return Err(Error::shape("a gradient without a tensor"));
+        };
+        let (add, missing) = slot.claim(channels(value));
+        let whole = slot.whole;
+        for range in missing {
+            self.push(elementwise::fill(&whole.range(range)?, 0.0)?);
+        }
+        Ok((part(&whole, value), add))
+    }
+
+    fn wants(&self, value: &View) -> bool {
+        self.differentiable.contains(&value.tensor)
+    }
+
+    fn backward_op(&mut self, op: &Op, g: View, after_softplus: bool, gradients: &mut Gradients) -> Result<()> {
+        match op {
+            Op::Conv2d { spec, x, weight, bias, activation, y } => {
+                let g = match activation {
+                    Activation::Softplus if !gradients.before_activation.contains(&y.tensor) => {
+                        let before = self.intermediate("gradient before softplus", y.shape)?;
+                        self.push(activation::softplus_backward(y, &g, &before)?);
+                        before
+                    }
+                    _ => g,
+                };
+                let (gw, add_w) = self.parameter_gradient(weight)?;
+                let (gb, add_b) = self.parameter_gradient(bias)?;
+                let fast = conv2d_3x3::suits(self.caps, *spec, x.shape);
+                if fast {
+                    let parts =
+                        self.intermediate("partial sums", conv2d_3x3::parts(self.caps, x.shape, g.shape.c))?;
+                    let call = conv2d_3x3::grad_weight(self.caps, x, &g, &parts)?;
+                    self.push([call]);
+                    self.push(reduce::sum_splits(&parts, 0, &gw, add_w)?);
+                    self.push(reduce::sum_splits(&parts, gw.shape.len(), &gb, add_b)?);
+                } else {
+                    self.push([conv2d::grad_weight(*spec, x, &g, &gw, add_w)?]);
+                    self.push(reduce::channel_sum(&g, &gb, add_b)?);
+                }
+                if !self.wants(x) {
+                    return Ok(());
+                }
+                let (gx, add) = self.claim(x, gradients)?;
+                let call = if fast {
+                    let shape = conv2d_3x3::packed(x.shape.c, g.shape.c);
+                    let packed = self.derived("packed weight", shape, |p| conv2d_3x3::pack(weight, p, true))?;
+                    conv2d_3x3::forward(self.caps, &g, &packed, None, Activation::None, &gx, add)?
+                } else {
+                    conv2d::grad_input(*spec, &g, weight, None, Activation::None, &gx, add)?
+                };
+                self.push([call]);
+            }
+            Op::ConvTranspose2d { kernel, x, weight, bias, .. } => {
+                let (gw, add_w) = self.parameter_gradient(weight)?;
+                let (gb, add_b) = self.parameter_gradient(bias)?;
+                if conv_transpose2d::suits(self.caps, *kernel, x.shape) {
+                    let shape = conv_transpose2d::parts(self.caps, x.shape, g.shape.c);
+                    let parts = self.intermediate("partial sums", shape)?;
+                    let call = conv_transpose2d::grad_weight(self.caps, x, &g, &parts)?;
+                    self.push([call]);
+                    self.push(reduce::sum_splits(&parts, 0, &gw, add_w)?);
+                    self.push(reduce::sum_splits(&parts, gw.shape.len(), &gb, add_b)?);
+                } else {
+                    let adjoint = conv_transpose2d::adjoint(*kernel)?;
+                    self.push([conv2d::grad_weight(adjoint, &g, x, &gw, add_w)?]);
+                    self.push(reduce::channel_sum(&g, &gb, add_b)?);
+                }
+                if self.wants(x) {
+                    let (gx, add) = self.claim(x, gradients)?;
+                    let call = conv_transpose2d::grad_input(self.caps, *kernel, &g, weight, &gx, add)?;
+                    self.push([call]);
+                }
+            }
+            Op::InstanceNorm { x, weight, bias, stats, .. } => {
+                let sums = self.intermediate("norm sums", stats.shape)?;
+                let (gx, add) = self.claim(x, gradients)?;
+                if after_softplus {
+                    gradients.before_activation.push(x.tensor);
+                }
+                self.push(instance_norm::backward(x, Some(weight), stats, &g, &sums, &gx, add, after_softplus)?);
+                let (gw, add_w) = self.parameter_gradient(weight)?;
+                let (gb, _) = self.parameter_gradient(bias)?;
+                self.push(instance_norm::affine_gradients(&sums, &gw, &gb, add_w)?);
+            }
+            Op::MaxPool2d { x, .. } => {
+                if self.wants(x) {
+                    let (gx, add) = self.claim(x, gradients)?;
+                    self.push(max_pool2d::backward(x, &g, &gx, add)?);
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether `x` is the whole output of a convolution with softplus and read by no other operation: then the norm's backward
+/// may pass on the gradient before the softplus in the same pass.
+fn follows_softplus(earlier: &[Op], later: &[Op], x: &View) -> bool {
+    let made = earlier.iter().any(
+        |op| matches!(op, Op::Conv2d { activation: Activation::Softplus, y, .. } if y == x && y.is_whole()),
+    );
+    made && earlier.iter().chain(later).all(|op| op.input().tensor != x.tensor)
+}

@@ -1,0 +1,186 @@
+//! The differentiable operations that networks are made of: what each records going forward.
+
+use super::Tape;
+use crate::Result;
+use crate::kernels::conv2d::{self, Activation, Conv2d};
+use crate::kernels::{conv_transpose2d, conv2d_3x3, instance_norm, max_pool2d};
+use crate::tensor::{Shape, View};
+
+/// A recorded operation, as plain data: everything that its gradient needs to know.
+#[derive(Debug, Clone)]
+pub enum Op {
+    /// `y = activation(conv2d(x, weight) + bias)`.
+    Conv2d {
+        /// Kernel, stride and padding.
+        spec: Conv2d,
+        /// Input.
+        x: View,
+        /// Parameter `[Cout, Cin, K, K]`.
+        weight: View,
+        /// Parameter `[Cout]`.
+        bias: View,
+        /// The epilogue.
+        activation: Activation,
+        /// Output.
+        y: View,
+    },
+    /// `y = conv_transpose2d(x, weight) + bias`, stride 2.
+    ConvTranspose2d {
+        /// Taps along each side, 2 or 3.
+        kernel: usize,
+        /// Input.
+        x: View,
+        /// Parameter `[Cin, Cout, K, K]`.
+        weight: View,
+        /// Parameter `[Cout]`.
+        bias: View,
+        /// Output.
+        y: View,
+    },
+    /// `y = (x − mean) / sqrt(var + ε) · weight + bias`, over each sample's channel.
+    InstanceNorm {
+        /// Input.
+        x: View,
+        /// Parameter `[C]`.
+        weight: View,
+        /// Parameter `[C]`.
+        bias: View,
+        /// Mean and inverse standard deviation, `[N, C, 1, 2]`.
+        stats: View,
+        /// Output.
+        y: View,
+    },
+    /// The largest of each 2×2 block.
+    MaxPool2d {
+        /// Input.
+        x: View,
+        /// Output.
+        y: View,
+    },
+}
+
+impl Op {
+    /// The input whose gradient the operation passes on.
+    pub fn input(&self) -> &View {
+        match self {
+            Self::Conv2d { x, .. }
+            | Self::ConvTranspose2d { x, .. }
+            | Self::InstanceNorm { x, .. }
+            | Self::MaxPool2d { x, .. } => x,
+        }
+    }
+
+    /// The output.
+    pub fn output(&self) -> &View {
+        match self {
+            Self::Conv2d { y, .. }
+            | Self::ConvTranspose2d { y, .. }
+            | Self::InstanceNorm { y, .. }
+            | Self::MaxPool2d { y, .. } => y,
+        }
+    }
+}
+
+impl Tape {
+    fn note(&mut self, op: Op) {
+        let has_parameters = !matches!(op, Op::MaxPool2d { .. });
+        if has_parameters || self.differentiable.contains(&op.input().tensor) {
+            self.differentiable.insert(op.output().tensor);
+        }
+        self.ops.push(op);
+    }
+
+    /// Records `activation(conv2d(x, weight) + bias)` into a new intermediate.
+    ///
+    /// # Errors
+    /// [`crate::Error::Shape`] if the shapes do not fit.
+    pub fn conv2d(
+        &mut self,
+        spec: Conv2d,
+        x: &View,
+        weight: &View,
+        bias: &View,
+        activation: Activation,
+    ) -> Result<View> {
+        let y = self.intermediate("convolution", spec.output(x.shape, bias.shape.len())?)?;
+        self.conv2d_into(spec, x, weight, bias, activation, &y)?;
+        Ok(y)
+    }
+
+    /// As [`Tape::conv2d`], into a given view.
+    ///
+    /// # Errors
+    /// As [`Tape::conv2d`].
+    pub fn conv2d_into(
+        &mut self,
+        spec: Conv2d,
+        x: &View,
+        weight: &View,
+        bias: &View,
+        activation: Activation,
+        y: &View,
+    ) -> Result<()> {
+        let call = if conv2d_3x3::suits(self.caps, spec, x.shape) {
+            let shape = conv2d_3x3::packed(y.shape.c, x.shape.c);
+            let packed = self.derived("packed weight", shape, |p| conv2d_3x3::pack(weight, p, false))?;
+            conv2d_3x3::forward(self.caps, x, &packed, Some(bias), activation, y, false)?
+        } else {
+            conv2d::forward(spec, x, weight, Some(bias), activation, y, false)?
+        };
+        self.push([call]);
+        self.note(Op::Conv2d { spec, x: *x, weight: *weight, bias: *bias, activation, y: *y });
+        Ok(())
+    }
+
+    /// Records a transposed convolution with stride 2 into `y`.
+    ///
+    /// # Errors
+    /// [`crate::Error::Shape`] if the shapes do not fit.
+    pub fn conv_transpose2d_into(
+        &mut self,
+        kernel: usize,
+        x: &View,
+        weight: &View,
+        bias: &View,
+        y: &View,
+    ) -> Result<()> {
+        let call = conv_transpose2d::forward(self.caps, kernel, x, weight, bias, y)?;
+        self.push([call]);
+        self.note(Op::ConvTranspose2d { kernel, x: *x, weight: *weight, bias: *bias, y: *y });
+        Ok(())
+    }
+
+    /// Records an affine instance norm into `y`.
+    ///
+    /// # Errors
+    /// [`crate::Error::Shape`] if the shapes do not fit.
+    pub fn instance_norm_into(&mut self, x: &View, weight: &View, bias: &View, epsilon: f32, y: &View) -> Result<()> {
+        let stats = self.intermediate("norm statistics", Shape::new(x.shape.n, x.shape.c, 1, 2))?;
+        let calls = instance_norm::forward(x, Some((weight, bias)), &stats, y, epsilon)?;
+        self.push(calls);
+        self.note(Op::InstanceNorm { x: *x, weight: *weight, bias: *bias, stats, y: *y });
+        Ok(())
+    }
+
+    /// Records an affine instance norm into a new intermediate.
+    ///
+    /// # Errors
+    /// As [`Tape::instance_norm_into`].
+    pub fn instance_norm(&mut self, x: &View, weight: &View, bias: &View, epsilon: f32) -> Result<View> {
+        let y = self.intermediate("norm", x.shape)?;
+        self.instance_norm_into(x, weight, bias, epsilon, &y)?;
+        Ok(y)
+    }
+
+    /// Records a 2×2 max-pool into a new intermediate.
+    ///
+    /// # Errors
+    /// [`crate::Error::Shape`] if height or width is odd.
+    pub fn max_pool2d(&mut self, x: &View) -> Result<View> {
+        let y = self.intermediate("max-pool", Shape { h: x.shape.h / 2, w: x.shape.w / 2, ..x.shape })?;
+        let calls = max_pool2d::forward(x, &y)?;
+        self.push(calls);
+        self.note(Op::MaxPool2d { x: *x, y });
+        Ok(y)
+    }
+}
