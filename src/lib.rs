@@ -5,6 +5,7 @@
 mod error;
 pub mod gpu;
 pub mod kernels;
+pub mod random;
 pub mod tape;
 pub mod tensor;
 pub use error::{Error, Result};

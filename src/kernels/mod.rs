@@ -4,9 +4,13 @@
 //! Every shader of `shaders/` stands in [`ALL`]; a test holds that list against the folder, the tests and the benches.
 
 mod call;
+mod lanes;
+pub mod random;
+pub mod schedule;
 
 use crate::gpu::Shader;
 pub use call::{Call, Span, grid};
+pub use lanes::Lanes;
 
 /// The shader of `shaders/NAME.wgsl`, after helpers of `shaders/shared/`. A trailing `subgroups` marks one that needs them.
 macro_rules! shader {
@@ -26,4 +30,4 @@ macro_rules! shader {
 pub(crate) use shader;
 
 /// Every shader of the crate.
-pub static ALL: &[&Shader] = &[];
+pub static ALL: &[&Shader] = &[&random::RANDOM, &schedule::FORWARD, &schedule::BACKWARD];
