@@ -214,7 +214,11 @@ fn gradients_agree_with_finite_differences() {
     let difference = |at: usize, of_x: bool| {
         let step = |h: f64| {
             let (mut x, mut w) = (x.clone(), w.clone());
-            if of_x { x[at] += h } else { w[at] += h }
+            if of_x {
+                x[at] += h
+            } else {
+                w[at] += h
+            }
             loss(&x, &w)
         };
         (step(1e-4) - step(-1e-4)) / 2e-4

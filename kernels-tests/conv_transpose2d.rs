@@ -44,11 +44,16 @@ fn forward_and_gradients() {
         let gb = reference::channel_sums(ys, &g64);
         let name = format!("{kernel}×{kernel} of {xs} to {channels} channels");
         let rounding = |terms: usize| 4.0 * f64::from(f32::EPSILON) * (terms as f64).sqrt().max(2.0);
-        let tensors =
-            [x, weight, bias, g, given(ys, vec![9.0; ys.len()]), given(xs, vec![9.0; xs.len()]), before, given(
-                Shape::new(c, channels, kernel, kernel),
-                vec![9.0; c * channels * kernel * kernel],
-            )];
+        let tensors = [
+            x,
+            weight,
+            bias,
+            g,
+            given(ys, vec![9.0; ys.len()]),
+            given(xs, vec![9.0; xs.len()]),
+            before,
+            given(Shape::new(c, channels, kernel, kernel), vec![9.0; c * channels * kernel * kernel]),
+        ];
         run(
             &tensors,
             |tape, v| {

@@ -5,6 +5,8 @@
 mod error;
 pub mod gpu;
 pub mod kernels;
+pub mod nets;
+pub mod random;
 pub mod tape;
 pub mod tensor;
 pub use error::{Error, Result};

@@ -59,8 +59,11 @@ pub fn run(
 ) {
     for (mode, gpu) in devices() {
         let mut tape = Tape::new(gpu.caps());
-        let views: Vec<View> =
-            tensors.iter().enumerate().map(|(i, t)| tape.persistent(&format!("tensor {i}"), t.shape).unwrap()).collect();
+        let views: Vec<View> = tensors
+            .iter()
+            .enumerate()
+            .map(|(i, t)| tape.persistent(&format!("tensor {i}"), t.shape).unwrap())
+            .collect();
         let calls = record(&mut tape, &views).unwrap();
         tape.push(calls);
         let plan = tape.plan(gpu, &HashMap::new(), PlanOptions { guards: true, ..Default::default() }).unwrap();

@@ -2,6 +2,7 @@
 
 use super::{FixedSchedule, TimeNetwork};
 use crate::kernels::conv2d::{Activation, Conv2d};
+use crate::kernels::elementwise;
 use crate::nets::{Init, Parameters, UNet, UNetConfig};
 use crate::tape::Tape;
 use crate::tensor::{Shape, View};
@@ -175,12 +176,12 @@ impl Model {
             Rate::Scalar { weight, bias } => {
                 // softplus(w + b) everywhere, as a 1×1 convolution of ones: no kernel of its own is needed.
                 let ones = tape.intermediate("ones", Shape { c: 1, ..rate.shape })?;
-                tape.push(crate::kernels::elementwise::fill(&ones, 1.0)?);
+                tape.push([elementwise::fill(&ones, 1.0)?]);
                 let (weight, bias) = (flat.range(weight.clone())?, flat.range(bias.clone())?);
                 tape.conv2d_into(Conv2d::same(1), &ones, &weight, &bias, Activation::Softplus, rate)
             }
             Rate::One => {
-                tape.push(crate::kernels::elementwise::fill(rate, 1.0)?);
+                tape.push([elementwise::fill(rate, 1.0)?]);
                 Ok(())
             }
         }

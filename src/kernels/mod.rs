@@ -3,13 +3,22 @@
 //! A kernel function takes views and returns [`Call`]s: inert descriptions of dispatches. The planner gives them buffers.
 //! Every shader of `shaders/` stands in [`ALL`]; a test holds that list against the folder, the tests and the benches.
 
+pub mod activation;
 mod call;
 pub mod conv2d;
 pub mod conv2d_3x3;
 pub mod conv_transpose2d;
+pub mod elementwise;
+pub mod instance_norm;
+mod lanes;
+pub mod max_pool2d;
+pub mod random;
+pub mod schedule;
+pub mod split_sum;
 
 use crate::gpu::Shader;
 pub use call::{Call, Span, grid};
+pub use lanes::Lanes;
 
 /// The shader of `shaders/NAME.wgsl`, after helpers of `shaders/shared/`. A trailing `subgroups` marks one that needs them.
 macro_rules! shader {
@@ -39,4 +48,22 @@ pub static ALL: &[&Shader] = &[
     &conv_transpose2d::FORWARD,
     &conv_transpose2d::GRAD_INPUT,
     &conv_transpose2d::GRAD_WEIGHT,
+    &activation::SOFTPLUS_BACKWARD.quads,
+    &activation::SOFTPLUS_BACKWARD.singles,
+    &elementwise::COPY.quads,
+    &elementwise::COPY.singles,
+    &elementwise::FILL.quads,
+    &elementwise::FILL.singles,
+    &instance_norm::FORWARD.quads,
+    &instance_norm::FORWARD.singles,
+    &instance_norm::BACKWARD.quads,
+    &instance_norm::BACKWARD.singles,
+    &instance_norm::AFFINE,
+    &max_pool2d::FORWARD,
+    &max_pool2d::BACKWARD,
+    &random::RANDOM,
+    &split_sum::SUM_SPLITS,
+    &split_sum::CHANNEL_SUM,
+    &schedule::FORWARD,
+    &schedule::BACKWARD,
 ];

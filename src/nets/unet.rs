@@ -7,8 +7,8 @@ use std::ops::Range;
 
 use super::parameters::view;
 use super::{Init, Parameters};
-use crate::kernels::conv2d::{Activation, Conv2d};
 use crate::kernels::conv_transpose2d;
+use crate::kernels::conv2d::{Activation, Conv2d};
 use crate::tape::Tape;
 use crate::tensor::{Shape, View};
 use crate::{Error, Result};
@@ -154,7 +154,8 @@ impl UNet {
     /// As [`UNet::record`].
     pub fn record_into(&self, tape: &mut Tape, flat: &View, x: &View, y: &View) -> Result<()> {
         let (config, multiple) = (&self.config, self.config.multiple());
-        if x.shape.c != config.in_channels || !x.shape.h.is_multiple_of(multiple) || !x.shape.w.is_multiple_of(multiple) {
+        if x.shape.c != config.in_channels || !x.shape.h.is_multiple_of(multiple) || !x.shape.w.is_multiple_of(multiple)
+        {
             return Err(Error::shape(format!(
                 "a U-Net on {}; expected {} channels and sizes that are multiples of {multiple}",
                 x.shape, config.in_channels

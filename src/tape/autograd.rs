@@ -8,7 +8,8 @@ use std::ops::Range;
 
 use super::{Op, Tape};
 use crate::kernels::conv2d::{self, Activation};
-use crate::kernels::{activation, conv_transpose2d, conv2d_3x3, elementwise, instance_norm, max_pool2d, reduce};
+use crate::kernels::instance_norm::BackwardOptions;
+use crate::kernels::{activation, conv_transpose2d, conv2d_3x3, elementwise, instance_norm, max_pool2d, split_sum};
 use crate::tensor::{TensorId, View};
 use crate::{Error, Result};
 
@@ -164,7 +165,7 @@ impl Tape {
         let (add, missing) = slot.claim(channels(value));
         let whole = slot.whole;
         for range in missing {
-            self.push(elementwise::fill(&whole.range(range)?, 0.0)?);
+            self.push([elementwise::fill(&whole.range(range)?, 0.0)?]);
         }
         Ok((part(&whole, value), add))
     }
@@ -179,7 +180,7 @@ impl Tape {
                 let g = match activation {
                     Activation::Softplus if !gradients.before_activation.contains(&y.tensor) => {
                         let before = self.intermediate("gradient before softplus", y.shape)?;
-                        self.push(activation::softplus_backward(y, &g, &before)?);
+                        self.push([activation::softplus_backward(y, &g, &before)?]);
                         before
                     }
                     _ => g,
@@ -188,15 +189,14 @@ impl Tape {
                 let (gb, add_b) = self.parameter_gradient(bias)?;
                 let fast = conv2d_3x3::suits(self.caps, *spec, x.shape);
                 if fast {
-                    let parts =
-                        self.intermediate("partial sums", conv2d_3x3::parts(self.caps, x.shape, g.shape.c))?;
+                    let parts = self.intermediate("partial sums", conv2d_3x3::parts(self.caps, x.shape, g.shape.c))?;
                     let call = conv2d_3x3::grad_weight(self.caps, x, &g, &parts)?;
                     self.push([call]);
-                    self.push(reduce::sum_splits(&parts, 0, &gw, add_w)?);
-                    self.push(reduce::sum_splits(&parts, gw.shape.len(), &gb, add_b)?);
+                    self.push([split_sum::sum_splits(&parts, 0, &gw, add_w)?]);
+                    self.push([split_sum::sum_splits(&parts, gw.shape.len(), &gb, add_b)?]);
                 } else {
                     self.push([conv2d::grad_weight(*spec, x, &g, &gw, add_w)?]);
-                    self.push(reduce::channel_sum(&g, &gb, add_b)?);
+                    self.push([split_sum::channel_sum(&g, &gb, add_b)?]);
                 }
                 if !self.wants(x) {
                     return Ok(());
@@ -219,12 +219,12 @@ impl Tape {
                     let parts = self.intermediate("partial sums", shape)?;
                     let call = conv_transpose2d::grad_weight(self.caps, x, &g, &parts)?;
                     self.push([call]);
-                    self.push(reduce::sum_splits(&parts, 0, &gw, add_w)?);
-                    self.push(reduce::sum_splits(&parts, gw.shape.len(), &gb, add_b)?);
+                    self.push([split_sum::sum_splits(&parts, 0, &gw, add_w)?]);
+                    self.push([split_sum::sum_splits(&parts, gw.shape.len(), &gb, add_b)?]);
                 } else {
                     let adjoint = conv_transpose2d::adjoint(*kernel)?;
                     self.push([conv2d::grad_weight(adjoint, &g, x, &gw, add_w)?]);
-                    self.push(reduce::channel_sum(&g, &gb, add_b)?);
+                    self.push([split_sum::channel_sum(&g, &gb, add_b)?]);
                 }
                 if self.wants(x) {
                     let (gx, add) = self.claim(x, gradients)?;
@@ -238,15 +238,17 @@ impl Tape {
                 if after_softplus {
                     gradients.before_activation.push(x.tensor);
                 }
-                self.push(instance_norm::backward(x, Some(weight), stats, &g, &sums, &gx, add, after_softplus)?);
+                let options = BackwardOptions { accumulate: add, softplus: after_softplus };
+                let call = instance_norm::backward(self.caps, x, Some(weight), stats, &g, &sums, &gx, options)?;
+                self.push([call]);
                 let (gw, add_w) = self.parameter_gradient(weight)?;
                 let (gb, _) = self.parameter_gradient(bias)?;
-                self.push(instance_norm::affine_gradients(&sums, &gw, &gb, add_w)?);
+                self.push([instance_norm::affine_gradients(&sums, &gw, &gb, add_w)?]);
             }
             Op::MaxPool2d { x, .. } => {
                 if self.wants(x) {
                     let (gx, add) = self.claim(x, gradients)?;
-                    self.push(max_pool2d::backward(x, &g, &gx, add)?);
+                    self.push([max_pool2d::backward(x, &g, &gx, add)?]);
                 }
             }
         }
@@ -257,8 +259,8 @@ impl Tape {
 /// Whether `x` is the whole output of a convolution with softplus and read by no other operation: then the norm's backward
 /// may pass on the gradient before the softplus in the same pass.
 fn follows_softplus(earlier: &[Op], later: &[Op], x: &View) -> bool {
-    let made = earlier.iter().any(
-        |op| matches!(op, Op::Conv2d { activation: Activation::Softplus, y, .. } if y == x && y.is_whole()),
-    );
+    let made = earlier
+        .iter()
+        .any(|op| matches!(op, Op::Conv2d { activation: Activation::Softplus, y, .. } if y == x && y.is_whole()));
     made && earlier.iter().chain(later).all(|op| op.input().tensor != x.tensor)
 }

@@ -94,7 +94,11 @@ impl Tape {
         let role = if self.frozen { Role::Persistent } else { Role::Intermediate };
         let view = self.tensor(label, shape, role)?;
         let call = record(&view)?;
-        if self.frozen { self.prologue.push(call) } else { self.calls.push(call) }
+        if self.frozen {
+            self.prologue.push(call)
+        } else {
+            self.calls.push(call)
+        }
         Ok(view)
     }
 

@@ -4,7 +4,7 @@ use super::Tape;
 use crate::Result;
 use crate::kernels::conv2d::{self, Activation, Conv2d};
 use crate::kernels::{conv_transpose2d, conv2d_3x3, instance_norm, max_pool2d};
-use crate::tensor::{Shape, View};
+use crate::tensor::View;
 
 /// A recorded operation, as plain data: everything that its gradient needs to know.
 #[derive(Debug, Clone)]
@@ -155,9 +155,9 @@ impl Tape {
     /// # Errors
     /// [`crate::Error::Shape`] if the shapes do not fit.
     pub fn instance_norm_into(&mut self, x: &View, weight: &View, bias: &View, epsilon: f32, y: &View) -> Result<()> {
-        let stats = self.intermediate("norm statistics", Shape::new(x.shape.n, x.shape.c, 1, 2))?;
-        let calls = instance_norm::forward(x, Some((weight, bias)), &stats, y, epsilon)?;
-        self.push(calls);
+        let stats = self.intermediate("norm statistics", instance_norm::stats(x.shape))?;
+        let call = instance_norm::forward(self.caps, x, Some((weight, bias)), &stats, y, epsilon)?;
+        self.push([call]);
         self.note(Op::InstanceNorm { x: *x, weight: *weight, bias: *bias, stats, y: *y });
         Ok(())
     }
@@ -177,9 +177,8 @@ impl Tape {
     /// # Errors
     /// [`crate::Error::Shape`] if height or width is odd.
     pub fn max_pool2d(&mut self, x: &View) -> Result<View> {
-        let y = self.intermediate("max-pool", Shape { h: x.shape.h / 2, w: x.shape.w / 2, ..x.shape })?;
-        let calls = max_pool2d::forward(x, &y)?;
-        self.push(calls);
+        let y = self.intermediate("max-pool", max_pool2d::output(x.shape)?)?;
+        self.push([max_pool2d::forward(x, &y)?]);
         self.note(Op::MaxPool2d { x: *x, y });
         Ok(y)
     }

@@ -1,0 +1,40 @@
+// y[c] = sum over samples and pixels of x[n, c], or added to y. A workgroup a channel, added up in a fixed tree.
+
+struct Params {
+    x: vec2u, // offset, stride
+    batch: u32,
+    plane: u32,
+    offset: u32, // of y in its buffer
+    workgroups: u32,
+    accumulate: u32,
+}
+
+@group(0) @binding(0) var<uniform> p: Params;
+@group(0) @binding(1) var<storage, read> x: array<f32>; // [N, C, H, W]
+@group(0) @binding(2) var<storage, read_write> y: array<f32>;
+
+var<workgroup> sums: array<f32, 64>;
+
+@compute @workgroup_size(64)
+fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index) local: u32) {
+    let c = linear(workgroup);
+    var sum = 0.0;
+    if (c < p.workgroups) {
+        for (var i = local; i < p.batch * p.plane; i += 64u) {
+            sum += x[p.x.x + (i / p.plane) * p.x.y + c * p.plane + i % p.plane];
+        }
+    }
+    sums[local] = sum;
+    for (var width = 32u; width > 0u; width >>= 1u) {
+        workgroupBarrier();
+        if (local < width) {
+            sums[local] += sums[local + width];
+        }
+    }
+    if (local == 0u && c < p.workgroups) {
+        if (p.accumulate == 1u) {
+            sums[0] += y[p.offset + c];
+        }
+        y[p.offset + c] = sums[0];
+    }
+}

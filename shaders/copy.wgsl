@@ -1,0 +1,33 @@
+// y = factor * x, or added to y; a batch of one is handed to every sample.
+
+override WG: u32 = 64u;
+
+struct Params {
+    x: vec2u, // offset, stride (0 for a batch of one)
+    y: vec2u,
+    items: u32,  // of a sample
+    blocks: u32, // workgroups of a sample
+    workgroups: u32,
+    accumulate: u32,
+    factor: f32,
+}
+
+@group(0) @binding(0) var<uniform> p: Params;
+@group(0) @binding(1) var<storage, read> x: array<V>;
+@group(0) @binding(2) var<storage, read_write> y: array<V>;
+
+@compute @workgroup_size(WG)
+fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index) local: u32) {
+    let id = linear(workgroup);
+    let n = id / p.blocks;
+    let item = (id % p.blocks) * WG + local;
+    if (id >= p.workgroups || item >= p.items) {
+        return;
+    }
+    let into = (p.y.x + n * p.y.y) / LANES + item;
+    var v = p.factor * x[(p.x.x + n * p.x.y) / LANES + item];
+    if (p.accumulate == 1u) {
+        v += y[into];
+    }
+    y[into] = v;
+}

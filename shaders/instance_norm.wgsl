@@ -1,0 +1,72 @@
+// Instance norm: y = (x - mean) / sqrt(var + epsilon) * weight + bias, over each sample's channel; var is biased.
+//
+// One workgroup does a whole channel, statistics and all: the second reading of x comes from the cache, so the tensor
+// crosses memory once in and once out. Sums of squares cancel where the mean is large against the deviation, so values are
+// shifted by the channel's first one: exact for constant channels, and stable. Sums add up in a fixed tree.
+
+override WG: u32 = 64u;
+
+struct Params {
+    x: vec2u, // offset, stride
+    y: vec2u,
+    channels: u32,
+    items: u32, // of a channel
+    weight_offset: u32,
+    bias_offset: u32,
+    affine: u32,
+    workgroups: u32,
+    epsilon: f32,
+}
+
+@group(0) @binding(0) var<uniform> p: Params;
+@group(0) @binding(1) var<storage, read> x: array<V>;               // [N, C, H, W]
+@group(0) @binding(2) var<storage, read> weight: array<f32>;        // [C]
+@group(0) @binding(3) var<storage, read> bias: array<f32>;          // [C]
+@group(0) @binding(4) var<storage, read_write> stats: array<vec2f>; // [N, C]: mean, 1 / sqrt(var + epsilon)
+@group(0) @binding(5) var<storage, read_write> y: array<V>;         // [N, C, H, W]
+
+var<workgroup> sums: array<vec2f, WG>;
+
+@compute @workgroup_size(WG)
+fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index) local: u32) {
+    let number = linear(workgroup);
+    let id = min(number, p.workgroups - 1u);
+    let n = id / p.channels;
+    let c = id % p.channels;
+    let from = (p.x.x + n * p.x.y) / LANES + c * p.items;
+    let into = (p.y.x + n * p.y.y) / LANES + c * p.items;
+    let shift = first(x[from]);
+    var sum = V();
+    var squares = V();
+    for (var i = local; i < p.items; i += WG) {
+        let v = x[from + i] - shift;
+        sum += v;
+        squares += v * v;
+    }
+    sums[local] = vec2f(total(sum), total(squares));
+    for (var width = WG / 2u; width > 0u; width >>= 1u) {
+        workgroupBarrier();
+        if (local < width) {
+            sums[local] += sums[local + width];
+        }
+    }
+    workgroupBarrier();
+    let moments = sums[0] / f32(p.items * LANES);
+    let mean = shift + moments.x;
+    let inverse = inverseSqrt(max(moments.y - moments.x * moments.x, 0.0) + p.epsilon);
+    var scale = inverse;
+    var offset = -mean * inverse;
+    if (p.affine == 1u) {
+        let w = weight[p.weight_offset + c];
+        scale *= w;
+        offset = bias[p.bias_offset + c] + offset * w;
+    }
+    if (number < p.workgroups) {
+        for (var i = local; i < p.items; i += WG) {
+            y[into + i] = x[from + i] * scale + offset;
+        }
+        if (local == 0u) {
+            stats[id] = vec2f(mean, inverse);
+        }
+    }
+}

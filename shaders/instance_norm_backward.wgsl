@@ -1,0 +1,80 @@
+// Gradient of instance norm. With xn = (x - mean) * inverse and P values a channel:
+// gx = weight * inverse * (g - sum(g) / P - xn * sum(g * xn) / P), and the sums themselves, for the affine gradients.
+//
+// One workgroup does a whole channel; g and x are read a second time from the cache. Where x is known to be
+// softplus(before), gx is multiplied by its slope 1 - exp(-x), which saves the softplus a pass of its own.
+
+override WG: u32 = 64u;
+
+struct Params {
+    x: vec2u, // offset, stride
+    g: vec2u,
+    gx: vec2u,
+    channels: u32,
+    items: u32, // of a channel
+    weight_offset: u32,
+    affine: u32,
+    accumulate: u32,
+    softplus: u32,
+    workgroups: u32,
+}
+
+@group(0) @binding(0) var<uniform> p: Params;
+@group(0) @binding(1) var<storage, read> x: array<V>;              // [N, C, H, W]
+@group(0) @binding(2) var<storage, read> g: array<V>;              // [N, C, H, W]
+@group(0) @binding(3) var<storage, read> weight: array<f32>;       // [C]
+@group(0) @binding(4) var<storage, read> stats: array<vec2f>;      // [N, C]: mean, inverse
+@group(0) @binding(5) var<storage, read_write> sums: array<vec2f>; // [N, C]: sum(g), sum(g * xn)
+@group(0) @binding(6) var<storage, read_write> gx: array<V>;       // [N, C, H, W]
+
+var<workgroup> partial: array<vec2f, WG>;
+
+@compute @workgroup_size(WG)
+fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index) local: u32) {
+    let number = linear(workgroup);
+    let id = min(number, p.workgroups - 1u);
+    let n = id / p.channels;
+    let c = id % p.channels;
+    let at_x = (p.x.x + n * p.x.y) / LANES + c * p.items;
+    let at_g = (p.g.x + n * p.g.y) / LANES + c * p.items;
+    let into = (p.gx.x + n * p.gx.y) / LANES + c * p.items;
+    let mean = stats[id].x;
+    let inverse = stats[id].y;
+    var sum = V();
+    var product = V();
+    for (var i = local; i < p.items; i += WG) {
+        let v = g[at_g + i];
+        sum += v;
+        product += v * ((x[at_x + i] - mean) * inverse);
+    }
+    partial[local] = vec2f(total(sum), total(product));
+    for (var width = WG / 2u; width > 0u; width >>= 1u) {
+        workgroupBarrier();
+        if (local < width) {
+            partial[local] += partial[local + width];
+        }
+    }
+    workgroupBarrier();
+    let means = partial[0] / f32(p.items * LANES);
+    var scale = inverse;
+    if (p.affine == 1u) {
+        scale *= weight[p.weight_offset + c];
+    }
+    if (number >= p.workgroups) {
+        return;
+    }
+    if (local == 0u) {
+        sums[id] = partial[0];
+    }
+    for (var i = local; i < p.items; i += WG) {
+        let v = x[at_x + i];
+        var gradient = scale * (g[at_g + i] - means.x - (v - mean) * inverse * means.y);
+        if (p.softplus == 1u) {
+            gradient *= -expm1_of(-v, exp(-v));
+        }
+        if (p.accumulate == 1u) {
+            gradient += gx[into + i];
+        }
+        gx[into + i] = gradient;
+    }
+}

@@ -1,0 +1,199 @@
+//! Instance norm over each sample's channel, with its gradients.
+
+use bytemuck::{Pod, Zeroable};
+
+use super::lanes::lanes;
+use super::{Call, Lanes, Span, grid, shader};
+use crate::gpu::{Caps, Shader};
+use crate::tensor::{Shape, View};
+use crate::{Error, Result};
+
+/// `shaders/instance_norm.wgsl`.
+pub static FORWARD: Lanes = lanes!("instance_norm", []);
+/// `shaders/instance_norm_backward.wgsl`.
+pub static BACKWARD: Lanes = lanes!("instance_norm_backward", ["series"]);
+/// `shaders/instance_norm_affine.wgsl`.
+pub static AFFINE: Shader = shader!("instance_norm_affine", ["grid"]);
+
+/// Shape of the statistics of `x`, and of the sums of its gradient: `[N, C, 1, 2]`.
+pub fn stats(x: Shape) -> Shape {
+    Shape::new(x.n, x.c, 1, 2)
+}
+
+/// The shader for these planes, items a channel, and invocations a workgroup: a subgroup on software adapters.
+fn choose(lanes: &'static Lanes, caps: Caps, x: Shape) -> (&'static Shader, usize, u32) {
+    let quads = x.plane().is_multiple_of(4);
+    let (shader, items) = if quads { (&lanes.quads, x.plane() / 4) } else { (&lanes.singles, x.plane()) };
+    let wg = match items {
+        _ if caps.software => 8,
+        0..256 => 64,
+        _ => 256,
+    };
+    (shader, items, wg)
+}
+
+fn expect_affine(x: Shape, view: &View, what: &str) -> Result<()> {
+    if view.shape.len() == x.c {
+        return Ok(());
+    }
+    Err(Error::shape(format!(
+        "instance norm's {what} holds {} values, expected one for each of {} channels",
+        view.shape.len(),
+        x.c
+    )))
+}
+
+#[derive(Clone, Copy, Pod, Zeroable)]
+#[repr(C)]
+struct Forward {
+    x: Span,
+    y: Span,
+    channels: u32,
+    items: u32,
+    weight_offset: u32,
+    bias_offset: u32,
+    affine: u32,
+    workgroups: u32,
+    epsilon: f32,
+    unused: u32,
+}
+
+/// `y = (x − mean) / sqrt(var + ε) · weight + bias` over each channel of each sample, `var` biased; without `affine` the
+/// weight is 1 and the bias 0. Keeps the statistics for [`backward`].
+///
+/// Shapes: `x, y [N, C, H, W]`, `weight, bias [C]`, `stats [N, C, 1, 2]`.
+///
+/// # Errors
+/// [`Error::Shape`] if a shape is another.
+pub fn forward(
+    caps: Caps,
+    x: &View,
+    affine: Option<(&View, &View)>,
+    statistics: &View,
+    y: &View,
+    epsilon: f32,
+) -> Result<Call> {
+    y.expect("instance norm's output", x.shape)?;
+    statistics.expect("instance norm's statistics", stats(x.shape))?;
+    if let Some((weight, bias)) = affine {
+        expect_affine(x.shape, weight, "weight")?;
+        expect_affine(x.shape, bias, "bias")?;
+    }
+    let (shader, items, wg) = choose(&FORWARD, caps, x.shape);
+    let workgroups = x.shape.n * x.shape.c;
+    let params = Forward {
+        x: x.into(),
+        y: y.into(),
+        channels: x.shape.c as u32,
+        items: items as u32,
+        weight_offset: affine.map_or(0, |(w, _)| w.offset() as u32),
+        bias_offset: affine.map_or(0, |(_, b)| b.offset() as u32),
+        affine: u32::from(affine.is_some()),
+        workgroups: workgroups as u32,
+        epsilon,
+        unused: 0,
+    };
+    // Without weights something must be bound all the same: x, which is read anyway.
+    let (weight, bias) = affine.unwrap_or((x, x));
+    let call = Call::new(shader, params, grid(workgroups)).with("WG", wg);
+    Ok(call.bind(x).bind(weight).bind(bias).bind(statistics).bind(y).costs(6 * x.shape.len()))
+}
+
+#[derive(Clone, Copy, Pod, Zeroable)]
+#[repr(C)]
+struct Backward {
+    x: Span,
+    g: Span,
+    gx: Span,
+    channels: u32,
+    items: u32,
+    weight_offset: u32,
+    affine: u32,
+    accumulate: u32,
+    softplus: u32,
+    workgroups: u32,
+    unused: u32,
+}
+
+/// Which form of the gradient [`backward`] writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct BackwardOptions {
+    /// Add to `gx` instead of overwriting it.
+    pub accumulate: bool,
+    /// `x` is `softplus(before)`: write the gradient of `before`, in the same pass.
+    pub softplus: bool,
+}
+
+/// `gx = weight · inverse · (g − Σg/P − x̂ · Σ(g x̂)/P)` with `P = H·W`, and the sums `(Σg, Σ g x̂)` of each channel.
+///
+/// Shapes: `x, g, gx [N, C, H, W]`, `weight [C]`, `statistics, sums [N, C, 1, 2]`.
+///
+/// # Errors
+/// [`Error::Shape`] if a shape is another.
+#[expect(clippy::too_many_arguments, reason = "every one is a tensor of the formula")]
+pub fn backward(
+    caps: Caps,
+    x: &View,
+    weight: Option<&View>,
+    statistics: &View,
+    g: &View,
+    sums: &View,
+    gx: &View,
+    options: BackwardOptions,
+) -> Result<Call> {
+    g.expect("instance norm's output gradient", x.shape)?;
+    gx.expect("instance norm's input gradient", x.shape)?;
+    statistics.expect("instance norm's statistics", stats(x.shape))?;
+    sums.expect("instance norm's sums", stats(x.shape))?;
+    if let Some(weight) = weight {
+        expect_affine(x.shape, weight, "weight")?;
+    }
+    let (shader, items, wg) = choose(&BACKWARD, caps, x.shape);
+    let workgroups = x.shape.n * x.shape.c;
+    let params = Backward {
+        x: x.into(),
+        g: g.into(),
+        gx: gx.into(),
+        channels: x.shape.c as u32,
+        items: items as u32,
+        weight_offset: weight.map_or(0, |w| w.offset() as u32),
+        affine: u32::from(weight.is_some()),
+        accumulate: options.accumulate.into(),
+        softplus: options.softplus.into(),
+        workgroups: workgroups as u32,
+        unused: 0,
+    };
+    let call = Call::new(shader, params, grid(workgroups)).with("WG", wg);
+    let call = call.bind(x).bind(g).bind(weight.unwrap_or(x)).bind(statistics).bind(sums).bind(gx);
+    Ok(call.costs(12 * x.shape.len()))
+}
+
+#[derive(Clone, Copy, Pod, Zeroable)]
+#[repr(C)]
+struct Affine {
+    batch: u32,
+    channels: u32,
+    weight_offset: u32,
+    bias_offset: u32,
+    accumulate: u32,
+}
+
+/// The affine gradients from the sums of [`backward`]: `gweight = Σ_n Σ g x̂`, `gbias = Σ_n Σ g`, two ranges of one tensor.
+///
+/// # Errors
+/// [`Error::Shape`] if a shape is another or the two lie in different tensors.
+pub fn affine_gradients(sums: &View, gweight: &View, gbias: &View, accumulate: bool) -> Result<Call> {
+    expect_affine(sums.shape, gweight, "weight gradient")?;
+    expect_affine(sums.shape, gbias, "bias gradient")?;
+    if gweight.tensor != gbias.tensor {
+        return Err(Error::shape("instance norm's affine gradients must be ranges of one tensor"));
+    }
+    let params = Affine {
+        batch: sums.shape.n as u32,
+        channels: sums.shape.c as u32,
+        weight_offset: gweight.offset() as u32,
+        bias_offset: gbias.offset() as u32,
+        accumulate: accumulate.into(),
+    };
+    Ok(Call::new(&AFFINE, params, grid(sums.shape.c.div_ceil(64))).bind(sums).bind(gweight).costs(sums.shape.len()))
+}

@@ -1,0 +1,124 @@
+//! Element-wise kernels, written once for quads of values and for single ones.
+
+use super::{Call, Span, grid};
+use crate::gpu::Shader;
+use crate::tensor::{Shape, View};
+use crate::{Error, Result};
+
+/// Invocations of a workgroup: the shaders' `WG`.
+pub(super) const WORKGROUP: usize = 64;
+
+/// A shader over quads of neighbouring values, and the same source over single values for planes (H·W) that are not a
+/// multiple of four.
+#[derive(Debug)]
+pub struct Lanes {
+    /// Over `vec4f`.
+    pub quads: Shader,
+    /// Over `f32`.
+    pub singles: Shader,
+}
+
+/// [`Lanes`] of `shaders/NAME.wgsl` with helpers; the second shader is called `NAME.singles`.
+macro_rules! lanes {
+    ($name:literal, [$($helper:literal),*]) => {
+        $crate::kernels::Lanes {
+            quads: lanes!(@ $name, $name, ["grid", "philox", "quads" $(, $helper)*]),
+            singles: lanes!(@ $name, concat!($name, ".singles"), ["grid", "philox", "singles" $(, $helper)*]),
+        }
+    };
+    (@ $file:literal, $name:expr, [$($helper:literal),*]) => {
+        $crate::gpu::Shader {
+            name: $name,
+            sources: &[
+                $(include_str!(concat!("../../shaders/shared/", $helper, ".wgsl")),)*
+                include_str!(concat!("../../shaders/", $file, ".wgsl")),
+            ],
+            subgroups: false,
+        }
+    };
+}
+pub(crate) use lanes;
+
+/// How the values of `[N, C, H, W]` tensors are dealt out: items of one or four values, one an invocation unless the
+/// kernel sums, in which case every invocation takes items in turn and leaves one partial sum.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Deal {
+    pub shader: &'static Shader,
+    /// Items of one sample.
+    pub items: u32,
+    /// Invocations at work on one sample.
+    pub invocations: u32,
+    /// Workgroups of one sample.
+    pub blocks: u32,
+    /// All workgroups.
+    pub workgroups: u32,
+}
+
+/// Invocations that share a sample in kernels that sum: at least eight items each, enough of them for a large GPU.
+fn summing(items: usize) -> usize {
+    items.div_ceil(8).clamp(1, 1024)
+}
+
+fn items(shape: Shape) -> usize {
+    shape.c * shape.plane() / if shape.plane().is_multiple_of(4) { 4 } else { 1 }
+}
+
+/// Partial sums that each sample of `shape` leaves in kernels that sum.
+pub(super) fn partial_count(shape: Shape) -> usize {
+    summing(items(shape))
+}
+
+impl Lanes {
+    fn deal(&'static self, shape: Shape, invocations: usize) -> Deal {
+        let shader = if shape.plane().is_multiple_of(4) { &self.quads } else { &self.singles };
+        let blocks = invocations.div_ceil(WORKGROUP);
+        Deal {
+            shader,
+            items: items(shape) as u32,
+            invocations: invocations as u32,
+            blocks: blocks as u32,
+            workgroups: (shape.n * blocks) as u32,
+        }
+    }
+
+    /// One item an invocation.
+    pub(super) fn each(&'static self, shape: Shape) -> Deal {
+        self.deal(shape, items(shape))
+    }
+
+    /// Items in turn: [`partial_count`] invocations a sample.
+    pub(super) fn in_turn(&'static self, shape: Shape) -> Deal {
+        self.deal(shape, partial_count(shape))
+    }
+}
+
+impl Deal {
+    /// A call over this grid.
+    pub fn call<P: bytemuck::NoUninit>(&self, params: P) -> Call {
+        Call::new(self.shader, params, grid(self.workgroups as usize))
+    }
+}
+
+/// The spans of the γ and z channels, which must lie in one tensor and not overlap: a kernel writes both of them, and a
+/// tensor that is written may be bound once only.
+pub(super) fn channels_of_one(what: &str, gamma: &View, z: &View, expected: Shape) -> Result<(Span, Span)> {
+    gamma.expect(&format!("the γ channels of {what}"), expected)?;
+    z.expect(&format!("the z channels of {what}"), expected)?;
+    let apart = gamma.channel + expected.c <= z.channel || z.channel + expected.c <= gamma.channel;
+    if gamma.tensor != z.tensor || !apart {
+        return Err(Error::shape(format!(
+            "γ and z of {what} must be separate channel ranges of one tensor (γ from channel {}, z from channel {})",
+            gamma.channel, z.channel
+        )));
+    }
+    Ok((gamma.into(), z.into()))
+}
+
+/// Refuses an `rng` tensor that is not four words.
+pub(super) fn expect_rng(rng: &View) -> Result<()> {
+    rng.expect("the random state", Shape::vector(4))?;
+    if !rng.is_whole() {
+        return Err(Error::shape("the random state must be a tensor of its own, not a channel range"));
+    }
+    Ok(())
+}
