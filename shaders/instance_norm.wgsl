@@ -33,13 +33,13 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
     let id = min(number, p.workgroups - 1u);
     let n = id / p.channels;
     let c = id % p.channels;
-    let from = (p.x.x + n * p.x.y) / LANES + c * p.items;
+    let at_x = (p.x.x + n * p.x.y) / LANES + c * p.items;
     let into = (p.y.x + n * p.y.y) / LANES + c * p.items;
-    let shift = first(x[from]);
+    let shift = first(x[at_x]);
     var sum = V();
     var squares = V();
     for (var i = local; i < p.items; i += WG) {
-        let v = x[from + i] - shift;
+        let v = x[at_x + i] - shift;
         sum += v;
         squares += v * v;
     }
@@ -63,7 +63,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
     }
     if (number < p.workgroups) {
         for (var i = local; i < p.items; i += WG) {
-            y[into + i] = x[from + i] * scale + offset;
+            y[into + i] = x[at_x + i] * scale + offset;
         }
         if (local == 0u) {
             stats[id] = vec2f(mean, inverse);
