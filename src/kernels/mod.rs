@@ -3,9 +3,14 @@
 //! A kernel function takes views and returns [`Call`]s: inert descriptions of dispatches. The planner gives them buffers.
 //! Every shader of `shaders/` stands in [`ALL`]; a test holds that list against the folder, the tests and the benches.
 
+pub mod adam;
 mod call;
 mod lanes;
+pub mod losses;
+pub mod noising;
 pub mod random;
+pub mod reduce;
+pub mod reverse_step;
 pub mod schedule;
 
 use crate::gpu::Shader;
@@ -30,4 +35,23 @@ macro_rules! shader {
 pub(crate) use shader;
 
 /// Every shader of the crate.
-pub static ALL: &[&Shader] = &[&random::RANDOM, &schedule::FORWARD, &schedule::BACKWARD];
+pub static ALL: &[&Shader] = &[
+    &adam::ADAM,
+    &losses::NOISE.quads,
+    &losses::NOISE.singles,
+    &losses::SCHEDULE.quads,
+    &losses::SCHEDULE.singles,
+    &noising::FORWARD.quads,
+    &noising::FORWARD.singles,
+    &noising::BACKWARD.quads,
+    &noising::BACKWARD.singles,
+    &random::RANDOM,
+    &reduce::SUM_PARTIALS,
+    &reduce::SUM_SQUARES,
+    &reverse_step::START.quads,
+    &reverse_step::START.singles,
+    &reverse_step::STEP.quads,
+    &reverse_step::STEP.singles,
+    &schedule::FORWARD,
+    &schedule::BACKWARD,
+];
