@@ -1,8 +1,8 @@
 //! A whole U-Net, forward and backward, against PyTorch (`fixtures/unet.safetensors`).
 
-mod harness;
 #[path = "harness/fixture.rs"]
 mod fixture;
+mod harness;
 
 use std::collections::HashMap;
 

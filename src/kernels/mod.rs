@@ -4,6 +4,7 @@
 //! Every shader of `shaders/` stands in [`ALL`]; a test holds that list against the folder, the tests and the benches.
 
 pub mod activation;
+pub mod adam;
 mod call;
 pub mod conv2d;
 pub mod conv2d_3x3;
@@ -11,8 +12,12 @@ pub mod conv_transpose2d;
 pub mod elementwise;
 pub mod instance_norm;
 mod lanes;
+pub mod losses;
 pub mod max_pool2d;
+pub mod noising;
 pub mod random;
+pub mod reduce;
+pub mod reverse_step;
 pub mod schedule;
 pub mod split_sum;
 
@@ -64,6 +69,21 @@ pub static ALL: &[&Shader] = &[
     &random::RANDOM,
     &split_sum::SUM_SPLITS,
     &split_sum::CHANNEL_SUM,
+    &adam::ADAM,
+    &losses::NOISE.quads,
+    &losses::NOISE.singles,
+    &losses::SCHEDULE.quads,
+    &losses::SCHEDULE.singles,
+    &noising::FORWARD.quads,
+    &noising::FORWARD.singles,
+    &noising::BACKWARD.quads,
+    &noising::BACKWARD.singles,
+    &reduce::SUM_PARTIALS,
+    &reduce::SUM_SQUARES,
+    &reverse_step::START.quads,
+    &reverse_step::START.singles,
+    &reverse_step::STEP.quads,
+    &reverse_step::STEP.singles,
     &schedule::FORWARD,
     &schedule::BACKWARD,
 ];

@@ -1,0 +1,40 @@
+// Forward process: gamma = exp(-lambda rho_n), sigma = max(1 - gamma, 1e-7), z = sqrt(gamma) y + sqrt(sigma) noise, written
+// straight into the noise network's gamma and z channels. The noise is drawn here (stream 0), so it never crosses memory;
+// what needs it again (backward, loss) draws it again. Reads two values and writes two for each pixel.
+
+override WG: u32 = 64u;
+
+struct Params {
+    y: vec2u, // offset, stride
+    lambda: vec2u,
+    gamma: vec2u,
+    z: vec2u,
+    rho: vec2u,
+    items: u32, // of a sample
+    blocks: u32, // workgroups of a sample
+    workgroups: u32,
+    sigma_floor: f32,
+}
+
+@group(0) @binding(0) var<uniform> p: Params;
+@group(0) @binding(1) var<storage, read> rng: vec4u; // seed, seed, step, first sample
+@group(0) @binding(2) var<storage, read> y: array<V>; // [N, C, H, W]
+@group(0) @binding(3) var<storage, read> lambda: array<V>; // [N, C, H, W]
+@group(0) @binding(4) var<storage, read> rho: array<f32>; // [M, 3], row n is sample n's
+@group(0) @binding(5) var<storage, read_write> latent: array<V>; // [N, .., H, W], gamma and z ranges of it
+
+@compute @workgroup_size(WG)
+fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index) local: u32) {
+    let id = linear(workgroup);
+    let n = id / p.blocks;
+    let item = (id % p.blocks) * WG + local;
+    if (id >= p.workgroups || item >= p.items) {
+        return;
+    }
+    let x = -lambda[(p.lambda.x + n * p.lambda.y) / LANES + item] * rho[p.rho.x + n * p.rho.y];
+    let gamma = exp(x);
+    let sigma = max(-expm1_of(x, gamma), V(p.sigma_floor));
+    let value = y[(p.y.x + n * p.y.y) / LANES + item];
+    latent[(p.gamma.x + n * p.gamma.y) / LANES + item] = gamma;
+    latent[(p.z.x + n * p.z.y) / LANES + item] = sqrt(gamma) * value + sqrt(sigma) * noise(rng, 0u, rng.z, n, item);
+}

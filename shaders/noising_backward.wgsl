@@ -1,0 +1,63 @@
+// Gradient of noising.wgsl. With a = lambda rho_n, and g and h the gradients to gamma and z:
+//   da = -gamma g + h (gamma noise / sqrt(sigma) - sqrt(gamma) y) / 2,   dlambda = rho_n da,   drho_n = sum lambda da
+// where the noise term is missing if sigma is at its floor. The noise is drawn again instead of being kept.
+//
+// An invocation takes the items of a sample in turn and leaves one partial sum of drho; sum_partials.wgsl adds those up.
+
+override WG: u32 = 64u;
+
+struct Params {
+    y: vec2u, // offset, stride
+    lambda: vec2u,
+    gamma: vec2u, // of the gradient tensor
+    z: vec2u,
+    rho: vec2u,
+    glambda: vec2u,
+    items: u32, // of a sample
+    invocations: u32, // of a sample
+    blocks: u32, // workgroups of a sample
+    workgroups: u32,
+    sigma_floor: f32,
+    accumulate: u32, // add to glambda
+}
+
+@group(0) @binding(0) var<uniform> p: Params;
+@group(0) @binding(1) var<storage, read> rng: vec4u;
+@group(0) @binding(2) var<storage, read> y: array<V>; // [N, C, H, W]
+@group(0) @binding(3) var<storage, read> lambda: array<V>; // [N, C, H, W]
+@group(0) @binding(4) var<storage, read> rho: array<f32>; // [M, 3]
+@group(0) @binding(5) var<storage, read> glatent: array<V>; // [N, .., H, W], gamma and z ranges of it
+@group(0) @binding(6) var<storage, read_write> glambda: array<V>; // [N, C, H, W]
+@group(0) @binding(7) var<storage, read_write> partials: array<f32>; // [N, invocations]
+
+@compute @workgroup_size(WG)
+fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index) local: u32) {
+    let id = linear(workgroup);
+    let n = id / p.blocks;
+    let invocation = (id % p.blocks) * WG + local;
+    if (id >= p.workgroups || invocation >= p.invocations) {
+        return;
+    }
+    let time = rho[p.rho.x + n * p.rho.y];
+    var sum = V();
+    for (var item = invocation; item < p.items; item += p.invocations) {
+        let rate = lambda[(p.lambda.x + n * p.lambda.y) / LANES + item];
+        let gamma = exp(-rate * time);
+        let sigma = -expm1_of(-rate * time, gamma);
+        let least = V(p.sigma_floor);
+        let eps = noise(rng, 0u, rng.z, n, item);
+        let spread = select(V(), gamma * eps / sqrt(max(sigma, least)), sigma >= least);
+        let value = y[(p.y.x + n * p.y.y) / LANES + item];
+        let g = glatent[(p.gamma.x + n * p.gamma.y) / LANES + item];
+        let h = glatent[(p.z.x + n * p.z.y) / LANES + item];
+        let da = 0.5 * h * (spread - sqrt(gamma) * value) - gamma * g;
+        let to = (p.glambda.x + n * p.glambda.y) / LANES + item;
+        if (p.accumulate == 1u) {
+            glambda[to] = glambda[to] + time * da;
+        } else {
+            glambda[to] = time * da;
+        }
+        sum += rate * da;
+    }
+    partials[n * p.invocations + invocation] = total(sum);
+}

@@ -1,0 +1,39 @@
+// Start of sampling: z_T from the standard normal distribution (stream 2, step 0) and gamma_T = prod (1 - tau_j lambda / T),
+// written into the noise network's z and gamma channels. See reverse_step.wgsl.
+
+override WG: u32 = 64u;
+
+struct Params {
+    lambda: vec2u, // offset, stride
+    tau: vec2u,
+    gamma: vec2u,
+    z: vec2u,
+    items: u32, // of a sample
+    blocks: u32, // workgroups of a sample
+    workgroups: u32,
+    repeats: u32, // samples of one measurement
+    steps: u32, // T
+}
+
+@group(0) @binding(0) var<uniform> p: Params;
+@group(0) @binding(1) var<storage, read> rng: vec4u;
+@group(0) @binding(2) var<storage, read> lambda: array<V>; // [N / repeats, C, H, W]
+@group(0) @binding(3) var<storage, read> tau: array<f32>; // [T], entry j - 1 at time j / T
+@group(0) @binding(4) var<storage, read_write> latent: array<V>; // [N, .., H, W]
+
+@compute @workgroup_size(WG)
+fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index) local: u32) {
+    let id = linear(workgroup);
+    let n = id / p.blocks;
+    let item = (id % p.blocks) * WG + local;
+    if (id >= p.workgroups || item >= p.items) {
+        return;
+    }
+    let rate = lambda[(p.lambda.x + n / p.repeats * p.lambda.y) / LANES + item] / f32(p.steps);
+    var power = Power(V(1.0), V(0.0));
+    for (var j = 0u; j < p.steps; j++) {
+        power = next(power, beta_of(tau[p.tau.x + j * p.tau.y], rate));
+    }
+    latent[(p.gamma.x + n * p.gamma.y) / LANES + item] = power.gamma;
+    latent[(p.z.x + n * p.z.y) / LANES + item] = noise(rng, 2u, 0u, n, item);
+}

@@ -1,0 +1,240 @@
+//! The losses (equation 6), each value together with its gradients.
+//!
+//! With `L_∞ + w_β L_β + w_p L_prior + w_γ α L_γ` as the total: [`noise`] is the first term, [`schedule`] the other three.
+//! Values are unweighted means over all elements, in one tensor `[1, 4, 1, 1]`: `(L_∞, L_β, L_prior, L_γ)`.
+
+use bytemuck::{Pod, Zeroable};
+
+use super::lanes::{expect_rng, lanes, partial_count};
+use super::noising::SIGMA_FLOOR;
+use super::reduce::{Sum, expect_partials};
+use super::{Call, Lanes, Span};
+use crate::tensor::{Shape, View};
+use crate::{Error, Result};
+
+/// `shaders/noise_loss.wgsl`.
+pub static NOISE: Lanes = lanes!("noise_loss", []);
+/// `shaders/schedule_losses.wgsl`.
+pub static SCHEDULE: Lanes = lanes!("schedule_losses", ["series"]);
+
+/// Partial sums that `shaders/schedule_losses.wgsl` leaves: ρ, ρ', ρ'', τ, three losses, ρ(1).
+const SUMS: usize = 8;
+
+#[derive(Debug, Clone, Copy, Pod, Zeroable)]
+#[repr(C)]
+struct NoiseParams {
+    prediction: Span,
+    gprediction: Span,
+    items: u32,
+    invocations: u32,
+    blocks: u32,
+    workgroups: u32,
+    scale: f32,
+    unused: u32,
+}
+
+#[derive(Debug, Clone, Copy, Pod, Zeroable)]
+#[repr(C)]
+struct ScheduleParams {
+    y: Span,
+    lambda: Span,
+    rho: Span,
+    tau: Span,
+    glambda: Span,
+    items: u32,
+    invocations: u32,
+    blocks: u32,
+    workgroups: u32,
+    last: u32,
+    beta: f32,
+    prior: f32,
+    gamma: f32,
+    sigma_floor: f32,
+    accumulate: u32,
+}
+
+/// The shape of the scratch tensor that [`noise`] needs for a prediction of this shape.
+pub fn noise_partials(prediction: Shape) -> Shape {
+    Shape::new(prediction.n, partial_count(prediction), 1, 1)
+}
+
+/// The shape of the scratch tensor that [`schedule`] needs for a target of this shape.
+pub fn schedule_partials(y: Shape) -> Shape {
+    Shape::new(y.n, SUMS * partial_count(y), 1, 1)
+}
+
+fn expect_losses(losses: &View) -> Result<()> {
+    losses.expect("the losses", Shape::vector(4))
+}
+
+/// `losses[0] = mean((ε − ε̂)²)` and `gprediction = 2·weight·(ε̂ − ε)/count`, with the ε that [`super::noising::forward`]
+/// drew: `rng` must be unchanged. `prediction` and `gprediction` `[N, C, H, W]`; `partials` of [`noise_partials`].
+///
+/// # Errors
+/// [`Error::Shape`] for shapes that do not fit.
+pub fn noise(
+    rng: &View,
+    prediction: &View,
+    weight: f32,
+    gprediction: &View,
+    losses: &View,
+    partials: &View,
+) -> Result<Vec<Call>> {
+    let shape = prediction.shape;
+    expect_rng(rng)?;
+    expect_losses(losses)?;
+    gprediction.expect("the gradient of the predicted noise", shape)?;
+    expect_partials(partials, noise_partials(shape))?;
+    let deal = NOISE.in_turn(shape);
+    let params = NoiseParams {
+        prediction: prediction.into(),
+        gprediction: gprediction.into(),
+        items: deal.items,
+        invocations: deal.invocations,
+        blocks: deal.blocks,
+        workgroups: deal.workgroups,
+        scale: 2.0 * weight / shape.len() as f32,
+        unused: 0,
+    };
+    let first = deal.call(params).bind(rng).bind(prediction).bind(gprediction).bind(partials).costs(50 * shape.len());
+    let sum = Sum {
+        rows: 1,
+        columns: 1,
+        start: 0,
+        row_stride: 0,
+        column_stride: 0,
+        segments: 1,
+        segment_stride: 0,
+        count: shape.n * deal.invocations as usize,
+        scale: 1.0 / shape.len() as f32,
+        accumulate: false,
+    };
+    Ok(vec![first, sum.call(partials, &losses.range(0..1)?)])
+}
+
+/// Weights of the schedule's losses in the total.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ScheduleWeights {
+    /// `w_β`.
+    pub beta: f32,
+    /// `w_p`.
+    pub prior: f32,
+    /// `w_γ·α`.
+    pub gamma: f32,
+}
+
+/// What [`schedule`] reads and writes.
+#[derive(Debug, Clone, Copy)]
+pub struct Schedule<'a> {
+    /// Target, `[N, C, H, W]`.
+    pub y: &'a View,
+    /// `[N, C, H, W]`.
+    pub lambda: &'a View,
+    /// `(ρ, ρ', ρ'')`, `[N + 1, 3, 1, 1]`: row `n` at the time of sample `n`, the last row at `t = 1`.
+    pub rho: &'a View,
+    /// τ, `[N + 1, 1, 1, 1]`: channel 0 of its own schedule, or ρ' (channel 1 of `rho`) for the tied variant.
+    pub tau: &'a View,
+    /// Weights in the total.
+    pub weights: ScheduleWeights,
+    /// Gradient of the total with respect to λ, `[N, C, H, W]`.
+    pub glambda: &'a View,
+    /// Add to `glambda` instead of overwriting it.
+    pub accumulate_lambda: bool,
+    /// Gradient with respect to `(ρ, ρ', ρ'')`, `[N + 1, 3, 1, 1]`, as [`super::schedule::backward`] takes it.
+    pub grho: &'a View,
+    /// Add to `grho` instead of overwriting it.
+    pub accumulate_rho: bool,
+    /// Gradient with respect to the schedule of τ, `[N + 1, 3, 1, 1]`, overwritten; all but column 0 of rows `0..N` is
+    /// zero. `None` for the tied variant: there `τ − ρ'` is zero identically, and so is every gradient through it.
+    pub gtau: Option<&'a View>,
+    /// `[1, 4, 1, 1]`: values 1 to 3 are written.
+    pub losses: &'a View,
+    /// Scratch of shape [`schedule_partials`].
+    pub partials: &'a View,
+}
+
+/// The losses of the schedule and their gradients (`shaders/schedule_losses.wgsl` has the formulas):
+/// `L_β = mean((λγ(τ − ρ'))²) + mean(γ(1)²)`, where `(γ(0) − 1)²` vanishes identically,
+/// `L_prior = ½ mean(γ₁y² + σ₁ − log σ₁ − 1)`, `L_γ = mean(((λ²ρ'² − λρ'')γ)²)`.
+///
+/// # Errors
+/// [`Error::Shape`] for shapes that do not fit.
+pub fn schedule(o: &Schedule<'_>) -> Result<Vec<Call>> {
+    let shape = o.y.shape;
+    let rows = Shape::new(shape.n + 1, 3, 1, 1);
+    o.lambda.expect("λ", shape)?;
+    o.glambda.expect("the gradient of λ", shape)?;
+    o.rho.expect("(ρ, ρ′, ρ″) of all samples and t = 1", rows)?;
+    o.grho.expect("the gradient of (ρ, ρ′, ρ″)", rows)?;
+    o.tau.expect("τ of all samples and t = 1", Shape { c: 1, ..rows })?;
+    expect_losses(o.losses)?;
+    expect_partials(o.partials, schedule_partials(shape))?;
+    let tied = o.tau.tensor == o.rho.tensor && o.tau.channel == o.rho.channel + 1;
+    if tied == o.gtau.is_some() {
+        return Err(Error::shape("τ = ρ′ (tied) takes no gradient of τ, a τ of its own needs one"));
+    }
+    let deal = SCHEDULE.in_turn(shape);
+    let numel = shape.len() as f32;
+    let mut first = deal
+        .call(ScheduleParams {
+            y: o.y.into(),
+            lambda: o.lambda.into(),
+            rho: o.rho.into(),
+            tau: o.tau.into(),
+            glambda: o.glambda.into(),
+            items: deal.items,
+            invocations: deal.invocations,
+            blocks: deal.blocks,
+            workgroups: deal.workgroups,
+            last: shape.n as u32,
+            beta: o.weights.beta / numel,
+            prior: o.weights.prior / numel,
+            gamma: o.weights.gamma / numel,
+            sigma_floor: SIGMA_FLOOR,
+            accumulate: o.accumulate_lambda.into(),
+        })
+        .bind(o.y)
+        .bind(o.lambda)
+        .bind(o.rho)
+        .bind(o.tau)
+        .bind(o.glambda)
+        .bind(o.partials)
+        .costs(120 * shape.len());
+    if o.accumulate_lambda {
+        first.bytes += o.glambda.bytes();
+    }
+    let count = deal.invocations as usize;
+    // By sample: columns ρ, ρ', ρ''.
+    let samples = Sum {
+        rows: shape.n,
+        columns: 3,
+        start: 0,
+        row_stride: SUMS * count,
+        column_stride: count,
+        segments: 1,
+        segment_stride: 0,
+        count,
+        scale: 1.0,
+        accumulate: o.accumulate_rho,
+    };
+    // Over all samples.
+    let all = Sum {
+        rows: 1,
+        row_stride: 0,
+        segments: shape.n,
+        segment_stride: SUMS * count,
+        start: 4 * count,
+        scale: 1.0 / numel,
+        accumulate: false,
+        ..samples
+    };
+    let end = Sum { columns: 1, start: 7 * count, scale: 1.0, accumulate: true, ..all };
+    let mut calls = vec![first, samples.call(o.partials, o.grho), all.call(o.partials, &o.losses.range(1..4)?)];
+    calls.push(end.call_at(o.partials, &o.grho.range(0..1)?, shape.n));
+    if let Some(gtau) = o.gtau {
+        gtau.expect("the gradient of τ's schedule", rows)?;
+        let tau = Sum { columns: 1, start: 3 * count, accumulate: false, ..samples };
+        calls.push(tau.call(o.partials, gtau));
+    }
+    Ok(calls)
+}

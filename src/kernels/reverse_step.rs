@@ -1,0 +1,148 @@
+//! The reverse process (algorithm 2), one fused dispatch a step: schedule, mean, noise, and the noise network's next input.
+//!
+//! `β_j = τ(j/T)·λ/T`, `α_j = 1 − β_j` within `[1e-6, 1)`, `γ̄_i = Π_{j ≤ i} α_j`.
+
+use bytemuck::{Pod, Zeroable};
+
+use super::lanes::{channels_of_one, expect_rng, lanes};
+use super::{Call, Lanes, Span};
+use crate::tensor::{Shape, View};
+use crate::{Error, Result};
+
+/// `shaders/reverse_start.wgsl`.
+pub static START: Lanes = lanes!("reverse_start", ["reverse"]);
+/// `shaders/reverse_step.wgsl`.
+pub static STEP: Lanes = lanes!("reverse_step", ["reverse"]);
+
+#[derive(Debug, Clone, Copy, Pod, Zeroable)]
+#[repr(C)]
+struct StartParams {
+    lambda: Span,
+    tau: Span,
+    gamma: Span,
+    z: Span,
+    items: u32,
+    blocks: u32,
+    workgroups: u32,
+    repeats: u32,
+    steps: u32,
+    unused: u32,
+}
+
+#[derive(Debug, Clone, Copy, Pod, Zeroable)]
+#[repr(C)]
+struct StepParams {
+    lambda: Span,
+    tau: Span,
+    prediction: Span,
+    gamma: Span,
+    z: Span,
+    items: u32,
+    blocks: u32,
+    workgroups: u32,
+    repeats: u32,
+    steps: u32,
+    variant: u32,
+}
+
+/// How a step gets from `z_i` to `z_{i−1}`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[repr(u32)]
+pub enum Variant {
+    /// Ancestral, noise of variance `β_i` (the paper).
+    #[default]
+    Ancestral = 0,
+    /// Ancestral, noise of the posterior's variance `β_i (1 − γ̄_{i−1})/(1 − γ̄_i)` (appendix B.2).
+    Posterior = 1,
+    /// Deterministic (DDIM).
+    Deterministic = 2,
+}
+
+/// What both [`start`] and [`step`] work on.
+#[derive(Debug, Clone, Copy)]
+pub struct Reverse<'a> {
+    /// `[1, 4, 1, 1]`, see [`crate::random::state`]: the step is `i`, from T down to 1.
+    pub rng: &'a View,
+    /// `[N / k, C, H, W]`: each map serves the `k` samples of its measurement, which follow one another in the batch.
+    pub lambda: &'a View,
+    /// `[T, 1, 1, 1]`: entry `j − 1` is `τ(j/T)`. Channel 0 of τ's schedule at those times (channel 1 of ρ's when tied).
+    pub tau: &'a View,
+    /// γ channels of the noise network's input, `[N, C, H, W]`.
+    pub gamma: &'a View,
+    /// z channels of the same tensor, `[N, C, H, W]`.
+    pub z: &'a View,
+}
+
+impl Reverse<'_> {
+    /// The spans of γ and z, samples of a measurement, and T.
+    fn check(&self) -> Result<(Span, Span, u32, u32)> {
+        let shape = self.z.shape;
+        let maps = self.lambda.shape.n;
+        expect_rng(self.rng)?;
+        let (gamma, z) = channels_of_one("the noise network's input", self.gamma, self.z, shape)?;
+        if self.lambda.shape != (Shape { n: maps, ..shape }) || !shape.n.is_multiple_of(maps) {
+            return Err(Error::shape(format!(
+                "λ is {}, expected [k, {}, {}, {}] where k divides {} samples",
+                self.lambda.shape, shape.c, shape.h, shape.w, shape.n
+            )));
+        }
+        let steps = self.tau.shape.n;
+        self.tau.expect("the table of τ", Shape::new(steps, 1, 1, 1))?;
+        Ok((gamma, z, (shape.n / maps) as u32, steps as u32))
+    }
+}
+
+/// Writes `z_T ~ N(0, 1)` ([`crate::random::Stream::Latent`], step 0 whatever the `rng` tensor's) and `γ̄_T`.
+///
+/// # Errors
+/// [`Error::Shape`] for shapes that do not fit, or γ and z that overlap or lie in two tensors.
+pub fn start(o: &Reverse<'_>) -> Result<Vec<Call>> {
+    let (gamma, z, repeats, steps) = o.check()?;
+    let deal = START.each(o.z.shape);
+    let params = StartParams {
+        lambda: o.lambda.into(),
+        tau: o.tau.into(),
+        gamma,
+        z,
+        items: deal.items,
+        blocks: deal.blocks,
+        workgroups: deal.workgroups,
+        repeats,
+        steps,
+        unused: 0,
+    };
+    let flops = o.z.shape.len() * (45 + 6 * steps as usize);
+    let mut call = deal.call(params).bind(o.rng).bind(o.lambda).bind(o.tau).bind(o.z).costs(flops);
+    call.bytes += o.gamma.bytes();
+    Ok(vec![call])
+}
+
+/// One step, `i` to `i − 1`, with `i` the step of the `rng` tensor: updates z in place and writes `γ̄_{i−1}` beside it, from
+/// `prediction` `[N, C, H, W]`, the noise predicted for `z_i`. After the step with `i = 1` z holds the sample. Noise is
+/// [`crate::random::Stream::Sampler`] at step `i`; none is added at `i = 1`.
+///
+/// # Errors
+/// As [`start`].
+pub fn step(o: &Reverse<'_>, prediction: &View, variant: Variant) -> Result<Vec<Call>> {
+    let (gamma, z, repeats, steps) = o.check()?;
+    prediction.expect("the predicted noise", o.z.shape)?;
+    let deal = STEP.each(o.z.shape);
+    let params = StepParams {
+        lambda: o.lambda.into(),
+        tau: o.tau.into(),
+        prediction: prediction.into(),
+        gamma,
+        z,
+        items: deal.items,
+        blocks: deal.blocks,
+        workgroups: deal.workgroups,
+        repeats,
+        steps,
+        variant: variant as u32,
+    };
+    // On average over a run, half of the table is walked.
+    let flops = o.z.shape.len() * (60 + 3 * steps as usize);
+    let mut call = deal.call(params).bind(o.rng).bind(o.lambda).bind(o.tau).bind(prediction).bind(o.z).costs(flops);
+    call.bytes += o.z.bytes() + o.gamma.bytes();
+    Ok(vec![call])
+}
