@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::diffusion::{FixedSchedule, Hyper, LossWeights, ModelConfig, ScheduleKind};
+use crate::diffusion::{FixedSchedule, Hyper, ScheduleWeights, ModelConfig, ScheduleKind};
 use crate::{Error, Result};
 
 /// Where the noise schedule comes from.
@@ -168,17 +168,17 @@ pub struct TrainingSection {
     /// Optimiser steps.
     pub steps: u64,
     /// Adam's step size at the start.
-    pub learning_rate: f32,
+    pub learning_rate: f64,
     /// Adam's step size at the end, reached along half a cosine. Equal to `learning_rate` by default: no decay.
-    pub final_learning_rate: Option<f32>,
+    pub final_learning_rate: Option<f64>,
     /// Steps over which the step size rises from zero.
     pub warmup: u64,
     /// Adam's decay of the first moment.
-    pub beta1: f32,
+    pub beta1: f64,
     /// Adam's decay of the second moment.
-    pub beta2: f32,
+    pub beta2: f64,
     /// Rate of the moving average of the weights; 0 for none.
-    pub ema: f32,
+    pub ema: f64,
     /// Spread the times of a batch evenly.
     pub stratified_times: bool,
     /// `w_β`.
@@ -197,7 +197,7 @@ pub struct TrainingSection {
 
 impl Default for TrainingSection {
     fn default() -> Self {
-        let (hyper, weights) = (Hyper::default(), LossWeights::default());
+        let (hyper, weights) = (Hyper::default(), ScheduleWeights::default());
         Self {
             steps: 200_000,
             learning_rate: hyper.learning_rate,
@@ -205,8 +205,8 @@ impl Default for TrainingSection {
             warmup: 0,
             beta1: hyper.beta1,
             beta2: hyper.beta2,
-            ema: hyper.ema,
-            stratified_times: hyper.stratified_times,
+            ema: hyper.ema_rate,
+            stratified_times: false,
             weight_beta: weights.beta,
             weight_prior: weights.prior,
             weight_gamma: weights.gamma,
@@ -268,10 +268,10 @@ impl TrainConfig {
             ("data.blurred", d.blurred, 0.0, 1.0),
             ("data.objects", d.objects, 0.0, 1.0),
             ("training.steps", t.steps as f64, 1.0, 1e9),
-            ("training.learning_rate", f64::from(t.learning_rate), 1e-9, 1.0),
-            ("training.beta1", f64::from(t.beta1), 0.0, 0.999_999),
-            ("training.beta2", f64::from(t.beta2), 0.0, 0.999_999_9),
-            ("training.ema", f64::from(t.ema), 0.0, 0.999_999),
+            ("training.learning_rate", t.learning_rate, 1e-9, 1.0),
+            ("training.beta1", t.beta1, 0.0, 0.999_999),
+            ("training.beta2", t.beta2, 0.0, 0.999_999_9),
+            ("training.ema", t.ema, 0.0, 0.999_999),
             ("training.weight_beta", f64::from(t.weight_beta), 0.0, 1e6),
             ("training.weight_prior", f64::from(t.weight_prior), 0.0, 1e6),
             ("training.weight_gamma", f64::from(t.weight_gamma), 0.0, 1e6),
@@ -309,23 +309,22 @@ impl TrainConfig {
     pub fn hyper(&self, step: u64) -> Hyper {
         let t = &self.training;
         let last = t.final_learning_rate.unwrap_or(t.learning_rate);
-        let progress = step as f32 / t.steps.max(1) as f32;
-        let decayed = last + (t.learning_rate - last) * 0.5 * (1.0 + (std::f32::consts::PI * progress.min(1.0)).cos());
-        let warm = if step < t.warmup { (step + 1) as f32 / t.warmup as f32 } else { 1.0 };
+        let progress = step as f64 / t.steps.max(1) as f64;
+        let decayed = last + (t.learning_rate - last) * 0.5 * (1.0 + (std::f64::consts::PI * progress.min(1.0)).cos());
+        let warm = if step < t.warmup { (step + 1) as f64 / t.warmup as f64 } else { 1.0 };
         Hyper {
             learning_rate: decayed * warm,
             beta1: t.beta1,
             beta2: t.beta2,
-            ema: t.ema,
-            stratified_times: t.stratified_times,
+            ema_rate: t.ema,
             ..Hyper::default()
         }
     }
 
     /// The weights of the losses.
-    pub fn loss_weights(&self) -> LossWeights {
+    pub fn loss_weights(&self) -> ScheduleWeights {
         let t = &self.training;
-        LossWeights { beta: t.weight_beta, prior: t.weight_prior, gamma: t.weight_gamma }
+        ScheduleWeights { beta: t.weight_beta, prior: t.weight_prior, gamma: t.weight_gamma }
     }
 }
 

@@ -2,6 +2,7 @@
 
 #![warn(missing_docs)]
 
+pub mod diffusion;
 mod error;
 pub mod gpu;
 pub mod kernels;

@@ -1,11 +1,12 @@
 //! The mathematics of conditional variational diffusion: schedules, the training step, the sampler.
 
 mod model;
-mod sampler;
 mod schedule;
 mod training;
 
 pub use model::{Model, ModelConfig, ScheduleKind};
-pub use sampler::{Reconstruction, SampleOptions, Sampler, Variance};
 pub use schedule::{FixedSchedule, TimeNetwork};
-pub use training::{Hyper, LossWeights, Losses, Trainer, TrainerState};
+pub use training::{Losses, StepOptions, Trainer, TrainerState};
+
+pub use crate::kernels::adam::Hyper;
+pub use crate::kernels::losses::ScheduleWeights;

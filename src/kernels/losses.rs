@@ -123,6 +123,13 @@ pub struct ScheduleWeights {
     pub gamma: f32,
 }
 
+impl Default for ScheduleWeights {
+    /// 2, 2 and 2 · 1e-3, as in the authors' code.
+    fn default() -> Self {
+        Self { beta: 2.0, prior: 2.0, gamma: 2e-3 }
+    }
+}
+
 /// What [`schedule`] reads and writes.
 #[derive(Debug, Clone, Copy)]
 pub struct Schedule<'a> {
