@@ -15,8 +15,14 @@ pub use error::{Error, Result};
 #[cfg(feature = "cli")]
 pub mod data;
 #[cfg(feature = "cli")]
+pub mod interrupt;
+#[cfg(feature = "cli")]
 pub mod inverse;
 #[cfg(feature = "cli")]
 pub mod metrics;
 #[cfg(feature = "cli")]
 pub mod picture;
+#[cfg(feature = "cli")]
+mod progress;
+#[cfg(feature = "cli")]
+pub use progress::Progress;
