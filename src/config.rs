@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::diffusion::{FixedSchedule, Hyper, ScheduleWeights, ModelConfig, ScheduleKind};
+use crate::diffusion::{FixedSchedule, Hyper, ModelConfig, ScheduleKind, ScheduleWeights};
 use crate::{Error, Result};
 
 /// Where the noise schedule comes from.
@@ -136,12 +136,18 @@ pub struct DataSection {
     pub defocus_um: f64,
     /// The noise level of a pair is uniform in 0..this.
     pub noise: f64,
-    /// Share of patches whose phase is the photograph itself, as in the paper; the rest are the two kinds below.
-    pub plain: f64,
-    /// Share of patches whose phase is a blurred photograph with a random range.
-    pub blurred: f64,
-    /// Share of patches that are smooth objects on a flat background.
-    pub objects: f64,
+    /// Weight of patches whose phase is the photograph itself, as in the paper.
+    pub photograph: f32,
+    /// Weight of patches whose phase is a blurred photograph.
+    pub blurred: f32,
+    /// Weight of patches whose phase is a photograph with a random range.
+    pub random_range: f32,
+    /// Weight of patches with smooth cell-like objects on a flat background.
+    pub cells: f32,
+    /// Probability that an object also absorbs a little.
+    pub amplitude_probability: f32,
+    /// The strongest modulation of the amplitude, as a fraction.
+    pub amplitude_depth: f32,
 }
 
 impl Default for DataSection {
@@ -154,9 +160,12 @@ impl Default for DataSection {
             pixel_um: 0.21,
             defocus_um: 2.0,
             noise: 0.2,
-            plain: 1.0,
+            photograph: 1.0,
             blurred: 0.0,
-            objects: 0.0,
+            random_range: 0.0,
+            cells: 0.0,
+            amplitude_probability: 0.0,
+            amplitude_depth: 0.0,
         }
     }
 }
@@ -236,7 +245,8 @@ impl TrainConfig {
     /// [`Error::File`] if it cannot be read or a value is out of its range.
     pub fn read(path: &Path) -> Result<Self> {
         let text = std::fs::read_to_string(path).map_err(|e| Error::file(path, format!("cannot be read: {e}")))?;
-        let config: Self = toml::from_str(&text).map_err(|e| Error::file(path, e.to_string().trim_end().to_string()))?;
+        let config: Self =
+            toml::from_str(&text).map_err(|e| Error::file(path, e.to_string().trim_end().to_string()))?;
         config.check().map_err(|e| Error::file(path, e.to_string()))?;
         Ok(config)
     }
@@ -248,7 +258,7 @@ impl TrainConfig {
     pub fn check(&self) -> Result<()> {
         let (m, d, t) = (&self.model, &self.data, &self.training);
         let multiple = 1usize << m.scales.saturating_sub(1);
-        let ranges: [(&str, f64, f64, f64); 26] = [
+        let ranges: [(&str, f64, f64, f64); 29] = [
             ("model.noise_base", m.noise_base as f64, 1.0, 1024.0),
             ("model.rate_base", m.rate_base as f64, 1.0, 1024.0),
             ("model.scales", m.scales as f64, 1.0, 8.0),
@@ -264,9 +274,12 @@ impl TrainConfig {
             ("data.pixel_um", d.pixel_um, 1e-3, 1e3),
             ("data.defocus_um", d.defocus_um, 1e-6, 1e4),
             ("data.noise", d.noise, 0.0, 10.0),
-            ("data.plain", d.plain, 0.0, 1.0),
-            ("data.blurred", d.blurred, 0.0, 1.0),
-            ("data.objects", d.objects, 0.0, 1.0),
+            ("data.photograph", f64::from(d.photograph), 0.0, 1e6),
+            ("data.blurred", f64::from(d.blurred), 0.0, 1e6),
+            ("data.random_range", f64::from(d.random_range), 0.0, 1e6),
+            ("data.cells", f64::from(d.cells), 0.0, 1e6),
+            ("data.amplitude_probability", f64::from(d.amplitude_probability), 0.0, 1.0),
+            ("data.amplitude_depth", f64::from(d.amplitude_depth), 0.0, 0.9),
             ("training.steps", t.steps as f64, 1.0, 1e9),
             ("training.learning_rate", t.learning_rate, 1e-9, 1.0),
             ("training.beta1", t.beta1, 0.0, 0.999_999),
@@ -295,9 +308,10 @@ impl TrainConfig {
                 d.patch, m.scales
             )));
         }
-        let sum = d.plain + d.blurred + d.objects;
-        if (sum - 1.0).abs() > 1e-6 {
-            return Err(Error::input(format!("data.plain + data.blurred + data.objects = {sum}; they must add up to 1")));
+        if d.photograph + d.blurred + d.random_range + d.cells <= 0.0 {
+            return Err(Error::input(
+                "data.photograph, blurred, random_range and cells are all 0; one must be positive",
+            ));
         }
         if t.checkpoint_every == 0 || t.log_every == 0 {
             return Err(Error::input("training.checkpoint_every and training.log_every must be at least 1"));
@@ -312,13 +326,7 @@ impl TrainConfig {
         let progress = step as f64 / t.steps.max(1) as f64;
         let decayed = last + (t.learning_rate - last) * 0.5 * (1.0 + (std::f64::consts::PI * progress.min(1.0)).cos());
         let warm = if step < t.warmup { (step + 1) as f64 / t.warmup as f64 } else { 1.0 };
-        Hyper {
-            learning_rate: decayed * warm,
-            beta1: t.beta1,
-            beta2: t.beta2,
-            ema_rate: t.ema,
-            ..Hyper::default()
-        }
+        Hyper { learning_rate: decayed * warm, beta1: t.beta1, beta2: t.beta2, ema_rate: t.ema, ..Hyper::default() }
     }
 
     /// The weights of the losses.
@@ -351,7 +359,7 @@ mod tests {
         assert!(parse("[model]\nschedule = \"cosine\"").unwrap_err().contains("cosine"));
         assert!(parse("[data]\nbatch = 0").unwrap_err().contains("data.batch = 0"));
         assert!(parse("[data]\npatch = 60").unwrap_err().contains("multiple of 16"));
-        assert!(parse("[data]\nplain = 0.5").unwrap_err().contains("add up to 1"));
+        assert!(parse("[data]\nphotograph = 0.0").unwrap_err().contains("all 0"));
         assert!(parse("[training]\nlearning_rate = nan").unwrap_err().contains("learning_rate"));
         assert!(parse("[training]\nfinal_learning_rate = 1.0").unwrap_err().contains("final_learning_rate"));
     }

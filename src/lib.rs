@@ -13,6 +13,8 @@ pub mod tensor;
 pub use error::{Error, Result};
 
 #[cfg(feature = "cli")]
+pub mod config;
+#[cfg(feature = "cli")]
 pub mod data;
 #[cfg(feature = "cli")]
 pub mod interrupt;
@@ -21,8 +23,14 @@ pub mod inverse;
 #[cfg(feature = "cli")]
 pub mod metrics;
 #[cfg(feature = "cli")]
+pub mod phase;
+#[cfg(feature = "cli")]
 pub mod picture;
 #[cfg(feature = "cli")]
 mod progress;
 #[cfg(feature = "cli")]
 pub use progress::Progress;
+#[cfg(feature = "cli")]
+pub mod train;
+#[cfg(feature = "cli")]
+pub mod weights;

@@ -92,9 +92,9 @@ fn open(path: &Path) -> Result<Opened> {
     let (_, header) = SafeTensors::read_metadata(&bytes).map_err(|e| broken(&e))?;
     SafeTensors::deserialize(&bytes).map_err(|e| broken(&e))?;
     let metadata = header.metadata().clone().unwrap_or_default();
-    let json = metadata
-        .get(CONFIG)
-        .ok_or_else(|| Error::file(path, "has no \"cvdm.config\" in its metadata; it was not written by this program"))?;
+    let json = metadata.get(CONFIG).ok_or_else(|| {
+        Error::file(path, "has no \"cvdm.config\" in its metadata; it was not written by this program")
+    })?;
     let config: TrainConfig =
         serde_json::from_str(json).map_err(|e| Error::file(path, format!("its configuration is not readable: {e}")))?;
     config.check().map_err(|e| Error::file(path, e.to_string()))?;

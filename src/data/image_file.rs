@@ -43,7 +43,10 @@ pub fn read_planes(path: impl AsRef<Path>) -> Result<Vec<Plane>> {
         "tif" | "tiff" => read_tiff(path)?,
         "png" | "jpg" | "jpeg" => read_raster(path)?,
         other => {
-            return Err(Error::file(path, format!("has the extension \"{other}\"; {} can be read", EXTENSIONS.join(", "))));
+            return Err(Error::file(
+                path,
+                format!("has the extension \"{other}\"; {} can be read", EXTENSIONS.join(", ")),
+            ));
         }
     };
     for plane in &planes {
@@ -90,9 +93,7 @@ fn split(path: &Path, height: usize, width: usize, channels: usize, samples: &[f
         return Err(Error::file(path, format!("holds {} samples for {height} × {width} × {channels}", samples.len())));
     }
     let kept = if channels.is_multiple_of(2) { channels - 1 } else { channels };
-    (0..kept)
-        .map(|c| Plane::new(height, width, samples.iter().skip(c).step_by(channels).copied().collect()))
-        .collect()
+    (0..kept).map(|c| Plane::new(height, width, samples.iter().skip(c).step_by(channels).copied().collect())).collect()
 }
 
 fn read_raster(path: &Path) -> Result<Vec<Plane>> {
@@ -153,8 +154,9 @@ pub fn write_png16(path: impl AsRef<Path>, plane: &Plane, low: f32, high: f32) -
     }
     let level = |v: f32| (((v - low) / (high - low)).clamp(0.0, 1.0) * 65_535.0).round() as u16;
     let pixels: Vec<u16> = plane.values().iter().map(|&v| level(v)).collect();
-    let picture = image::ImageBuffer::<image::Luma<u16>, _>::from_raw(plane.width() as u32, plane.height() as u32, pixels)
-        .ok_or_else(|| Error::shape("a picture of another size than its pixels"))?;
+    let picture =
+        image::ImageBuffer::<image::Luma<u16>, _>::from_raw(plane.width() as u32, plane.height() as u32, pixels)
+            .ok_or_else(|| Error::shape("a picture of another size than its pixels"))?;
     let mut bytes = Cursor::new(Vec::new());
     picture
         .write_to(&mut bytes, image::ImageFormat::Png)

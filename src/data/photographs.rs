@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use rand::{RngExt, SeedableRng, rngs::ChaCha8Rng};
 
-use super::image_file::{is_image, read_gray};
 use super::Plane;
+use super::image_file::{is_image, read_gray};
 use crate::{Error, Result};
 
 /// Which photographs of a folder: every eighth, by a hash of its file name, is held out, so that files keep their side when
