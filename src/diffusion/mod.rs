@@ -1,10 +1,12 @@
 //! The mathematics of conditional variational diffusion: schedules, the training step, the sampler.
 
 mod model;
+mod sampler;
 mod schedule;
 mod training;
 
 pub use model::{Model, ModelConfig, ScheduleKind};
+pub use sampler::{Reconstruction, SampleOptions, Sampler, Variant};
 pub use schedule::{FixedSchedule, TimeNetwork};
 pub use training::{Losses, StepOptions, Trainer, TrainerState};
 

@@ -20,6 +20,7 @@ pub mod reduce;
 pub mod reverse_step;
 pub mod schedule;
 pub mod split_sum;
+pub mod statistics;
 
 use crate::gpu::Shader;
 pub use call::{Call, Span, grid};
@@ -67,6 +68,8 @@ pub static ALL: &[&Shader] = &[
     &max_pool2d::FORWARD,
     &max_pool2d::BACKWARD,
     &random::RANDOM,
+    &statistics::MEAN_STD.quads,
+    &statistics::MEAN_STD.singles,
     &split_sum::SUM_SPLITS,
     &split_sum::CHANNEL_SUM,
     &adam::ADAM,

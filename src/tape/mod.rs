@@ -53,6 +53,11 @@ impl Tape {
         self.frozen = true;
     }
 
+    /// A recording with the same tensors under the same numbers and no calls: for another plan over the same buffers.
+    pub fn fork(&self) -> Self {
+        Self { tensors: self.tensors.clone(), frozen: self.frozen, ..Self::new(self.caps) }
+    }
+
     /// What the kernels may rely on.
     pub fn caps(&self) -> Caps {
         self.caps

@@ -278,6 +278,14 @@ impl Plan {
         self.submit(&self.steps)
     }
 
+    /// Waits until everything submitted is done.
+    ///
+    /// # Errors
+    /// Whatever went wrong on the device.
+    pub fn wait(&self) -> Result<()> {
+        self.gpu.wait()
+    }
+
     fn submit(&self, steps: &[Prepared]) -> Result<()> {
         let mut encoder = self.gpu.device().create_command_encoder(&Default::default());
         {

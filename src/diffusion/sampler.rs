@@ -1,0 +1,334 @@
+//! Sampling (algorithm 2): from a condition to samples of the target, their mean and standard deviation, and the
+//! schedule's own map of uncertainty.
+//!
+//! The rate `λ` is computed once for a measurement; with it, the schedule of the whole run is one map and `T` numbers. A
+//! step is the noise network and one fused kernel. All samples of a batch run side by side, and number `j` of sample `i` at
+//! step `s` depends on the seed alone, so the samples do not depend on how they are batched.
+
+use std::collections::HashMap;
+
+use super::Model;
+use crate::gpu::Gpu;
+use crate::kernels::reverse_step::{self, Reverse};
+use crate::kernels::{elementwise, statistics};
+use crate::random;
+use crate::tape::{Memory, Plan, PlanOptions, Tape};
+use crate::tensor::{Shape, TensorId, View};
+use crate::{Error, Result};
+
+pub use crate::kernels::reverse_step::Variant;
+
+/// How to sample.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct SampleOptions {
+    /// Steps `T`. Need not be the training's.
+    pub steps: usize,
+    /// Samples of each measurement.
+    pub samples: usize,
+    /// Samples computed side by side; more need more memory. 0 for all of them.
+    pub batch: usize,
+    /// The reverse step.
+    pub variant: Variant,
+    /// Seed of all draws.
+    pub seed: u64,
+}
+
+impl Default for SampleOptions {
+    /// 100 steps, 8 samples side by side, the paper's variance.
+    fn default() -> Self {
+        Self { steps: 100, samples: 8, batch: 0, variant: Variant::Ancestral, seed: 1 }
+    }
+}
+
+/// What sampling returns. Every map is `[Cy, H, W]` of the measurement's own size.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Reconstruction {
+    /// Mean of the samples.
+    pub mean: Vec<f32>,
+    /// Their standard deviation (0 for a single sample).
+    pub std: Vec<f32>,
+    /// The rate `λ(x)`.
+    pub rate: Vec<f32>,
+    /// `∫β dt = λ(x) ∫τ dt`: uncertainty without a sample.
+    pub beta_integral: Vec<f32>,
+    /// The samples, if they were asked for.
+    pub samples: Vec<Vec<f32>>,
+}
+
+/// A model ready to sample measurements of one size.
+pub struct Sampler {
+    model: Model,
+    options: SampleOptions,
+    size: (usize, usize),
+    padded: (usize, usize),
+    batch: usize,
+    flat: Vec<f32>,
+    rate: Plan,
+    start: Plan,
+    step: Plan,
+    finish: Plan,
+    x: View,
+    lambda: View,
+    rng: View,
+    z: View,
+    mean: View,
+    deviation: View,
+}
+
+impl Sampler {
+    /// Prepares sampling of measurements of `height × width` with the flat parameters `flat`. Other sizes than multiples of
+    /// [`Model::multiple`] are reflected at the lower and right border and cropped again.
+    ///
+    /// # Errors
+    /// [`Error::Input`] for settings out of range or parameters of another model; device errors if it does not fit.
+    pub fn new(gpu: &Gpu, model: &Model, flat: &[f32], size: (usize, usize), options: SampleOptions) -> Result<Self> {
+        if options.steps == 0 || options.steps > 100_000 || options.samples == 0 || options.samples > 100_000 {
+            return Err(Error::input(format!(
+                "{} samples with {} steps; both must lie in 1 to 100000",
+                options.samples, options.steps
+            )));
+        }
+        if flat.len() != model.parameters().len() || size.0 == 0 || size.1 == 0 {
+            return Err(Error::input(format!(
+                "{} parameters for a model of {}, images of {} × {}; both must fit and none be empty",
+                flat.len(),
+                model.parameters().len(),
+                size.0,
+                size.1
+            )));
+        }
+        let multiple = model.multiple();
+        let padded = (size.0.next_multiple_of(multiple), size.1.next_multiple_of(multiple));
+        let batch = if options.batch == 0 { options.samples } else { options.batch.min(options.samples) };
+        let config = model.config();
+        let one = Shape::new(1, config.condition_channels, padded.0, padded.1);
+        let target = Shape { c: config.target_channels, ..one };
+
+        // The rate: once for a measurement.
+        let mut tape = Tape::new(gpu.caps());
+        tape.freeze();
+        let theta = tape.persistent("parameters", model.parameters().shape())?;
+        let x = tape.persistent("condition", one)?;
+        let lambda = tape.persistent("rate", target)?;
+        model.record_rate(&mut tape, &theta, &x, &lambda)?;
+        let rate = tape.plan(gpu, &HashMap::new(), PlanOptions::default())?;
+        rate.write(&theta, flat)?;
+        rate.prepare()?;
+
+        // One tape of tensors for the three plans of a batch, so that a tensor has the same number in each.
+        let mut tape = Tape::new(gpu.caps());
+        tape.freeze();
+        let theta_step = tape.persistent("parameters", model.parameters().shape())?;
+        let x_step = tape.persistent("condition", one)?;
+        let lambda_step = tape.persistent("rate", target)?;
+        let input = tape.persistent("noise network input", Shape { n: batch, c: model.input_channels(), ..one })?;
+        let rng = tape.persistent("random state", Shape::vector(4))?;
+        let tau = tape.persistent("tau", Shape::new(options.steps, 1, 1, 1))?;
+        let mean = tape.persistent("mean", target)?;
+        let deviation = tape.persistent("standard deviation", target)?;
+        let [x_part, gamma, z] = model.split_input(&input)?;
+        let reverse = Reverse { rng: &rng, lambda: &lambda_step, tau: &tau, gamma: &gamma, z: &z };
+        let mut shared: HashMap<TensorId, wgpu::Buffer> = HashMap::new();
+        for (here, there) in [(&theta_step, &theta), (&x_step, &x), (&lambda_step, &lambda)] {
+            shared.insert(here.tensor, rate.buffer(there)?.clone());
+        }
+
+        let mut start = tape.fork();
+        start.push([elementwise::copy(&x_step, &x_part, false)?]);
+        start.push(reverse_step::start(&reverse)?);
+        let start = start.plan(gpu, &shared, PlanOptions::default())?;
+        for view in [&input, &rng, &tau, &mean, &deviation] {
+            shared.insert(view.tensor, start.buffer(view)?.clone());
+        }
+        let mut finish = tape.fork();
+        finish.push([statistics::mean_std(&z, &mean, &deviation)?]);
+        let finish = finish.plan(gpu, &shared, PlanOptions::default())?;
+        let mut step = tape.fork();
+        let prediction = model.record_noise(&mut step, &theta_step, &input)?;
+        step.push(reverse_step::step(&reverse, &prediction, options.variant)?);
+        let step = step.plan(gpu, &shared, PlanOptions::default())?;
+        step.prepare()?;
+
+        let times = (1..=options.steps).map(|i| i as f64 / options.steps as f64);
+        let values: Vec<f32> = times.map(|t| model.time_rate(flat, t) as f32).collect();
+        start.write(&tau, &values)?;
+        let flat = flat.to_vec();
+        let model = model.clone();
+        Ok(Self {
+            model,
+            options,
+            size,
+            padded,
+            batch,
+            flat,
+            rate,
+            start,
+            step,
+            finish,
+            x,
+            lambda,
+            rng,
+            z,
+            mean,
+            deviation,
+        })
+    }
+
+    /// The memory of the plan of a step.
+    pub fn memory(&self) -> Memory {
+        self.step.memory()
+    }
+
+    /// The plan of a step, for counting and timing.
+    pub fn step_plan(&self) -> &Plan {
+        &self.step
+    }
+
+    /// Samples the target of a condition `x [Cx, H, W]`. `progress` is told after each step of each batch and may stop the
+    /// work by an error.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if `x` is of another size, [`Error::Input`] if it holds NaN or infinite values, device errors, and
+    /// whatever `progress` returns.
+    pub fn sample(&self, x: &[f32], keep: bool, mut progress: impl FnMut() -> Result<()>) -> Result<Reconstruction> {
+        let SampleOptions { steps, samples, seed, .. } = self.options;
+        let channels = self.model.config().condition_channels;
+        if x.len() != channels * self.size.0 * self.size.1 {
+            return Err(Error::shape(format!(
+                "a condition of {} values, expected [{channels}, {}, {}]",
+                x.len(),
+                self.size.0,
+                self.size.1
+            )));
+        }
+        if let Some(bad) = x.iter().find(|v| !v.is_finite()) {
+            return Err(Error::input(format!("the condition holds {bad}; every value must be a finite number")));
+        }
+        self.rate.write(&self.x, &reflect(x, self.size, self.padded))?;
+        self.rate.run()?;
+        let rate = self.crop(&self.rate.read(&self.lambda)?);
+
+        let mut kept = Vec::new();
+        let mut moments = Moments::default();
+        let mut first = 0;
+        while first < samples {
+            // The last batch may overlap the one before: a sample's number, not its place, decides what it is.
+            let from = first.min(samples - self.batch);
+            let fresh = first - from;
+            self.start.write(&self.rng, &random::state(seed, 0, from as u32))?;
+            self.start.run()?;
+            for i in (1..=steps).rev() {
+                self.step.write(&self.rng, &random::state(seed, i as u32, from as u32))?;
+                self.step.run()?;
+                self.step.wait()?;
+                progress()?;
+            }
+            if keep || fresh > 0 {
+                let planes = self.start.read(&self.z)?;
+                let len = planes.len() / self.batch;
+                let new: Vec<Vec<f32>> = planes.chunks(len).skip(fresh).map(|p| self.crop(p)).collect();
+                if fresh > 0 {
+                    new.iter().for_each(|sample| moments.merge(1, sample, &vec![0.0; sample.len()]));
+                }
+                if keep {
+                    kept.extend(new);
+                }
+            }
+            if fresh == 0 {
+                self.finish.run()?;
+                let mean = self.crop(&self.finish.read(&self.mean)?);
+                let std = self.crop(&self.finish.read(&self.deviation)?);
+                moments.merge(self.batch, &mean, &std);
+            }
+            first = from + self.batch;
+        }
+        let integral = (1..=steps).map(|i| self.model.time_rate(&self.flat, i as f64 / steps as f64)).sum::<f64>();
+        let integral = (integral / steps as f64) as f32;
+        let beta_integral = rate.iter().map(|v| v * integral).collect();
+        let (mean, std) = moments.finish();
+        Ok(Reconstruction { mean, std, rate, beta_integral, samples: kept })
+    }
+
+    fn crop(&self, padded: &[f32]) -> Vec<f32> {
+        let ((h, w), (hp, wp)) = (self.size, self.padded);
+        padded.chunks(hp * wp).flat_map(|plane| plane.chunks(wp).take(h).flat_map(|row| row[..w].to_vec())).collect()
+    }
+}
+
+/// Mean and squared deviations over groups of samples, merged by Chan's formula.
+#[derive(Default)]
+struct Moments {
+    count: f64,
+    mean: Vec<f64>,
+    squares: Vec<f64>,
+}
+
+impl Moments {
+    fn merge(&mut self, n: usize, mean: &[f32], std: &[f32]) {
+        let n = n as f64;
+        if self.mean.is_empty() {
+            self.mean = vec![0.0; mean.len()];
+            self.squares = vec![0.0; mean.len()];
+        }
+        let total = self.count + n;
+        for (i, (&m, &s)) in mean.iter().zip(std).enumerate() {
+            let delta = f64::from(m) - self.mean[i];
+            self.mean[i] += delta * n / total;
+            self.squares[i] += f64::from(s).powi(2) * (n - 1.0) + delta * delta * self.count * n / total;
+        }
+        self.count = total;
+    }
+
+    fn finish(self) -> (Vec<f32>, Vec<f32>) {
+        let divisor = (self.count - 1.0).max(1.0);
+        let std = self.squares.iter().map(|s| (s / divisor).sqrt() as f32).collect();
+        (self.mean.into_iter().map(|m| m as f32).collect(), std)
+    }
+}
+
+/// Extends planes of `size` to `padded` by reflection at the lower and right border, without repeating the border itself;
+/// several times over if the border is wider than the image.
+fn reflect(planes: &[f32], (h, w): (usize, usize), (hp, wp): (usize, usize)) -> Vec<f32> {
+    let mirror = |i: usize, n: usize| {
+        let period = (2 * n - 2).max(1);
+        let i = i % period;
+        if i < n { i } else { period - i }
+    };
+    let mut out = Vec::with_capacity(planes.len() / (h * w) * hp * wp);
+    for plane in planes.chunks(h * w) {
+        for y in 0..hp {
+            let row = &plane[mirror(y, h) * w..][..w];
+            out.extend((0..wp).map(|x| row[mirror(x, w)]));
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reflection_repeats_no_border() {
+        assert_eq!(reflect(&[1.0, 2.0, 3.0], (1, 3), (2, 8)), [1.0, 2.0, 3.0, 2.0, 1.0, 2.0, 3.0, 2.0].repeat(2));
+        assert_eq!(reflect(&[5.0], (1, 1), (1, 3)), [5.0; 3]);
+    }
+
+    #[test]
+    fn moments_of_groups_are_the_moments_of_all() {
+        let samples = [1.0f32, 4.0, -2.0, 7.0, 3.5];
+        let of = |s: &[f32]| {
+            let mean = s.iter().sum::<f32>() / s.len() as f32;
+            let squares = s.iter().map(|v| (v - mean).powi(2)).sum::<f32>();
+            (mean, (squares / (s.len() as f32 - 1.0).max(1.0)).sqrt())
+        };
+        let mut moments = Moments::default();
+        for group in [&samples[..2], &samples[2..3], &samples[3..]] {
+            let (mean, std) = of(group);
+            moments.merge(group.len(), &[mean], &[std]);
+        }
+        let (mean, std) = moments.finish();
+        let want = of(&samples);
+        assert!((mean[0] - want.0).abs() < 1e-6 && (std[0] - want.1).abs() < 1e-6);
+    }
+}
