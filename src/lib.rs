@@ -17,6 +17,8 @@ pub mod config;
 #[cfg(feature = "cli")]
 pub mod data;
 #[cfg(feature = "cli")]
+pub mod evaluate;
+#[cfg(feature = "cli")]
 pub mod interrupt;
 #[cfg(feature = "cli")]
 pub mod inverse;
@@ -30,6 +32,8 @@ pub mod picture;
 mod progress;
 #[cfg(feature = "cli")]
 pub use progress::Progress;
+#[cfg(feature = "cli")]
+pub mod reconstruct;
 #[cfg(feature = "cli")]
 pub mod train;
 #[cfg(feature = "cli")]

@@ -130,6 +130,17 @@ impl Photographs {
         self.scales.is_empty()
     }
 
+    /// The central `side × side` window of every photograph at half its size, with the folder's order: for evaluation.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if a photograph is smaller; [`Photographs::open`] has left those out.
+    pub fn centres(&self, side: usize) -> Result<Vec<Plane>> {
+        let centre = |p: &Plane| {
+            p.crop((p.height() - side.min(p.height())) / 2, (p.width() - side.min(p.width())) / 2, side, side)
+        };
+        self.scales.iter().map(|levels| centre(&levels[0])).collect()
+    }
+
     /// Patch number `number` of `side × side` pixels, a pure function of the seed and the number: a photograph, one of its
     /// scales, a place, one of the square's eight symmetries.
     pub fn patch(&self, seed: u64, number: u64, side: usize) -> Plane {

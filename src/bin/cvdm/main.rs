@@ -1,5 +1,13 @@
 //! The `cvdm` program: one file a subcommand.
 
+mod demo;
+mod doctor;
+mod evaluate;
+mod info;
+mod options;
+mod reconstruct;
+mod simulate;
+
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -21,6 +29,8 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Makes defocused pairs with known phase from photographs.
+    Simulate(simulate::Simulate),
     /// Trains a model from a TOML configuration.
     Train {
         /// The configuration.
@@ -32,12 +42,28 @@ enum Command {
         #[arg(long)]
         resume: bool,
     },
+    /// Reconstructs the phase of a measured pair, with its uncertainty.
+    Reconstruct(reconstruct::Reconstruct),
+    /// Compares weights with the classical method on held-out images.
+    Evaluate(evaluate::Evaluate),
+    /// Reconstructs two shipped measurements with the shipped weights.
+    Demo(demo::Demo),
+    /// Tells whether this machine is ready.
+    Doctor,
+    /// Tells what a weights file holds.
+    Info(info::Info),
 }
 
 fn run(cli: Cli) -> cvdm::Result<()> {
     let gpu =
         || Gpu::open(&OpenOptions { adapter: cli.adapter.clone(), checked_shaders: cli.checked, ..Default::default() });
     match &cli.command {
+        Command::Simulate(args) => simulate::run(args),
+        Command::Reconstruct(args) => reconstruct::run(args, gpu),
+        Command::Evaluate(args) => evaluate::run(args, gpu),
+        Command::Demo(args) => demo::run(args, gpu),
+        Command::Doctor => doctor::run(gpu),
+        Command::Info(args) => info::run(args),
         Command::Train { config, out, resume } => {
             let config = cvdm::config::TrainConfig::read(config)?;
             let interrupt = cvdm::interrupt::install()?;
@@ -47,6 +73,9 @@ fn run(cli: Cli) -> cvdm::Result<()> {
 }
 
 fn main() -> ExitCode {
+    // Mesa's device-select layer asks for a display and prints an error on machines that have none.
+    // SAFETY: the first statement of the program; no other thread exists yet that could read the environment.
+    unsafe { std::env::set_var("NODEVICE_SELECT", "1") };
     match run(Cli::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

@@ -1,0 +1,41 @@
+//! `cvdm doctor`: is this machine ready?
+
+use cvdm::Result;
+use cvdm::diffusion::{Hyper, Model, ModelConfig, ScheduleWeights, StepOptions, Trainer, TrainerState};
+use cvdm::gpu::{Gpu, adapters};
+
+/// Lists the adapters, opens the chosen one and runs two training steps of a tiny model on it.
+pub fn run(open: impl FnOnce() -> Result<Gpu>) -> Result<()> {
+    println!("adapters:");
+    for (i, a) in adapters().iter().enumerate() {
+        println!("  {i}: {} — {}, {}, {}", a.name, a.kind, a.backend, a.driver);
+    }
+    let gpu = open()?;
+    let caps = gpu.caps();
+    println!("chosen: {}", gpu.summary().name);
+    println!("  subgroup operations: {}", if caps.subgroups { "yes" } else { "no (the portable kernels run)" });
+    println!("  timestamps: {}", if caps.timestamps { "yes" } else { "no" });
+    println!("  largest tensor: {} MiB", caps.max_binding >> 20);
+    let model =
+        Model::new(ModelConfig { noise_base: 4, rate_base: 4, scales: 3, hidden: 32, ..ModelConfig::default() })?;
+    let options =
+        StepOptions { batch: 1, height: 16, width: 16, weights: ScheduleWeights::default(), stratified_times: false };
+    let state = TrainerState::new(&model, 1);
+    let (x, y): (Vec<f32>, Vec<f32>) = (vec![0.25; 2 * 256], (0..256).map(|i| (i % 16) as f32 / 8.0 - 1.0).collect());
+    let losses = || -> Result<f32> {
+        let mut trainer = Trainer::new(&gpu, model.clone(), options, &state)?;
+        for _ in 0..2 {
+            trainer.step(&x, &y, &Hyper::default())?;
+        }
+        Ok(trainer.losses()?.noise)
+    };
+    let (first, second) = (losses()?, losses()?);
+    if !first.is_finite() || first.to_bits() != second.to_bits() {
+        return Err(cvdm::Error::Device(format!(
+            "two runs of the same training steps gave {first} and {second}; the driver computes wrongly, try another adapter"
+        )));
+    }
+    println!("  two training steps of a tiny model: right and repeatable (loss {first:.4})");
+    println!("this machine is ready");
+    Ok(())
+}

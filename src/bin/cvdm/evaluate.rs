@@ -1,0 +1,211 @@
+//! `cvdm evaluate`: weights against the classical method, on held-out photographs and on a measured field.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use cvdm::data::{Photographs, Plane, Split, read_npy, write_atomically};
+use cvdm::evaluate::{Scores, classical, field_pair, mean, photograph_pair, score};
+use cvdm::gpu::Gpu;
+use cvdm::inverse::{DefocusPair, FresnelSetup};
+use cvdm::reconstruct::{PhaseResult, Reconstructor};
+use cvdm::weights::load_weights;
+use cvdm::{Error, Progress, Result};
+use serde::Serialize;
+
+use super::options::{Sampling, fresh_folder, watch};
+
+/// Arguments of `cvdm evaluate`.
+#[derive(Args)]
+pub struct Evaluate {
+    /// Weights to evaluate; several are compared in one table.
+    #[arg(long, num_args = 1.., required = true)]
+    weights: Vec<PathBuf>,
+    /// Folder of photographs, none of which was trained on.
+    #[arg(long)]
+    photographs: Option<PathBuf>,
+    /// Take only the held-out eighth of the folder.
+    #[arg(long)]
+    held_out: bool,
+    /// A measured field, `.npy` float32 `[V, 2, H, W]`: phase in rad and amplitude.
+    #[arg(long)]
+    field: Option<PathBuf>,
+    /// Views of the field to use, evenly spaced.
+    #[arg(long, default_value_t = 4)]
+    views: usize,
+    /// Noise levels of the field's measurements.
+    #[arg(long, num_args = 1.., value_delimiter = ',', default_values_t = [0.0, 0.05, 0.1, 0.2])]
+    noise: Vec<f32>,
+    /// Wavelength of the field in µm.
+    #[arg(long, default_value_t = 0.647)]
+    field_wavelength: f64,
+    /// Pixel of the field in µm.
+    #[arg(long, default_value_t = 0.139)]
+    field_pixel: f64,
+    /// Side of the photographs' images in pixels.
+    #[arg(long, default_value_t = 128)]
+    size: usize,
+    /// At most this many photographs.
+    #[arg(long, default_value_t = 12)]
+    count: usize,
+    /// Folder for the report.
+    #[arg(long)]
+    out: PathBuf,
+    /// Replace what the folder holds.
+    #[arg(long)]
+    force: bool,
+    #[command(flatten)]
+    sampling: Sampling,
+}
+
+/// One measurement with its truth.
+struct Case {
+    data: String,
+    name: String,
+    pair: DefocusPair,
+    truth: Plane,
+    setup: FresnelSetup,
+    noisy: bool,
+}
+
+#[derive(Serialize)]
+struct Row {
+    data: String,
+    image: String,
+    method: String,
+    scores: Scores,
+}
+
+fn photographs(args: &Evaluate, folder: &Path, setup: &FresnelSetup) -> Result<Vec<Case>> {
+    let split = if args.held_out { Split::HeldOut } else { Split::All };
+    let side = args.size + 2 * setup.margin();
+    let centres = Photographs::open(folder, split, side)?.centres(side)?;
+    let cases = centres.iter().take(args.count).enumerate().map(|(i, gray)| {
+        let simulated = photograph_pair(gray, setup)?;
+        let (pair, truth) = (simulated.pair, simulated.phase);
+        Ok(Case {
+            data: "photographs".into(),
+            name: format!("photograph {i}"),
+            pair,
+            truth,
+            setup: *setup,
+            noisy: false,
+        })
+    });
+    cases.collect()
+}
+
+/// The field's views propagated to the distance at which `a = λ d / px²` is the weights' own: the physics enters through
+/// that number alone.
+fn field(args: &Evaluate, file: &Path, trained: &FresnelSetup) -> Result<Vec<Case>> {
+    let (shape, values) = read_npy(file)?;
+    let &[views, 2, height, width] = shape.as_slice() else {
+        return Err(Error::file(file, format!("has shape {shape:?}; expected [views, 2, height, width]")));
+    };
+    let defocus = trained.parameter_a() * args.field_pixel * args.field_pixel / args.field_wavelength;
+    let setup = FresnelSetup::new(args.field_wavelength, args.field_pixel, defocus)?;
+    let plane = |v: usize, c: usize| {
+        let start = (2 * v + c) * height * width;
+        Plane::new(height, width, values[start..start + height * width].to_vec())
+    };
+    let count = args.views.clamp(1, views);
+    let mut cases = Vec::new();
+    for &noise in &args.noise {
+        for k in 0..count {
+            let v = k * views / count;
+            let (truth, amplitude) = (plane(v, 0)?, plane(v, 1)?);
+            let pair = field_pair(&truth, &amplitude, &setup, noise, 1000 + v as u64)?;
+            let data = format!("field, noise {noise}");
+            cases.push(Case { data, name: format!("view {v}"), pair, truth, setup, noisy: noise > 0.0 });
+        }
+    }
+    Ok(cases)
+}
+
+/// Writes `table.md`, `scores.json` and a picture of the first image of each kind of data.
+pub fn run(args: &Evaluate, open: impl FnOnce() -> Result<Gpu>) -> Result<()> {
+    let weights = args.weights.iter().map(|p| load_weights(p)).collect::<Result<Vec<_>>>()?;
+    let setup = cvdm::phase::setup(&weights[0].config.data)?;
+    let mut cases = Vec::new();
+    if let Some(folder) = &args.photographs {
+        cases.extend(photographs(args, folder, &setup)?);
+    }
+    if let Some(file) = &args.field {
+        cases.extend(field(args, file, &setup)?);
+    }
+    if cases.is_empty() {
+        return Err(Error::input("nothing to evaluate on: give --photographs, --field, or both"));
+    }
+    let out = fresh_folder(&args.out, args.force)?;
+    let gpu = open()?;
+    let interrupt = cvdm::interrupt::install()?;
+    let total = args.sampling.total_steps() * (cases.len() * weights.len()) as u64;
+    let mut progress = Progress::new(total, "evaluating");
+    let mut rows = Vec::new();
+    let mut pictured: Vec<String> = Vec::new();
+    let names: Vec<String> = args
+        .weights
+        .iter()
+        .map(|p| p.file_stem().map(|s| s.to_string_lossy().into_owned()).unwrap_or_default())
+        .collect();
+    let mut methods: Vec<(String, Reconstructor)> = names
+        .iter()
+        .zip(weights)
+        .map(|(name, w)| (name.clone(), Reconstructor::new(&gpu, w, args.sampling.options())))
+        .collect();
+    for case in &cases {
+        let (tie, seconds) = classical(&case.pair, &case.setup, case.noisy)?;
+        rows.push(row(case, "US-TIE", score(&tie, &case.truth, seconds)?));
+        let mut results: Vec<(String, PhaseResult)> = Vec::new();
+        for (name, method) in &mut methods {
+            let result = method.reconstruct(&case.pair, &case.setup, false, watch(&mut progress, &interrupt))?;
+            rows.push(row(case, name, score(&result.phase, &case.truth, result.seconds)?));
+            results.push((name.clone(), result));
+        }
+        if !pictured.contains(&case.data) {
+            picture(case, &tie, &results, &out.join(format!("{}.png", case.data.replace([' ', ','], "-"))))?;
+            pictured.push(case.data.clone());
+        }
+    }
+    progress.finish();
+    let table = table(&rows);
+    let json = serde_json::to_string_pretty(&rows).map_err(|e| Error::file(&out, e.to_string()))?;
+    write_atomically(out.join("scores.json"), |f| f.write_all(json.as_bytes()))?;
+    write_atomically(out.join("table.md"), |f| f.write_all(table.as_bytes()))?;
+    println!("{table}\nscores and pictures are in {}", out.display());
+    Ok(())
+}
+
+fn row(case: &Case, method: &str, scores: Scores) -> Row {
+    Row { data: case.data.clone(), image: case.name.clone(), method: method.into(), scores }
+}
+
+fn table(rows: &[Row]) -> String {
+    let mut keys: Vec<(&str, &str)> = Vec::new();
+    for row in rows {
+        if !keys.contains(&(&row.data, &row.method)) {
+            keys.push((&row.data, &row.method));
+        }
+    }
+    let mut text = String::from(
+        "| data | method | images | MAE | MAE aligned | MS-SSIM | PSNR [dB] | seconds |\n|---|---|---|---|---|---|---|---|\n",
+    );
+    for (data, method) in keys {
+        let scores: Vec<Scores> =
+            rows.iter().filter(|r| r.data == data && r.method == method).map(|r| r.scores).collect();
+        let m = mean(&scores);
+        text += &format!(
+            "| {data} | {method} | {} | {:.4} | {:.4} | {:.4} | {:.2} | {:.2} |\n",
+            scores.len(),
+            m.mae,
+            m.mae_aligned,
+            m.ms_ssim,
+            m.psnr,
+            m.seconds
+        );
+    }
+    text
+}
+
+fn picture(case: &Case, tie: &Plane, results: &[(String, PhaseResult)], path: &Path) -> Result<()> {
+    super::demo::panels(&case.data, &case.pair, &case.truth, tie, results).write_to(path)
+}

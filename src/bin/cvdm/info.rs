@@ -1,0 +1,37 @@
+//! `cvdm info`: what a weights file or a checkpoint holds.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use cvdm::weights::load_weights;
+use cvdm::{Error, Result};
+
+/// Arguments of `cvdm info`.
+#[derive(Args)]
+pub struct Info {
+    /// The file.
+    weights: PathBuf,
+    /// List every parameter.
+    #[arg(long)]
+    parameters: bool,
+}
+
+/// Prints the configuration, the size and the schedule's end points.
+pub fn run(args: &Info) -> Result<()> {
+    let weights = load_weights(&args.weights)?;
+    let parameters = weights.model.parameters();
+    println!("{}: {} parameters after {} steps", args.weights.display(), parameters.len(), weights.step);
+    println!(
+        "schedule: ∫τ dt to t = 1 is ρ(1) = {:.3}, τ(1) = {:.3}",
+        weights.model.time_integral(&weights.parameters, 1.0),
+        weights.model.time_rate(&weights.parameters, 1.0)
+    );
+    let toml = toml::to_string(&weights.config).map_err(|e| Error::file(&args.weights, e.to_string()))?;
+    println!("\n{toml}");
+    if args.parameters {
+        for p in parameters.iter() {
+            println!("{:<32} {:?}", p.name, p.shape);
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,103 @@
+//! From a measured pair to a phase image with its uncertainty.
+
+use std::time::Instant;
+
+use crate::data::Plane;
+use crate::diffusion::{SampleOptions, Sampler};
+use crate::gpu::Gpu;
+use crate::inverse::{DefocusPair, FresnelSetup, PHASE_RANGE, target_to_phase};
+use crate::phase;
+use crate::weights::Weights;
+use crate::{Error, Result};
+
+/// How far a set-up's `a = λ d / px²` may lie from the one that the weights were trained at, as a fraction.
+const SETUP_TOLERANCE: f64 = 0.03;
+
+/// A reconstructed phase.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PhaseResult {
+    /// Mean of the samples, in rad.
+    pub phase: Plane,
+    /// Their standard deviation, in rad.
+    pub std: Plane,
+    /// The rate `λ(x)`.
+    pub rate: Plane,
+    /// `∫β dt`: uncertainty without a sample.
+    pub beta_integral: Plane,
+    /// The samples in rad, if they were asked for.
+    pub samples: Vec<Plane>,
+    /// Time it took, in seconds.
+    pub seconds: f64,
+}
+
+/// Weights on a device, ready to reconstruct pairs of any size.
+pub struct Reconstructor {
+    gpu: Gpu,
+    weights: Weights,
+    options: SampleOptions,
+    sampler: Option<((usize, usize), Sampler)>,
+}
+
+impl Reconstructor {
+    /// Takes weights and sampling settings.
+    pub fn new(gpu: &Gpu, weights: Weights, options: SampleOptions) -> Self {
+        Self { gpu: gpu.clone(), weights, options, sampler: None }
+    }
+
+    /// The weights.
+    pub fn weights(&self) -> &Weights {
+        &self.weights
+    }
+
+    /// Reconstructs the phase of a pair that was measured with `setup`. `progress` is told after each sampling step and may
+    /// stop the work by an error; `keep` asks for the single samples.
+    ///
+    /// # Errors
+    /// [`Error::Input`] if the set-up is not the one that the weights were trained for, or the pair has no usable
+    /// intensities; device errors.
+    pub fn reconstruct(
+        &mut self,
+        pair: &DefocusPair,
+        setup: &FresnelSetup,
+        keep: bool,
+        progress: impl FnMut() -> Result<()>,
+    ) -> Result<PhaseResult> {
+        let started = Instant::now();
+        let config = &self.weights.config;
+        let trained = phase::setup(&config.data)?.parameter_a();
+        let given = setup.parameter_a();
+        if (given / trained - 1.0).abs() > SETUP_TOLERANCE {
+            return Err(Error::input(format!(
+                "the set-up has λ·d/px² = {given:.2}, the weights were trained at {trained:.2}; with this wavelength and \
+                 pixel they serve a defocus of ±{:.3} µm",
+                setup.defocus_um() * trained / given
+            )));
+        }
+        let size = (pair.height(), pair.width());
+        let condition: Vec<f32> = phase::condition(pair, setup, config.model.condition)?
+            .iter()
+            .flat_map(|plane| plane.values().to_vec())
+            .collect();
+        let ready = self.sampler.take().filter(|(s, _)| *s == size);
+        let (_, sampler) = match ready {
+            Some(ready) => self.sampler.insert(ready),
+            None => {
+                let sampler =
+                    Sampler::new(&self.gpu, &self.weights.model, &self.weights.parameters, size, self.options)?;
+                self.sampler.insert((size, sampler))
+            }
+        };
+        let result = sampler.sample(&condition, keep, progress)?;
+        let plane = |values: Vec<f32>| Plane::new(size.0, size.1, values);
+        let samples =
+            result.samples.into_iter().map(|s| plane(s).map(|p| target_to_phase(&p))).collect::<Result<_>>()?;
+        Ok(PhaseResult {
+            phase: target_to_phase(&plane(result.mean)?),
+            std: plane(result.std)?.map(|v| v * PHASE_RANGE / 2.0),
+            rate: plane(result.rate)?,
+            beta_integral: plane(result.beta_integral)?,
+            samples,
+            seconds: started.elapsed().as_secs_f64(),
+        })
+    }
+}
