@@ -2,7 +2,7 @@
 
 mod harness;
 
-use cvdm::kernels::reverse_step::{Reverse, Variant, start, step};
+use cvdm::kernels::reverse_step::{Discretisation, Reverse, Variant, start, step};
 use cvdm::random::{Random, Stream, state};
 use cvdm::tensor::Shape;
 use harness::{Given, close, given, random, run, wide};
@@ -19,9 +19,16 @@ fn noise(shape: Shape, stream: Stream, step: u32) -> Vec<f64> {
     (0..shape.n as u32).flat_map(sample).collect()
 }
 
+const BOTH: [Discretisation; 2] = [Discretisation::Product, Discretisation::Exponential];
+
 /// `(β_i, γ̄_{i−1}, γ̄_i)` of one pixel, as logarithms of γ̄.
-fn discrete(tau: &[f64], lambda: f64, i: usize) -> (f64, f64, f64) {
-    let beta = |j: usize| (tau[j - 1] * lambda / tau.len() as f64).clamp(1e-20, 1.0 - 1e-6);
+fn discrete(tau: &[f64], lambda: f64, i: usize, discretisation: Discretisation) -> (f64, f64, f64) {
+    let rate = |j: usize| tau[j - 1] * lambda / tau.len() as f64;
+    if discretisation == Discretisation::Exponential {
+        let before: f64 = -(1..i).map(rate).sum::<f64>();
+        return (-(-rate(i)).exp_m1(), before, before - rate(i));
+    }
+    let beta = |j: usize| rate(j).clamp(1e-20, 1.0 - 1e-6);
     let before: f64 = (1..i).map(|j| (-beta(j)).ln_1p()).sum();
     (beta(i), before, before + (-beta(i)).ln_1p())
 }
@@ -72,13 +79,14 @@ fn a_step_follows_the_formulas() {
         let mut counts = vec![1, 2, steps.div_ceil(2), steps];
         counts.retain(|&i| i <= steps);
         counts.dedup();
-        for variant in [Variant::Ancestral, Variant::Posterior, Variant::Deterministic] {
+        let all = [Variant::Ancestral, Variant::Posterior, Variant::Deterministic];
+        for (variant, discretisation) in all.into_iter().flat_map(|v| BOTH.map(|d| (v, d))) {
             for &i in &counts {
                 let n = noise(shape, Stream::Sampler, i as u32);
                 let (z, gamma): (Vec<f64>, Vec<f64>) = (0..shape.len())
                     .map(|k| {
                         let at = k / per / (shape.n / maps) * per + k % per;
-                        let d = discrete(&t, f64::from(lambda.values[at]), i);
+                        let d = discrete(&t, f64::from(lambda.values[at]), i, discretisation);
                         (reference(zs[k], f64::from(prediction.values[k]), n[k], d, i, variant), d.1.exp())
                     })
                     .unzip();
@@ -93,10 +101,14 @@ fn a_step_follows_the_formulas() {
                     |_, v| {
                         let (z, gamma) = (v[4].range(1..1 + c)?, v[4].range(2 + c..2 + 2 * c)?);
                         let tau = v[2].range(0..1)?;
-                        step(&Reverse { rng: &v[0], lambda: &v[1], tau: &tau, gamma: &gamma, z: &z }, &v[3], variant)
+                        step(
+                            &Reverse { rng: &v[0], lambda: &v[1], tau: &tau, gamma: &gamma, z: &z, discretisation },
+                            &v[3],
+                            variant,
+                        )
                     },
                     |mode, got| {
-                        let what = format!("{mode}: {shape}, {variant:?}, step {i} of {steps}");
+                        let what = format!("{mode}: {shape}, {variant:?}, {discretisation:?}, step {i} of {steps}");
                         for (s, sample) in got[4].chunks_exact(whole.c * plane).enumerate() {
                             let own = s * per..(s + 1) * per;
                             close(&format!("{what}: z"), &sample[plane..][..per], &z[own.clone()], 4e-6, 4e-6);
@@ -119,7 +131,7 @@ fn a_step_follows_the_formulas() {
 
 #[test]
 fn start_draws_the_latent_and_the_last_gamma() {
-    for (shape, maps, steps) in CASES {
+    for ((shape, maps, steps), discretisation) in CASES.into_iter().flat_map(|c| BOTH.map(|d| (c, d))) {
         let c = shape.c;
         let lambda = random(Shape { n: maps, ..shape }, 1, 0.1, 1.5);
         let tau = table(steps);
@@ -127,14 +139,23 @@ fn start_draws_the_latent_and_the_last_gamma() {
         let per = c * shape.plane();
         let z = noise(shape, Stream::Latent, 0);
         let gamma: Vec<f64> = (0..shape.len())
-            .map(|k| discrete(&t, f64::from(lambda.values[k / per / (shape.n / maps) * per + k % per]), steps).2.exp())
+            .map(|k| {
+                discrete(
+                    &t,
+                    f64::from(lambda.values[k / per / (shape.n / maps) * per + k % per]),
+                    steps,
+                    discretisation,
+                )
+                .2
+                .exp()
+            })
             .collect();
         let whole = Shape { c: 2 * c, ..shape };
         run(
             &[rng(77, FIRST), lambda, tau, given(whole, vec![0.0; whole.len()])],
             |_, v| {
                 let (gamma, z, tau) = (v[3].range(0..c)?, v[3].range(c..2 * c)?, v[2].range(0..1)?);
-                start(&Reverse { rng: &v[0], lambda: &v[1], tau: &tau, gamma: &gamma, z: &z })
+                start(&Reverse { rng: &v[0], lambda: &v[1], tau: &tau, gamma: &gamma, z: &z, discretisation })
             },
             |mode, got| {
                 for (s, sample) in got[3].chunks_exact(2 * per).enumerate() {
@@ -149,6 +170,7 @@ fn start_draws_the_latent_and_the_last_gamma() {
 
 #[test]
 fn a_sample_does_not_depend_on_its_batch() {
+    let discretisation = Discretisation::Product;
     let shape = Shape::new(4, 1, 6, 10);
     let (one, both) = (Shape { n: 1, ..shape }, Shape { c: 2, ..shape });
     let (lambda, prediction, latent) =
@@ -166,7 +188,7 @@ fn a_sample_does_not_depend_on_its_batch() {
             let mut calls = vec![];
             for s in v[..15].chunks_exact(3) {
                 let (gamma, z, tau) = (s[2].range(0..1)?, s[2].range(1..2)?, v[16].range(0..1)?);
-                let o = Reverse { rng: &s[0], lambda: &v[15], tau: &tau, gamma: &gamma, z: &z };
+                let o = Reverse { rng: &s[0], lambda: &v[15], tau: &tau, gamma: &gamma, z: &z, discretisation };
                 calls.extend(step(&o, &s[1], Variant::Posterior)?);
             }
             Ok(calls)
@@ -185,7 +207,8 @@ fn extreme_rates_stay_finite() {
     let lambda: Vec<f32> = [0.0, 1e-30, 1e-4, 0.1, 1.0, 10.0, 50.0, 1e4].to_vec();
     for steps in [1, 50, 500] {
         for i in [1, 2, steps] {
-            for variant in [Variant::Ancestral, Variant::Posterior, Variant::Deterministic] {
+            let all = [Variant::Ancestral, Variant::Posterior, Variant::Deterministic];
+            for (variant, discretisation) in all.into_iter().flat_map(|v| BOTH.map(|d| (v, d))) {
                 run(
                     &[
                         rng(i as u32, 0),
@@ -198,7 +221,7 @@ fn extreme_rates_stay_finite() {
                     |_, v| {
                         let tau = v[2].range(0..1)?;
                         let (gamma, z) = (v[4].range(0..1)?, v[4].range(1..2)?);
-                        let o = Reverse { rng: &v[0], lambda: &v[1], tau: &tau, gamma: &gamma, z: &z };
+                        let o = Reverse { rng: &v[0], lambda: &v[1], tau: &tau, gamma: &gamma, z: &z, discretisation };
                         let mut calls = step(&o, &v[3], variant)?;
                         let (gamma, z) = (v[5].range(0..1)?, v[5].range(1..2)?);
                         calls.extend(start(&Reverse { gamma: &gamma, z: &z, ..o })?);
@@ -218,6 +241,7 @@ fn extreme_rates_stay_finite() {
 
 #[test]
 fn shapes_that_do_not_fit_are_refused() {
+    let discretisation = Discretisation::Product;
     let shape = Shape::new(3, 1, 2, 2);
     let zeros = |s: Shape| given(s, vec![0.0; s.len()]);
     run(
@@ -231,7 +255,7 @@ fn shapes_that_do_not_fit_are_refused() {
         ],
         |_, v| {
             let (gamma, z, tau) = (v[4].range(0..1)?, v[4].range(1..2)?, v[2].range(0..1)?);
-            let o = Reverse { rng: &v[0], lambda: &v[1], tau: &tau, gamma: &gamma, z: &z };
+            let o = Reverse { rng: &v[0], lambda: &v[1], tau: &tau, gamma: &gamma, z: &z, discretisation };
             assert!(start(&o).unwrap_err().to_string().contains("divides 3"));
             assert!(start(&Reverse { lambda: &v[5], tau: &v[2], ..o }).is_err());
             step(&Reverse { lambda: &v[5], ..o }, &v[3], Variant::Ancestral)

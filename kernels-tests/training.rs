@@ -6,7 +6,8 @@ mod fixture;
 mod harness;
 
 use cvdm::diffusion::{
-    FixedSchedule, Hyper, Model, ModelConfig, ScheduleKind, ScheduleWeights, StepOptions, Trainer, TrainerState,
+    FixedSchedule, Hyper, Model, ModelConfig, Parametrization, ScheduleKind, ScheduleWeights, StepOptions, Trainer,
+    TrainerState,
 };
 use cvdm::gpu::Gpu;
 use fixture::Fixture;
@@ -22,6 +23,7 @@ const SMALL: ModelConfig = ModelConfig {
     hidden: 64,
     schedule: ScheduleKind::Learned,
     start: 6.0,
+    parametrization: Parametrization::Noise,
 };
 
 fn options(stratified_times: bool) -> StepOptions {
@@ -99,11 +101,16 @@ fn every_kind_of_schedule_trains_and_repeats_bit_for_bit() {
     let file = fixture::read("training");
     let (x, y) = (file.values("x"), file.values("y"));
     let hyper = Hyper { learning_rate: 1e-3, ema_rate: 0.5, ..Hyper::default() };
-    for schedule in
-        [ScheduleKind::Learned, ScheduleKind::Tied, ScheduleKind::Simple, ScheduleKind::Fixed(FixedSchedule::PHASE)]
-    {
+    let (noise, velocity) = (Parametrization::Noise, Parametrization::Velocity);
+    for (schedule, parametrization) in [
+        (ScheduleKind::Learned, noise),
+        (ScheduleKind::Learned, velocity),
+        (ScheduleKind::Tied, noise),
+        (ScheduleKind::Simple, noise),
+        (ScheduleKind::Fixed(FixedSchedule::PHASE), velocity),
+    ] {
         let run = |steps: usize| {
-            let mut trainer = trainer(gpu, ModelConfig { schedule, ..SMALL }, true);
+            let mut trainer = trainer(gpu, ModelConfig { schedule, parametrization, ..SMALL }, true);
             let mut losses = Vec::new();
             for _ in 0..steps {
                 trainer.step(&x, &y, &hyper).unwrap();

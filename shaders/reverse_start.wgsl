@@ -13,6 +13,7 @@ struct Params {
     workgroups: u32,
     repeats: u32, // samples of one measurement
     steps: u32, // T
+    exponential: u32,
 }
 
 @group(0) @binding(0) var<uniform> p: Params;
@@ -30,9 +31,11 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
         return;
     }
     let rate = lambda[(p.lambda.x + n / p.repeats * p.lambda.y) / LANES + item] / f32(p.steps);
-    var power = Power(V(1.0), V(0.0));
-    for (var j = 0u; j < p.steps; j++) {
-        power = next(power, beta_of(tau[p.tau.x + j * p.tau.y], rate));
+    var power: Power;
+    if (p.exponential == 1u) {
+        power = power_exponential(p.tau.x, p.tau.y, p.steps, rate);
+    } else {
+        power = power_product(p.tau.x, p.tau.y, p.steps, rate);
     }
     latent[(p.gamma.x + n * p.gamma.y) / LANES + item] = power.gamma;
     latent[(p.z.x + n * p.z.y) / LANES + item] = noise(rng, 2u, 0u, n, item);

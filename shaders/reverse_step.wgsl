@@ -22,6 +22,7 @@ struct Params {
     repeats: u32, // samples of one measurement
     steps: u32, // T
     variant: u32,
+    exponential: u32,
 }
 
 @group(0) @binding(0) var<uniform> p: Params;
@@ -41,11 +42,15 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
     }
     let i = clamp(rng.z, 1u, p.steps);
     let rate = lambda[(p.lambda.x + n / p.repeats * p.lambda.y) / LANES + item] / f32(p.steps);
-    var before = Power(V(1.0), V(0.0));
-    for (var j = 0u; j < i - 1u; j++) {
-        before = next(before, beta_of(tau[p.tau.x + j * p.tau.y], rate));
+    var before: Power;
+    var b: Beta;
+    if (p.exponential == 1u) {
+        before = power_exponential(p.tau.x, p.tau.y, i - 1u, rate);
+        b = beta_exponential(tau[p.tau.x + (i - 1u) * p.tau.y], rate);
+    } else {
+        before = power_product(p.tau.x, p.tau.y, i - 1u, rate);
+        b = beta_of(tau[p.tau.x + (i - 1u) * p.tau.y], rate);
     }
-    let b = beta_of(tau[p.tau.x + (i - 1u) * p.tau.y], rate);
     let sigma = next(before, b).sigma;
     let eps = prediction[(p.prediction.x + n * p.prediction.y) / LANES + item];
     let at = (p.z.x + n * p.z.y) / LANES + item;

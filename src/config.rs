@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::diffusion::{FixedSchedule, Hyper, ModelConfig, ScheduleKind, ScheduleWeights};
+use crate::diffusion::{FixedSchedule, Hyper, ModelConfig, Parametrization, ScheduleKind, ScheduleWeights};
 use crate::{Error, Result};
 
 /// Where the noise schedule comes from.
@@ -20,6 +20,17 @@ pub enum Schedule {
     Simple,
     /// Fixed linear `β` (CDDPM).
     Fixed,
+}
+
+/// What the noise network's output means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[serde(rename_all = "lowercase")]
+pub enum Predicts {
+    /// The noise (the paper's).
+    #[default]
+    Noise,
+    /// The velocity `v = √γ ε − √σ y`.
+    Velocity,
 }
 
 /// What the networks see of the measurement.
@@ -52,6 +63,8 @@ pub struct ModelSection {
     pub schedule: Schedule,
     /// What the networks see.
     pub condition: Condition,
+    /// What the noise network's output means.
+    pub predicts: Predicts,
     /// Base filters of the noise network.
     pub noise_base: usize,
     /// Base filters of the rate network.
@@ -79,6 +92,7 @@ impl Default for ModelSection {
         Self {
             schedule: Schedule::Learned,
             condition: Condition::Pair,
+            predicts: Predicts::Noise,
             noise_base: paper.noise_base,
             rate_base: paper.rate_base,
             scales: paper.scales,
@@ -104,6 +118,10 @@ impl ModelSection {
             up_kernel: self.up_kernel,
             hidden: self.hidden,
             start: self.start,
+            parametrization: match self.predicts {
+                Predicts::Noise => Parametrization::Noise,
+                Predicts::Velocity => Parametrization::Velocity,
+            },
             schedule: match self.schedule {
                 Schedule::Learned => ScheduleKind::Learned,
                 Schedule::Tied => ScheduleKind::Tied,

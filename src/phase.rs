@@ -35,7 +35,7 @@ pub fn condition(pair: &DefocusPair, setup: &FresnelSetup, kind: Condition) -> R
             )));
         }
         let relative = DefocusPair::new(pair.plus().map(|v| v / mean), pair.minus().map(|v| v / mean))?;
-        let phase = tie_single(&relative, setup, TIE_REGULARISATION, Boundary::Mirror)?;
+        let phase = tie_single(&relative, setup, TIE_REGULARISATION, Boundary::Periodic)?;
         channels.push(phase.map(|v| (2.0 * v / PHASE_RANGE).clamp(-4.0, 4.0)));
     }
     Ok(channels)

@@ -1,5 +1,7 @@
 // Discrete schedule of the reverse process: beta_j = tau_j lambda / T, alpha_j = 1 - beta_j within [1e-6, 1), and the
-// products gamma_i = alpha_1 .. alpha_i with sigma_i = 1 - gamma_i.
+// products gamma_i = alpha_1 .. alpha_i with sigma_i = 1 - gamma_i (algorithm 2). Or, exponential, the same equation
+// solved exactly for a tau that is constant within a step: alpha_j = exp(-tau_j lambda / T), which no number of steps makes
+// negative and whose product needs no loop over pixels' factors.
 
 struct Power { gamma: V, sigma: V }
 
@@ -15,4 +17,28 @@ fn beta_of(tau: f32, rate_over_steps: V) -> Beta {
 // this costs less than a logarithm a step.
 fn next(power: Power, b: Beta) -> Power {
     return Power(power.gamma * b.alpha, power.sigma + b.beta * power.gamma);
+}
+
+fn beta_exponential(tau: f32, rate_over_steps: V) -> Beta {
+    let x = max(tau * rate_over_steps, V(1e-20));
+    let alpha = exp(-x);
+    return Beta(-expm1_of(-x, alpha), max(alpha, V(1e-30)));
+}
+
+// gamma and sigma after `count` steps of T.
+fn power_exponential(start: u32, stride: u32, count: u32, rate_over_steps: V) -> Power {
+    var sum = 0.0;
+    for (var j = 0u; j < count; j++) {
+        sum += tau[start + j * stride];
+    }
+    let gamma = exp(-sum * rate_over_steps);
+    return Power(gamma, -expm1_of(-sum * rate_over_steps, gamma));
+}
+
+fn power_product(start: u32, stride: u32, count: u32, rate_over_steps: V) -> Power {
+    var power = Power(V(1.0), V(0.0));
+    for (var j = 0u; j < count; j++) {
+        power = next(power, beta_of(tau[start + j * stride], rate_over_steps));
+    }
+    return power;
 }

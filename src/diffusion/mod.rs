@@ -5,8 +5,8 @@ mod sampler;
 mod schedule;
 mod training;
 
-pub use model::{Model, ModelConfig, ScheduleKind};
-pub use sampler::{Reconstruction, SampleOptions, Sampler, Variant};
+pub use model::{Model, ModelConfig, Parametrization, ScheduleKind};
+pub use sampler::{Discretisation, Reconstruction, SampleOptions, Sampler, Variant};
 pub use schedule::{FixedSchedule, TimeNetwork};
 pub use training::{Losses, StepOptions, Trainer, TrainerState};
 

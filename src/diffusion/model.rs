@@ -21,6 +21,17 @@ pub enum ScheduleKind {
     Fixed(FixedSchedule),
 }
 
+/// What the noise network's output means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Parametrization {
+    /// The noise `ε̂` itself (the paper's).
+    #[default]
+    Noise,
+    /// The velocity `v = √γ ε − √σ y`, from which `ε̂ = √σ z + √γ v`. Where γ is small, an error of the network then reaches
+    /// the target as it is instead of divided by `√γ`, which a short training notices.
+    Velocity,
+}
+
 /// The size and kind of a model.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct ModelConfig {
@@ -42,6 +53,8 @@ pub struct ModelConfig {
     pub schedule: ScheduleKind,
     /// `k` of the start `ρ = k t²`, `τ = 2 k t`.
     pub start: f32,
+    /// What the noise network's output means.
+    pub parametrization: Parametrization,
 }
 
 impl Default for ModelConfig {
@@ -57,6 +70,7 @@ impl Default for ModelConfig {
             hidden: 1024,
             schedule: ScheduleKind::Learned,
             start: 6.0,
+            parametrization: Parametrization::Noise,
         }
     }
 }
@@ -163,7 +177,14 @@ impl Model {
     /// # Errors
     /// [`Error::Shape`] if the shapes do not fit.
     pub fn record_noise(&self, tape: &mut Tape, flat: &View, input: &View) -> Result<View> {
-        self.noise.record(tape, flat, input)
+        let output = self.noise.record(tape, flat, input)?;
+        match self.config.parametrization {
+            Parametrization::Noise => Ok(output),
+            Parametrization::Velocity => {
+                let cx = self.config.condition_channels;
+                tape.velocity(&input.range(cx..self.input_channels())?, &output)
+            }
+        }
     }
 
     /// Records the rate `λ(x)` into `rate`. A fixed schedule has `λ = 1`, a simple one the same number everywhere.

@@ -16,7 +16,7 @@ use crate::tape::{Memory, Plan, PlanOptions, Tape};
 use crate::tensor::{Shape, TensorId, View};
 use crate::{Error, Result};
 
-pub use crate::kernels::reverse_step::Variant;
+pub use crate::kernels::reverse_step::{Discretisation, Variant};
 
 /// How to sample.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -29,6 +29,8 @@ pub struct SampleOptions {
     pub batch: usize,
     /// The reverse step.
     pub variant: Variant,
+    /// How `β(t)` becomes steps.
+    pub discretisation: Discretisation,
     /// Seed of all draws.
     pub seed: u64,
 }
@@ -36,7 +38,14 @@ pub struct SampleOptions {
 impl Default for SampleOptions {
     /// 100 steps, 8 samples side by side, the paper's variance.
     fn default() -> Self {
-        Self { steps: 100, samples: 8, batch: 0, variant: Variant::Ancestral, seed: 1 }
+        Self {
+            steps: 100,
+            samples: 8,
+            batch: 0,
+            variant: Variant::Ancestral,
+            discretisation: Discretisation::Product,
+            seed: 1,
+        }
     }
 }
 
@@ -97,7 +106,9 @@ impl Sampler {
                 size.1
             )));
         }
-        let multiple = model.multiple();
+        // The fast kernels need widths that are multiples of 4 at every scale; a larger margin costs less than the portable
+        // kernels would.
+        let multiple = model.multiple() * if gpu.caps().subgroups { 4 } else { 1 };
         let padded = (size.0.next_multiple_of(multiple), size.1.next_multiple_of(multiple));
         let batch = if options.batch == 0 { options.samples } else { options.batch.min(options.samples) };
         let config = model.config();
@@ -127,7 +138,14 @@ impl Sampler {
         let mean = tape.persistent("mean", target)?;
         let deviation = tape.persistent("standard deviation", target)?;
         let [x_part, gamma, z] = model.split_input(&input)?;
-        let reverse = Reverse { rng: &rng, lambda: &lambda_step, tau: &tau, gamma: &gamma, z: &z };
+        let reverse = Reverse {
+            rng: &rng,
+            lambda: &lambda_step,
+            tau: &tau,
+            gamma: &gamma,
+            z: &z,
+            discretisation: options.discretisation,
+        };
         let mut shared: HashMap<TensorId, wgpu::Buffer> = HashMap::new();
         for (here, there) in [(&theta_step, &theta), (&x_step, &x), (&lambda_step, &lambda)] {
             shared.insert(here.tensor, rate.buffer(there)?.clone());

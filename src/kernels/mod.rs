@@ -21,6 +21,7 @@ pub mod reverse_step;
 pub mod schedule;
 pub mod split_sum;
 pub mod statistics;
+pub mod velocity;
 
 use crate::gpu::Shader;
 pub use call::{Call, Span, grid};
@@ -68,6 +69,10 @@ pub static ALL: &[&Shader] = &[
     &max_pool2d::FORWARD,
     &max_pool2d::BACKWARD,
     &random::RANDOM,
+    &velocity::FORWARD.quads,
+    &velocity::FORWARD.singles,
+    &velocity::BACKWARD.quads,
+    &velocity::BACKWARD.singles,
     &statistics::MEAN_STD.quads,
     &statistics::MEAN_STD.singles,
     &split_sum::SUM_SPLITS,

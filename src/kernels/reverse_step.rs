@@ -10,9 +10,9 @@ use crate::tensor::{Shape, View};
 use crate::{Error, Result};
 
 /// `shaders/reverse_start.wgsl`.
-pub static START: Lanes = lanes!("reverse_start", ["reverse"]);
+pub static START: Lanes = lanes!("reverse_start", ["series", "reverse"]);
 /// `shaders/reverse_step.wgsl`.
-pub static STEP: Lanes = lanes!("reverse_step", ["reverse"]);
+pub static STEP: Lanes = lanes!("reverse_step", ["series", "reverse"]);
 
 #[derive(Debug, Clone, Copy, Pod, Zeroable)]
 #[repr(C)]
@@ -26,7 +26,7 @@ struct StartParams {
     workgroups: u32,
     repeats: u32,
     steps: u32,
-    unused: u32,
+    exponential: u32,
 }
 
 #[derive(Debug, Clone, Copy, Pod, Zeroable)]
@@ -43,6 +43,8 @@ struct StepParams {
     repeats: u32,
     steps: u32,
     variant: u32,
+    exponential: u32,
+    unused: u32,
 }
 
 /// How a step gets from `z_i` to `z_{i−1}`.
@@ -58,6 +60,18 @@ pub enum Variant {
     Deterministic = 2,
 }
 
+/// How `β(t)` becomes the factors `α_i` of the steps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Discretisation {
+    /// `α_i = 1 − β(i/T)/T`, within `[1e-6, 1)` (algorithm 2). Where `β` exceeds `T` a step divides by the root of the
+    /// floor, so few steps of a steep schedule diverge.
+    #[default]
+    Product,
+    /// `α_i = exp(−β(i/T)/T)`: equation 4 solved exactly for a `β` that is constant within a step. The same for many steps,
+    /// and stable for any number of them.
+    Exponential,
+}
+
 /// What both [`start`] and [`step`] work on.
 #[derive(Debug, Clone, Copy)]
 pub struct Reverse<'a> {
@@ -71,6 +85,8 @@ pub struct Reverse<'a> {
     pub gamma: &'a View,
     /// z channels of the same tensor, `[N, C, H, W]`.
     pub z: &'a View,
+    /// How `β(t)` becomes steps.
+    pub discretisation: Discretisation,
 }
 
 impl Reverse<'_> {
@@ -109,7 +125,7 @@ pub fn start(o: &Reverse<'_>) -> Result<Vec<Call>> {
         workgroups: deal.workgroups,
         repeats,
         steps,
-        unused: 0,
+        exponential: (o.discretisation == Discretisation::Exponential).into(),
     };
     let flops = o.z.shape.len() * (45 + 6 * steps as usize);
     let mut call = deal.call(params).bind(o.rng).bind(o.lambda).bind(o.tau).bind(o.z).costs(flops);
@@ -139,6 +155,8 @@ pub fn step(o: &Reverse<'_>, prediction: &View, variant: Variant) -> Result<Vec<
         repeats,
         steps,
         variant: variant as u32,
+        exponential: (o.discretisation == Discretisation::Exponential).into(),
+        unused: 0,
     };
     // On average over a run, half of the table is walked.
     let flops = o.z.shape.len() * (60 + 3 * steps as usize);

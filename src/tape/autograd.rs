@@ -9,7 +9,9 @@ use std::ops::Range;
 use super::{Op, Tape};
 use crate::kernels::conv2d::{self, Activation};
 use crate::kernels::instance_norm::BackwardOptions;
-use crate::kernels::{activation, conv_transpose2d, conv2d_3x3, elementwise, instance_norm, max_pool2d, split_sum};
+use crate::kernels::{
+    activation, conv_transpose2d, conv2d_3x3, elementwise, instance_norm, max_pool2d, split_sum, velocity,
+};
 use crate::tensor::{TensorId, View};
 use crate::{Error, Result};
 
@@ -244,6 +246,17 @@ impl Tape {
                 let (gw, add_w) = self.parameter_gradient(weight)?;
                 let (gb, _) = self.parameter_gradient(bias)?;
                 self.push([instance_norm::affine_gradients(&sums, &gw, &gb, add_w)?]);
+            }
+            Op::Velocity { latent, v, .. } => {
+                let c = v.shape.c;
+                let (gv, add) = self.claim(v, gradients)?;
+                if add {
+                    return Err(Error::shape("a velocity that something else reads too"));
+                }
+                let (glatent, add) = self.claim(latent, gradients)?;
+                let (gamma, z) = (latent.range(0..c)?, latent.range(c..2 * c)?);
+                let (ggamma, gz) = (glatent.range(0..c)?, glatent.range(c..2 * c)?);
+                self.push([velocity::backward(&gamma, &z, v, &g, &gv, &ggamma, &gz, add)?]);
             }
             Op::MaxPool2d { x, .. } => {
                 if self.wants(x) {

@@ -3,7 +3,7 @@
 use super::Tape;
 use crate::Result;
 use crate::kernels::conv2d::{self, Activation, Conv2d};
-use crate::kernels::{conv_transpose2d, conv2d_3x3, instance_norm, max_pool2d};
+use crate::kernels::{conv_transpose2d, conv2d_3x3, instance_norm, max_pool2d, velocity};
 use crate::tensor::View;
 
 /// A recorded operation, as plain data: everything that its gradient needs to know.
@@ -50,6 +50,15 @@ pub enum Op {
         /// Output.
         y: View,
     },
+    /// `y = √(1 − γ) z + √γ v`: the noise from a velocity.
+    Velocity {
+        /// γ and z, neighbouring ranges of the noise network's input.
+        latent: View,
+        /// The network's prediction.
+        v: View,
+        /// Output.
+        y: View,
+    },
     /// The largest of each 2×2 block.
     MaxPool2d {
         /// Input.
@@ -67,6 +76,7 @@ impl Op {
             | Self::ConvTranspose2d { x, .. }
             | Self::InstanceNorm { x, .. }
             | Self::MaxPool2d { x, .. } => x,
+            Self::Velocity { v, .. } => v,
         }
     }
 
@@ -76,14 +86,15 @@ impl Op {
             Self::Conv2d { y, .. }
             | Self::ConvTranspose2d { y, .. }
             | Self::InstanceNorm { y, .. }
-            | Self::MaxPool2d { y, .. } => y,
+            | Self::MaxPool2d { y, .. }
+            | Self::Velocity { y, .. } => y,
         }
     }
 }
 
 impl Tape {
     fn note(&mut self, op: Op) {
-        let has_parameters = !matches!(op, Op::MaxPool2d { .. });
+        let has_parameters = !matches!(op, Op::MaxPool2d { .. } | Op::Velocity { .. });
         if has_parameters || self.differentiable.contains(&op.input().tensor) {
             self.differentiable.insert(op.output().tensor);
         }
@@ -169,6 +180,18 @@ impl Tape {
     pub fn instance_norm(&mut self, x: &View, weight: &View, bias: &View, epsilon: f32) -> Result<View> {
         let y = self.intermediate("norm", x.shape)?;
         self.instance_norm_into(x, weight, bias, epsilon, &y)?;
+        Ok(y)
+    }
+
+    /// Records the noise from a velocity `v`, with γ and z in the two halves of `latent`'s channels.
+    ///
+    /// # Errors
+    /// [`crate::Error::Shape`] if the shapes do not fit.
+    pub fn velocity(&mut self, latent: &View, v: &View) -> Result<View> {
+        let y = self.intermediate("noise from velocity", v.shape)?;
+        let c = v.shape.c;
+        self.push([velocity::forward(&latent.range(0..c)?, &latent.range(c..2 * c)?, v, &y)?]);
+        self.note(Op::Velocity { latent: *latent, v: *v, y });
         Ok(y)
     }
 

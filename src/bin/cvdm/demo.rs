@@ -163,7 +163,14 @@ pub fn run(args: &Demo, open: impl FnOnce() -> Result<Gpu>) -> Result<()> {
     let gpu = open()?;
     let interrupt = cvdm::interrupt::install()?;
     println!("adapter: {} ({}, {})", gpu.summary().name, gpu.summary().backend, gpu.summary().kind);
-    let sampling = Sampling { samples: args.samples, steps: args.steps, batch: 0, variant: Step::Ancestral, seed: 1 };
+    let sampling = Sampling {
+        samples: args.samples,
+        steps: args.steps,
+        batch: 0,
+        variant: Step::Ancestral,
+        product: false,
+        seed: 1,
+    };
     let mut reconstructor = Reconstructor::new(&gpu, weights, sampling.options());
     let mut progress = Progress::new(2 * sampling.total_steps(), "sampling");
     let mut summary = serde_json::Map::new();

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
-use cvdm::diffusion::{SampleOptions, Variant};
+use cvdm::diffusion::{Discretisation, SampleOptions, Variant};
 use cvdm::inverse::FresnelSetup;
 use cvdm::{Error, Progress, Result};
 
@@ -54,6 +54,9 @@ pub struct Sampling {
     /// The reverse step.
     #[arg(long, value_enum, default_value_t = Step::Ancestral)]
     pub variant: Step,
+    /// Steps by algorithm 2's product of 1 − β/T instead of exp(−β/T), which is stable for any number of steps.
+    #[arg(long)]
+    pub product: bool,
     /// Seed of all draws.
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
@@ -67,7 +70,15 @@ impl Sampling {
             Step::Posterior => Variant::Posterior,
             Step::Ddim => Variant::Deterministic,
         };
-        SampleOptions { steps: self.steps, samples: self.samples, batch: self.batch, variant, seed: self.seed }
+        let discretisation = if self.product { Discretisation::Product } else { Discretisation::Exponential };
+        SampleOptions {
+            discretisation,
+            steps: self.steps,
+            samples: self.samples,
+            batch: self.batch,
+            variant,
+            seed: self.seed,
+        }
     }
 
     /// Steps that one measurement takes, for a progress bar.
