@@ -22,8 +22,8 @@ pub struct Lanes {
 macro_rules! lanes {
     ($name:literal, [$($helper:literal),*]) => {
         $crate::kernels::Lanes {
-            quads: lanes!(@ $name, $name, ["grid", "philox", "quads" $(, $helper)*]),
-            singles: lanes!(@ $name, concat!($name, ".singles"), ["grid", "philox", "singles" $(, $helper)*]),
+            quads: lanes!(@ $name, $name, ["grid", "quads" $(, $helper)*]),
+            singles: lanes!(@ $name, concat!($name, ".singles"), ["grid", "singles" $(, $helper)*]),
         }
     };
     (@ $file:literal, $name:expr, [$($helper:literal),*]) => {

@@ -2,6 +2,7 @@
 
 use bytemuck::{Pod, Zeroable};
 
+use super::call::distinct;
 use super::{Call, Span, grid, shader};
 use crate::gpu::Shader;
 use crate::tensor::{Shape, View};
@@ -18,7 +19,9 @@ pub static BACKWARD: Shader = shader!("max_pool2d_backward", ["grid"]);
 /// [`Error::Shape`] if height or width is odd.
 pub fn output(x: Shape) -> Result<Shape> {
     if !x.h.is_multiple_of(2) || !x.w.is_multiple_of(2) {
-        return Err(Error::shape(format!("2×2 max-pooling of {x}; height and width must be even")));
+        return Err(Error::shape(format!(
+            "2×2 max-pooling of {x}; height and width must be even: pad to a multiple of 2 to the number of levels"
+        )));
     }
     Ok(Shape { h: x.h / 2, w: x.w / 2, ..x })
 }
@@ -36,12 +39,13 @@ struct Forward {
 
 /// `y` = the largest value of each 2×2 block of `x`.
 ///
-/// Shapes: `x [N, C, 2H, 2W]`, `y [N, C, H, W]`.
+/// Shapes: `x [N, C, 2H, 2W]`, `y [N, C, H, W]`. What it gives for NaN is the adapter's to decide.
 ///
 /// # Errors
-/// [`Error::Shape`] if a shape is another.
+/// [`Error::Shape`] if a shape is another or `y` lies in `x`'s tensor.
 pub fn forward(x: &View, y: &View) -> Result<Call> {
     y.expect("max-pooling's output", output(x.shape)?)?;
+    distinct("max-pooling", &[y], &[x])?;
     let params = Forward {
         x: x.into(),
         y: y.into(),
@@ -70,10 +74,11 @@ struct Backward {
 /// Shapes: `x, gx [N, C, 2H, 2W]`, `g [N, C, H, W]`.
 ///
 /// # Errors
-/// [`Error::Shape`] if a shape is another.
+/// [`Error::Shape`] if a shape is another or `gx` lies in the tensor of an input.
 pub fn backward(x: &View, g: &View, gx: &View, accumulate: bool) -> Result<Call> {
     g.expect("max-pooling's output gradient", output(x.shape)?)?;
     gx.expect("max-pooling's input gradient", x.shape)?;
+    distinct("max-pooling's gradient", &[gx], &[x, g])?;
     let params = Backward {
         x: x.into(),
         g: g.into(),
@@ -84,5 +89,5 @@ pub fn backward(x: &View, g: &View, gx: &View, accumulate: bool) -> Result<Call>
         invocations: g.shape.len() as u32,
     };
     let call = Call::new(&BACKWARD, params, grid(g.shape.len().div_ceil(64)));
-    Ok(call.bind(x).bind(g).bind(gx).costs(x.shape.len()))
+    Ok(call.bind(x).bind(g).bind(gx).adds_to(gx, accumulate).costs(x.shape.len()))
 }

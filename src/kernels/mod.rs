@@ -15,6 +15,7 @@ mod lanes;
 pub mod losses;
 pub mod max_pool2d;
 pub mod noising;
+pub mod pad;
 pub mod random;
 pub mod reduce;
 pub mod reverse_step;
@@ -54,8 +55,12 @@ pub static ALL: &[&Shader] = &[
     &conv_transpose2d::FORWARD,
     &conv_transpose2d::GRAD_INPUT,
     &conv_transpose2d::GRAD_WEIGHT,
-    &activation::SOFTPLUS_BACKWARD.quads,
-    &activation::SOFTPLUS_BACKWARD.singles,
+    &activation::FORWARD.quads,
+    &activation::FORWARD.singles,
+    &activation::BACKWARD.quads,
+    &activation::BACKWARD.singles,
+    &elementwise::BINARY.quads,
+    &elementwise::BINARY.singles,
     &elementwise::COPY.quads,
     &elementwise::COPY.singles,
     &elementwise::FILL.quads,
@@ -67,9 +72,12 @@ pub static ALL: &[&Shader] = &[
     &instance_norm::AFFINE,
     &max_pool2d::FORWARD,
     &max_pool2d::BACKWARD,
+    &pad::REFLECT_PAD,
     &random::RANDOM,
     &statistics::MEAN_STD.quads,
     &statistics::MEAN_STD.singles,
+    &statistics::COUNT_NON_FINITE.quads,
+    &statistics::COUNT_NON_FINITE.singles,
     &split_sum::SUM_SPLITS,
     &split_sum::CHANNEL_SUM,
     &adam::ADAM,
