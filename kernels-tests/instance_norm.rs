@@ -3,6 +3,7 @@
 mod harness;
 
 use cvdm::Error;
+use cvdm::gpu::Caps;
 use cvdm::kernels::instance_norm::{self as norm, BackwardOptions};
 use cvdm::tape::Tape;
 use cvdm::tensor::{Shape, View};
@@ -128,36 +129,39 @@ fn forward_and_gradients() {
             zeros(stats_shape),
             zeros(stats_shape),
         ];
-        run(
-            &tensors,
-            |tape, v| {
-                let caps = tape.caps();
-                let (halves, spread) = ((v[10].range(0..c)?, v[10].range(c..2 * c)?), &v[11]);
-                Ok(vec![
-                    norm::forward(caps, &v[0], Some((&v[1], &v[2])), &v[4], &v[5], EPS)?,
-                    norm::forward(caps, &v[0], None, &v[13], &v[6], EPS)?,
-                    norm::backward(caps, &v[0], Some(&v[1]), &v[4], &v[3], &v[7], &v[8], ADDED)?,
-                    norm::backward(caps, &v[0], None, &v[4], &v[3], &v[12], &v[9], THROUGH_SOFTPLUS)?,
-                    norm::affine_gradients(&v[7], &halves.0, &halves.1, false)?,
-                    norm::affine_gradients(&v[12], &spread.range(c + 1..2 * c + 1)?, &spread.range(0..c)?, true)?,
-                ])
-            },
-            |mode, got| {
-                let name = |what: &str| format!("{mode}, {shape}, {what}");
-                let per_std = stats.iter().skip(1).step_by(2).fold(1.0, |a: f64, &b| a.max(b));
-                let rounding = f64::from(f32::EPSILON);
-                let reduction = 4.0 * rounding * (shape.plane() as f64).sqrt();
-                close(&name("statistics"), &got[4], &stats, 4.0 * rounding, 8.0 * rounding);
-                close(&name("y"), &got[5], &y, 8.0 * rounding * per_std, 8.0 * rounding);
-                close(&name("y without affine"), &got[6], &plain, 8.0 * rounding * per_std, 8.0 * rounding);
-                close(&name("sums"), &got[7], &plane_sums, reduction * per_std, 8.0 * rounding);
-                close(&name("gx added"), &got[8], &add_gx, 16.0 * rounding * per_std, 16.0 * rounding);
-                close(&name("gx through softplus"), &got[9], &gx_plain, 16.0 * rounding * per_std, 16.0 * rounding);
-                let of_batch = reduction * per_std * n as f64;
-                close(&name("affine gradients"), &got[10], &affine, of_batch, 8.0 * rounding);
-                close(&name("affine gradients added"), &got[11], &affine_added, of_batch, 8.0 * rounding);
-            },
-        );
+        // Software adapters have workgroups of their own; all of them work everywhere.
+        for software in [true, false] {
+            run(
+                &tensors,
+                |tape, v| {
+                    let caps = Caps { software, ..tape.caps() };
+                    let (halves, spread) = ((v[10].range(0..c)?, v[10].range(c..2 * c)?), &v[11]);
+                    Ok(vec![
+                        norm::forward(caps, &v[0], Some((&v[1], &v[2])), &v[4], &v[5], EPS)?,
+                        norm::forward(caps, &v[0], None, &v[13], &v[6], EPS)?,
+                        norm::backward(caps, &v[0], Some(&v[1]), &v[4], &v[3], &v[7], &v[8], ADDED)?,
+                        norm::backward(caps, &v[0], None, &v[4], &v[3], &v[12], &v[9], THROUGH_SOFTPLUS)?,
+                        norm::affine_gradients(&v[7], &halves.0, &halves.1, false)?,
+                        norm::affine_gradients(&v[12], &spread.range(c + 1..2 * c + 1)?, &spread.range(0..c)?, true)?,
+                    ])
+                },
+                |mode, got| {
+                    let name = |what: &str| format!("{mode}, software {software}, {shape}, {what}");
+                    let per_std = stats.iter().skip(1).step_by(2).fold(1.0, |a: f64, &b| a.max(b));
+                    let rounding = f64::from(f32::EPSILON);
+                    let reduction = 4.0 * rounding * (shape.plane() as f64).sqrt();
+                    close(&name("statistics"), &got[4], &stats, 4.0 * rounding, 8.0 * rounding);
+                    close(&name("y"), &got[5], &y, 8.0 * rounding * per_std, 8.0 * rounding);
+                    close(&name("y without affine"), &got[6], &plain, 8.0 * rounding * per_std, 8.0 * rounding);
+                    close(&name("sums"), &got[7], &plane_sums, reduction * per_std, 8.0 * rounding);
+                    close(&name("gx added"), &got[8], &add_gx, 16.0 * rounding * per_std, 16.0 * rounding);
+                    close(&name("gx through softplus"), &got[9], &gx_plain, 16.0 * rounding * per_std, 16.0 * rounding);
+                    let of_batch = reduction * per_std * n as f64;
+                    close(&name("affine gradients"), &got[10], &affine, of_batch, 8.0 * rounding);
+                    close(&name("affine gradients added"), &got[11], &affine_added, of_batch, 8.0 * rounding);
+                },
+            );
+        }
     }
 }
 

@@ -17,3 +17,20 @@ fn first(v: V) -> f32 {
 fn part_of(quad: vec4f, item: u32) -> V {
     return quad;
 }
+
+// Of the two items a, b of neighbouring values, those at even places and those at odd ones; and the two items back.
+fn evens(a: V, b: V) -> V {
+    return vec4f(a.xz, b.xz);
+}
+
+fn odds(a: V, b: V) -> V {
+    return vec4f(a.yw, b.yw);
+}
+
+fn former(even: V, odd: V) -> V {
+    return vec4f(even.x, odd.x, even.y, odd.y);
+}
+
+fn latter(even: V, odd: V) -> V {
+    return vec4f(even.z, odd.z, even.w, odd.w);
+}

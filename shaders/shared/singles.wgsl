@@ -14,3 +14,19 @@ fn first(v: V) -> f32 {
 fn part_of(quad: vec4f, item: u32) -> V {
     return quad[item % 4u];
 }
+
+fn evens(a: V, b: V) -> V {
+    return a;
+}
+
+fn odds(a: V, b: V) -> V {
+    return b;
+}
+
+fn former(even: V, odd: V) -> V {
+    return even;
+}
+
+fn latter(even: V, odd: V) -> V {
+    return odd;
+}

@@ -3,15 +3,15 @@
 use bytemuck::{Pod, Zeroable};
 
 use super::call::distinct;
-use super::{Call, Span, grid, shader};
-use crate::gpu::Shader;
+use super::lanes::lanes;
+use super::{Call, Lanes, Span};
 use crate::tensor::{Shape, View};
 use crate::{Error, Result};
 
 /// `shaders/max_pool2d.wgsl`.
-pub static FORWARD: Shader = shader!("max_pool2d", ["grid"]);
+pub static FORWARD: Lanes = lanes!("max_pool2d", []);
 /// `shaders/max_pool2d_backward.wgsl`.
-pub static BACKWARD: Shader = shader!("max_pool2d_backward", ["grid"]);
+pub static BACKWARD: Lanes = lanes!("max_pool2d_backward", []);
 
 /// The output's shape: half the size.
 ///
@@ -31,10 +31,10 @@ pub fn output(x: Shape) -> Result<Shape> {
 struct Forward {
     x: Span,
     y: Span,
+    items: u32,
+    blocks: u32,
+    workgroups: u32,
     width: u32,
-    values: u32,
-    invocations: u32,
-    unused: u32,
 }
 
 /// `y` = the largest value of each 2×2 block of `x`.
@@ -46,15 +46,16 @@ struct Forward {
 pub fn forward(x: &View, y: &View) -> Result<Call> {
     y.expect("max-pooling's output", output(x.shape)?)?;
     distinct("max-pooling", &[y], &[x])?;
+    let (deal, width) = FORWARD.each_in_row(y.shape);
     let params = Forward {
         x: x.into(),
         y: y.into(),
-        width: y.shape.w as u32,
-        values: (y.shape.c * y.shape.plane()) as u32,
-        invocations: y.shape.len() as u32,
-        unused: 0,
+        items: deal.items,
+        blocks: deal.blocks,
+        workgroups: deal.workgroups,
+        width: width as u32,
     };
-    Ok(Call::new(&FORWARD, params, grid(y.shape.len().div_ceil(64))).bind(x).bind(y).costs(x.shape.len()))
+    Ok(deal.call(params).bind(x).bind(y).costs(3 * y.shape.len()))
 }
 
 #[derive(Clone, Copy, Pod, Zeroable)]
@@ -63,10 +64,12 @@ struct Backward {
     x: Span,
     g: Span,
     gx: Span,
+    items: u32,
+    blocks: u32,
+    workgroups: u32,
     width: u32,
-    values: u32,
     accumulate: u32,
-    invocations: u32,
+    unused: u32,
 }
 
 /// `gx` = `g` where `x` has the block's first largest value in row-major order, 0 elsewhere; or added to `gx`.
@@ -79,15 +82,17 @@ pub fn backward(x: &View, g: &View, gx: &View, accumulate: bool) -> Result<Call>
     g.expect("max-pooling's output gradient", output(x.shape)?)?;
     gx.expect("max-pooling's input gradient", x.shape)?;
     distinct("max-pooling's gradient", &[gx], &[x, g])?;
+    let (deal, width) = BACKWARD.each_in_row(g.shape);
     let params = Backward {
         x: x.into(),
         g: g.into(),
         gx: gx.into(),
-        width: g.shape.w as u32,
-        values: (g.shape.c * g.shape.plane()) as u32,
+        items: deal.items,
+        blocks: deal.blocks,
+        workgroups: deal.workgroups,
+        width: width as u32,
         accumulate: accumulate.into(),
-        invocations: g.shape.len() as u32,
+        unused: 0,
     };
-    let call = Call::new(&BACKWARD, params, grid(g.shape.len().div_ceil(64)));
-    Ok(call.bind(x).bind(g).bind(gx).adds_to(gx, accumulate).costs(x.shape.len()))
+    Ok(deal.call(params).bind(x).bind(g).bind(gx).adds_to(gx, accumulate).costs(6 * g.shape.len()))
 }
