@@ -50,7 +50,7 @@ fn put(n: u32, co: u32, row: u32, column: u32, value: vec4f) {
     if (co >= p.out_channels) {
         return;
     }
-    let v = activate4(value, p.activation);
+    let v = activate(value, p.activation);
     let at = p.y.x + n * p.y.y + (co * p.out_height + row) * p.out_width + column;
     for (var i = 0u; i < min(4u, p.out_width - column); i++) {
         if (p.accumulate == 1u) {

@@ -43,7 +43,7 @@ fn tap(acc: Row, w: vec3f, l: f32, a: vec4f, b: vec4f, r: f32) -> Row {
 }
 
 fn put(index: u32, value: vec4f) {
-    let v = activate4(value, p.activation);
+    let v = activate(value, p.activation);
     if (p.accumulate == 1u) {
         y[index] = y[index] + v;
     } else {

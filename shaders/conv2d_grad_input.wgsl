@@ -71,7 +71,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
             }
         }
     }
-    sum = activate4(sum, p.activation);
+    sum = activate(sum, p.activation);
     for (var i = 0u; i < min(4u, p.in_channels - ci); i++) {
         let at = p.gx.x + n * p.gx.y + ((ci + i) * p.in_height + row) * p.in_width + column;
         if (p.accumulate == 1u) {

@@ -1,8 +1,9 @@
 // Instance norm: y = (x - mean) / sqrt(var + epsilon) * weight + bias, over each sample's channel; var is biased.
 //
 // One workgroup does a whole channel, statistics and all: the second reading of x comes from the cache, so the tensor
-// crosses memory once in and once out. Sums of squares cancel where the mean is large against the deviation, so values are
-// shifted by the channel's first one: exact for constant channels, and stable. Sums add up in a fixed tree.
+// crosses memory once in and once out. Every component of every invocation runs Welford's recurrence over its share, and
+// the results (count, mean, sum of squared deviations) are merged by Chan's formula in a tree of fixed order, so that
+// nothing cancels. All is relative to the channel's first value, or a large mean would cost the recurrence its last digits.
 
 override WG: u32 = 64u;
 
@@ -25,7 +26,14 @@ struct Params {
 @group(0) @binding(4) var<storage, read_write> stats: array<vec2f>; // [N, C]: mean, 1 / sqrt(var + epsilon)
 @group(0) @binding(5) var<storage, read_write> y: array<V>;         // [N, C, H, W]
 
-var<workgroup> sums: array<vec2f, WG>;
+var<workgroup> moments: array<vec3f, WG>; // count, mean, sum of squared deviations
+
+fn merge(a: vec3f, b: vec3f) -> vec3f {
+    let count = a.x + b.x;
+    let share = b.x / max(count, 1.0);
+    let delta = b.y - a.y;
+    return vec3f(count, a.y + delta * share, a.z + b.z + delta * delta * a.x * share);
+}
 
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index) local: u32) {
@@ -35,35 +43,39 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
     let c = id % p.channels;
     let at_x = (p.x.x + n * p.x.y) / LANES + c * p.items;
     let into = (p.y.x + n * p.y.y) / LANES + c * p.items;
-    let shift = first(x[at_x]);
-    var sum = V();
+    let origin = first(x[at_x]);
+    var centre = V();
     var squares = V();
+    var count = 0.0;
     for (var i = local; i < p.items; i += WG) {
-        let v = x[at_x + i] - shift;
-        sum += v;
-        squares += v * v;
+        let v = x[at_x + i] - origin;
+        let delta = v - centre;
+        count += 1.0;
+        centre += delta * (1.0 / count);
+        squares += delta * (v - centre);
     }
-    sums[local] = vec2f(total(sum), total(squares));
+    let middle = total(centre) / f32(LANES);
+    let spread = centre - middle;
+    moments[local] = vec3f(count * f32(LANES), middle, total(squares + count * spread * spread));
     for (var width = WG / 2u; width > 0u; width >>= 1u) {
         workgroupBarrier();
         if (local < width) {
-            sums[local] += sums[local + width];
+            moments[local] = merge(moments[local], moments[local + width]);
         }
     }
     workgroupBarrier();
-    let moments = sums[0] / f32(p.items * LANES);
-    let mean = shift + moments.x;
-    let inverse = inverseSqrt(max(moments.y - moments.x * moments.x, 0.0) + p.epsilon);
+    let all = moments[0];
+    let mean = origin + all.y;
+    let inverse = 1.0 / sqrt(all.z / all.x + p.epsilon);
     var scale = inverse;
-    var offset = -mean * inverse;
+    var offset = 0.0;
     if (p.affine == 1u) {
-        let w = weight[p.weight_offset + c];
-        scale *= w;
-        offset = bias[p.bias_offset + c] + offset * w;
+        scale *= weight[p.weight_offset + c];
+        offset = bias[p.bias_offset + c];
     }
     if (number < p.workgroups) {
         for (var i = local; i < p.items; i += WG) {
-            y[into + i] = x[at_x + i] * scale + offset;
+            y[into + i] = (x[at_x + i] - mean) * scale + offset;
         }
         if (local == 0u) {
             stats[id] = vec2f(mean, inverse);

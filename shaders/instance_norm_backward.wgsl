@@ -70,7 +70,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
         let v = x[at_x + i];
         var gradient = scale * (g[at_g + i] - means.x - (v - mean) * inverse * means.y);
         if (p.softplus == 1u) {
-            gradient *= -expm1_of(-v, exp(-v));
+            gradient *= softplus_slope(v);
         }
         if (p.accumulate == 1u) {
             gradient += gx[into + i];

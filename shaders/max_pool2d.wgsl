@@ -1,26 +1,33 @@
-// Max-pooling 2x2, stride 2. Widths are even, so the two neighbours of a row are one vec2f: 2 loads a pixel of y.
+// Max-pooling 2x2, stride 2: an item of y comes from two neighbouring items of each of two rows of x.
+//
+// Since heights are even, row r of all channels of y lies under rows 2r and 2r + 1 of all channels of x.
+
+override WG: u32 = 64u;
 
 struct Params {
     x: vec2u, // offset, stride
     y: vec2u,
-    width: u32,  // of y
-    values: u32, // of a sample of y
-    invocations: u32,
+    items: u32,  // of a sample of y
+    blocks: u32, // workgroups of a sample
+    workgroups: u32,
+    width: u32, // items of a row of y
 }
 
 @group(0) @binding(0) var<uniform> p: Params;
-@group(0) @binding(1) var<storage, read> x: array<vec2f>;     // [N, C, 2H, 2W / 2]
-@group(0) @binding(2) var<storage, read_write> y: array<f32>; // [N, C, H, W]
+@group(0) @binding(1) var<storage, read> x: array<V>;       // [N, C, 2H, 2W]
+@group(0) @binding(2) var<storage, read_write> y: array<V>; // [N, C, H, W]
 
-@compute @workgroup_size(64)
+@compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index) local: u32) {
-    let id = linear(workgroup) * 64u + local;
-    if (id >= p.invocations) {
+    let id = linear(workgroup);
+    let n = id / p.blocks;
+    let item = (id % p.blocks) * WG + local;
+    if (id >= p.workgroups || item >= p.items) {
         return;
     }
-    let n = id / p.values;
-    let i = id % p.values;
-    let at = (p.x.x + n * p.x.y) / 2u + (i / p.width) * 2u * p.width + i % p.width;
-    let v = max(x[at], x[at + p.width]);
-    y[p.y.x + n * p.y.y + i] = max(v.x, v.y);
+    let top = (p.x.x + n * p.x.y) / LANES + 2u * (item + item / p.width * p.width);
+    let bottom = top + 2u * p.width;
+    let a = max(x[top], x[bottom]);
+    let b = max(x[top + 1u], x[bottom + 1u]);
+    y[(p.y.x + n * p.y.y) / LANES + item] = max(evens(a, b), odds(a, b));
 }

@@ -1,51 +1,60 @@
 // Gradient of 2x2 max-pooling: it goes to the first of the block's largest values, in row-major order, the others get zero.
-// The place is found again from x, so nothing is stored going forward.
+// The place is found again from x, so nothing is stored going forward. Items as in max_pool2d.wgsl.
+
+override WG: u32 = 64u;
 
 struct Params {
     x: vec2u, // offset, stride
     g: vec2u,
     gx: vec2u,
-    width: u32,  // of g
-    values: u32, // of a sample of g
+    items: u32,  // of a sample of g
+    blocks: u32, // workgroups of a sample
+    workgroups: u32,
+    width: u32, // items of a row of g
     accumulate: u32,
-    invocations: u32,
 }
 
 @group(0) @binding(0) var<uniform> p: Params;
-@group(0) @binding(1) var<storage, read> x: array<vec2f>;        // [N, C, 2H, 2W / 2]
-@group(0) @binding(2) var<storage, read> g: array<f32>;          // [N, C, H, W]
-@group(0) @binding(3) var<storage, read_write> gx: array<vec2f>; // [N, C, 2H, 2W / 2]
+@group(0) @binding(1) var<storage, read> x: array<V>;        // [N, C, 2H, 2W]
+@group(0) @binding(2) var<storage, read> g: array<V>;        // [N, C, H, W]
+@group(0) @binding(3) var<storage, read_write> gx: array<V>; // [N, C, 2H, 2W]
 
-@compute @workgroup_size(64)
+fn put(index: u32, even: V, odd: V) {
+    var a = former(even, odd);
+    var b = latter(even, odd);
+    if (p.accumulate == 1u) {
+        a += gx[index];
+        b += gx[index + 1u];
+    }
+    gx[index] = a;
+    gx[index + 1u] = b;
+}
+
+@compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index) local: u32) {
-    let id = linear(workgroup) * 64u + local;
-    if (id >= p.invocations) {
+    let id = linear(workgroup);
+    let n = id / p.blocks;
+    let item = (id % p.blocks) * WG + local;
+    if (id >= p.workgroups || item >= p.items) {
         return;
     }
-    let n = id / p.values;
-    let i = id % p.values;
-    let block = (i / p.width) * 2u * p.width + i % p.width;
-    let at = (p.x.x + n * p.x.y) / 2u + block;
-    let a = x[at];
-    let b = x[at + p.width];
-    let largest = max(max(a.x, a.y), max(b.x, b.y));
-    let v = g[p.g.x + n * p.g.y + i];
-    var top = vec2f();
-    var bottom = vec2f();
-    if (a.x == largest) {
-        top.x = v;
-    } else if (a.y == largest) {
-        top.y = v;
-    } else if (b.x == largest) {
-        bottom.x = v;
-    } else {
-        bottom.y = v;
-    }
-    let into = (p.gx.x + n * p.gx.y) / 2u + block;
-    if (p.accumulate == 1u) {
-        top += gx[into];
-        bottom += gx[into + p.width];
-    }
-    gx[into] = top;
-    gx[into + p.width] = bottom;
+    let block = 2u * (item + item / p.width * p.width);
+    let top = (p.x.x + n * p.x.y) / LANES + block;
+    let bottom = top + 2u * p.width;
+    let upper_left = evens(x[top], x[top + 1u]);
+    let upper_right = odds(x[top], x[top + 1u]);
+    let lower_left = evens(x[bottom], x[bottom + 1u]);
+    let lower_right = odds(x[bottom], x[bottom + 1u]);
+    let largest = max(max(upper_left, upper_right), max(lower_left, lower_right));
+    // What one pixel takes is gone for those after it.
+    let whole = g[(p.g.x + n * p.g.y) / LANES + item];
+    let at_first = upper_left == largest;
+    let at_second = upper_right == largest;
+    let at_third = lower_left == largest;
+    let after_first = select(whole, V(), at_first);
+    let after_second = select(after_first, V(), at_second);
+    let after_third = select(after_second, V(), at_third);
+    let into = (p.gx.x + n * p.gx.y) / LANES + block;
+    put(into, select(V(), whole, at_first), select(V(), after_first, at_second));
+    put(into + 2u * p.width, select(V(), after_second, at_third), after_third);
 }

@@ -64,3 +64,8 @@ fn normals(words: vec4u) -> vec4f {
 fn normals_of(rng: vec4u, stream: u32, step: u32, n: u32, block: u32) -> vec4f {
     return normals(philox(vec4u(block, rng.w + n, step, stream), rng.xy));
 }
+
+// Normal numbers of the item: its values are LANES item .. LANES item + LANES - 1 of sample n.
+fn noise(rng: vec4u, stream: u32, step: u32, n: u32, item: u32) -> V {
+    return part_of(normals_of(rng, stream, step, n, item * LANES / 4u), item);
+}

@@ -1,17 +1,36 @@
 // Element-wise kernels are written once, for values V: this file makes V four neighbours, for planes of a multiple of four
 // values, where loads are a quarter as many. singles.wgsl makes it one value, for all other planes.
 alias V = vec4f;
+alias Bits = vec4u;
 const LANES = 4u;
 
+// In pairs, so that four equal values add up without rounding.
 fn total(v: V) -> f32 {
     return (v.x + v.y) + (v.z + v.w);
 }
 
-// Normal numbers of the item: its values are LANES item .. LANES item + LANES - 1 of sample n.
-fn noise(rng: vec4u, stream: u32, step: u32, n: u32, item: u32) -> V {
-    return normals_of(rng, stream, step, n, item);
-}
-
 fn first(v: V) -> f32 {
     return v.x;
+}
+
+// The item's part of the quad that it lies in.
+fn part_of(quad: vec4f, item: u32) -> V {
+    return quad;
+}
+
+// Of the two items a, b of neighbouring values, those at even places and those at odd ones; and the two items back.
+fn evens(a: V, b: V) -> V {
+    return vec4f(a.xz, b.xz);
+}
+
+fn odds(a: V, b: V) -> V {
+    return vec4f(a.yw, b.yw);
+}
+
+fn former(even: V, odd: V) -> V {
+    return vec4f(even.x, odd.x, even.y, odd.y);
+}
+
+fn latter(even: V, odd: V) -> V {
+    return vec4f(even.z, odd.z, even.w, odd.w);
 }

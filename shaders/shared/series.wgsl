@@ -6,6 +6,11 @@ fn expm1_of(x: V, e: V) -> V {
     return select(e - 1.0, series, abs(x) < V(0.5));
 }
 
+// The derivative of softplus from its output s: sigmoid(x) = 1 - exp(-softplus(x)).
+fn softplus_slope(s: V) -> V {
+    return -expm1_of(-s, exp(-s));
+}
+
 // ln(1 - x) for 0 <= x < 1, where `rest` is 1 - x as accurately as the caller knows it: 2 atanh(-x / (2 - x)) below one half.
 fn log_complement(x: V, rest: V) -> V {
     let s = x / (2.0 - x);

@@ -10,7 +10,7 @@ use std::collections::HashMap;
 use super::Model;
 use crate::gpu::Gpu;
 use crate::kernels::reverse_step::{self, Reverse};
-use crate::kernels::{elementwise, statistics};
+use crate::kernels::{elementwise, pad, statistics};
 use crate::random;
 use crate::tape::{Memory, Plan, PlanOptions, Tape};
 use crate::tensor::{Shape, TensorId, View};
@@ -69,17 +69,16 @@ pub struct Sampler {
     model: Model,
     options: SampleOptions,
     size: (usize, usize),
-    padded: (usize, usize),
     batch: usize,
     flat: Vec<f32>,
     rate: Plan,
     start: Plan,
     step: Plan,
     finish: Plan,
-    x: View,
-    lambda: View,
+    measured: View,
+    rate_map: View,
     rng: View,
-    z: View,
+    targets: View,
     mean: View,
     deviation: View,
 }
@@ -114,14 +113,20 @@ impl Sampler {
         let config = model.config();
         let one = Shape::new(1, config.condition_channels, padded.0, padded.1);
         let target = Shape { c: config.target_channels, ..one };
+        // What goes in and out has the measurement's own size.
+        let own = |shape: Shape| Shape { h: size.0, w: size.1, ..shape };
 
         // The rate: once for a measurement.
         let mut tape = Tape::new(gpu.caps());
         tape.freeze();
         let theta = tape.persistent("parameters", model.parameters().shape())?;
+        let measured = tape.persistent("measured condition", own(one))?;
         let x = tape.persistent("condition", one)?;
         let lambda = tape.persistent("rate", target)?;
+        let rate_map = tape.persistent("rate of the measurement", own(target))?;
+        tape.push([pad::reflect_pad(&measured, &x)?]);
         model.record_rate(&mut tape, &theta, &x, &lambda)?;
+        tape.push([pad::crop(&lambda, &rate_map)?]);
         let rate = tape.plan(gpu, &HashMap::new(), PlanOptions::default())?;
         rate.write(&theta, flat)?;
         rate.prepare()?;
@@ -135,8 +140,9 @@ impl Sampler {
         let input = tape.persistent("noise network input", Shape { n: batch, c: model.input_channels(), ..one })?;
         let rng = tape.persistent("random state", Shape::vector(4))?;
         let tau = tape.persistent("tau", Shape::new(options.steps, 1, 1, 1))?;
-        let mean = tape.persistent("mean", target)?;
-        let deviation = tape.persistent("standard deviation", target)?;
+        let targets = tape.persistent("samples", own(Shape { n: batch, ..target }))?;
+        let mean = tape.persistent("mean", own(target))?;
+        let deviation = tape.persistent("standard deviation", own(target))?;
         let [x_part, gamma, z] = model.split_input(&input)?;
         let reverse = Reverse {
             rng: &rng,
@@ -155,11 +161,11 @@ impl Sampler {
         start.push([elementwise::copy(&x_step, &x_part, false)?]);
         start.push(reverse_step::start(&reverse)?);
         let start = start.plan(gpu, &shared, PlanOptions::default())?;
-        for view in [&input, &rng, &tau, &mean, &deviation] {
+        for view in [&input, &rng, &tau] {
             shared.insert(view.tensor, start.buffer(view)?.clone());
         }
         let mut finish = tape.fork();
-        finish.push([statistics::mean_std(&z, &mean, &deviation)?]);
+        finish.push([pad::crop(&z, &targets)?, statistics::mean_std(&targets, &mean, &deviation)?]);
         let finish = finish.plan(gpu, &shared, PlanOptions::default())?;
         let mut step = tape.fork();
         let prediction = model.record_noise(&mut step, &theta_step, &input)?;
@@ -176,17 +182,16 @@ impl Sampler {
             model,
             options,
             size,
-            padded,
             batch,
             flat,
             rate,
             start,
             step,
             finish,
-            x,
-            lambda,
+            measured,
+            rate_map,
             rng,
-            z,
+            targets,
             mean,
             deviation,
         })
@@ -222,9 +227,9 @@ impl Sampler {
         if let Some(bad) = x.iter().find(|v| !v.is_finite()) {
             return Err(Error::input(format!("the condition holds {bad}; every value must be a finite number")));
         }
-        self.rate.write(&self.x, &reflect(x, self.size, self.padded))?;
+        self.rate.write(&self.measured, x)?;
         self.rate.run()?;
-        let rate = self.crop(&self.rate.read(&self.lambda)?);
+        let rate = self.rate.read(&self.rate_map)?;
 
         let mut kept = Vec::new();
         let mut moments = Moments::default();
@@ -241,10 +246,11 @@ impl Sampler {
                 self.step.wait()?;
                 progress()?;
             }
+            self.finish.run()?;
             if keep || fresh > 0 {
-                let planes = self.start.read(&self.z)?;
-                let len = planes.len() / self.batch;
-                let new: Vec<Vec<f32>> = planes.chunks(len).skip(fresh).map(|p| self.crop(p)).collect();
+                let all = self.finish.read(&self.targets)?;
+                let len = all.len() / self.batch;
+                let new: Vec<Vec<f32>> = all.chunks(len).skip(fresh).map(<[f32]>::to_vec).collect();
                 if fresh > 0 {
                     new.iter().for_each(|sample| moments.merge(1, sample, &vec![0.0; sample.len()]));
                 }
@@ -253,9 +259,8 @@ impl Sampler {
                 }
             }
             if fresh == 0 {
-                self.finish.run()?;
-                let mean = self.crop(&self.finish.read(&self.mean)?);
-                let std = self.crop(&self.finish.read(&self.deviation)?);
+                let mean = self.finish.read(&self.mean)?;
+                let std = self.finish.read(&self.deviation)?;
                 moments.merge(self.batch, &mean, &std);
             }
             first = from + self.batch;
@@ -265,11 +270,6 @@ impl Sampler {
         let beta_integral = rate.iter().map(|v| v * integral).collect();
         let (mean, std) = moments.finish();
         Ok(Reconstruction { mean, std, rate, beta_integral, samples: kept })
-    }
-
-    fn crop(&self, padded: &[f32]) -> Vec<f32> {
-        let ((h, w), (hp, wp)) = (self.size, self.padded);
-        padded.chunks(hp * wp).flat_map(|plane| plane.chunks(wp).take(h).flat_map(|row| row[..w].to_vec())).collect()
     }
 }
 
@@ -304,33 +304,9 @@ impl Moments {
     }
 }
 
-/// Extends planes of `size` to `padded` by reflection at the lower and right border, without repeating the border itself;
-/// several times over if the border is wider than the image.
-fn reflect(planes: &[f32], (h, w): (usize, usize), (hp, wp): (usize, usize)) -> Vec<f32> {
-    let mirror = |i: usize, n: usize| {
-        let period = (2 * n - 2).max(1);
-        let i = i % period;
-        if i < n { i } else { period - i }
-    };
-    let mut out = Vec::with_capacity(planes.len() / (h * w) * hp * wp);
-    for plane in planes.chunks(h * w) {
-        for y in 0..hp {
-            let row = &plane[mirror(y, h) * w..][..w];
-            out.extend((0..wp).map(|x| row[mirror(x, w)]));
-        }
-    }
-    out
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn reflection_repeats_no_border() {
-        assert_eq!(reflect(&[1.0, 2.0, 3.0], (1, 3), (2, 8)), [1.0, 2.0, 3.0, 2.0, 1.0, 2.0, 3.0, 2.0].repeat(2));
-        assert_eq!(reflect(&[5.0], (1, 1), (1, 3)), [5.0; 3]);
-    }
 
     #[test]
     fn moments_of_groups_are_the_moments_of_all() {

@@ -4,6 +4,7 @@ use bytemuck::{NoUninit, Pod, Zeroable};
 
 use crate::gpu::{Overrides, Shader};
 use crate::tensor::{TensorId, View};
+use crate::{Error, Result};
 
 /// One dispatch: which shader, on which tensors, over which grid.
 #[derive(Debug, Clone)]
@@ -46,6 +47,12 @@ impl Call {
         self
     }
 
+    /// Counts the bytes of an output once more where it is added to, and so read first.
+    pub fn adds_to(mut self, output: &View, accumulate: bool) -> Self {
+        self.bytes += if accumulate { output.bytes() } else { 0 };
+        self
+    }
+
     /// Adds floating-point operations.
     pub fn costs(mut self, flops: usize) -> Self {
         self.flops += flops as u64;
@@ -74,4 +81,19 @@ impl From<&View> for Span {
 pub fn grid(workgroups: usize) -> [u32; 3] {
     const LIMIT: usize = 65_535;
     if workgroups <= LIMIT { [workgroups as u32, 1, 1] } else { [LIMIT as u32, workgroups.div_ceil(LIMIT) as u32, 1] }
+}
+
+/// Refuses an output that is also another argument: one dispatch cannot bind a buffer both to read and to write.
+///
+/// # Errors
+/// [`Error::Shape`].
+pub(super) fn distinct(what: &str, outputs: &[&View], inputs: &[&View]) -> Result<()> {
+    for (i, output) in outputs.iter().enumerate() {
+        if inputs.iter().chain(&outputs[..i]).any(|v| v.tensor == output.tensor) {
+            return Err(Error::shape(format!(
+                "{what}: an output lies in the tensor of another argument; write to a tensor of its own"
+            )));
+        }
+    }
+    Ok(())
 }

@@ -7,8 +7,8 @@ use crate::gpu::Shader;
 use crate::tensor::{Shape, View};
 use crate::{Error, Result};
 
-pub(super) static FORWARD: Shader = shader!("conv2d", ["grid", "activation"]);
-pub(super) static GRAD_INPUT: Shader = shader!("conv2d_grad_input", ["grid", "activation"]);
+pub(super) static FORWARD: Shader = shader!("conv2d", ["grid", "quads", "activation"]);
+pub(super) static GRAD_INPUT: Shader = shader!("conv2d_grad_input", ["grid", "quads", "activation"]);
 pub(super) static GRAD_WEIGHT: Shader = shader!("conv2d_grad_weight", ["grid"]);
 
 /// What follows the bias in a convolution's epilogue.

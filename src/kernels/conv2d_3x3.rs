@@ -9,7 +9,7 @@ use crate::gpu::{Caps, Shader};
 use crate::tensor::{Shape, View};
 
 pub(super) static PACK: Shader = shader!("pack_weights", ["grid"]);
-pub(super) static FORWARD: Shader = shader!("conv2d_3x3", ["grid", "activation"], subgroups);
+pub(super) static FORWARD: Shader = shader!("conv2d_3x3", ["grid", "quads", "activation"], subgroups);
 pub(super) static GRAD_WEIGHT: Shader = shader!("conv2d_3x3_grad_weight", ["grid"], subgroups);
 
 const SPEC: Conv2d = Conv2d::same(3);

@@ -2,6 +2,7 @@
 
 use bytemuck::{Pod, Zeroable};
 
+use super::call::distinct;
 use super::lanes::lanes;
 use super::{Call, Lanes, Span, grid, shader};
 use crate::gpu::{Caps, Shader};
@@ -64,7 +65,8 @@ struct Forward {
 /// Shapes: `x, y [N, C, H, W]`, `weight, bias [C]`, `stats [N, C, 1, 2]`.
 ///
 /// # Errors
-/// [`Error::Shape`] if a shape is another.
+/// [`Error::Shape`] if a shape is another or an output lies in the tensor of another argument, [`Error::Input`] if
+/// `epsilon` is not positive: a constant channel would divide by zero.
 pub fn forward(
     caps: Caps,
     x: &View,
@@ -79,6 +81,12 @@ pub fn forward(
         expect_affine(x.shape, weight, "weight")?;
         expect_affine(x.shape, bias, "bias")?;
     }
+    if !epsilon.is_finite() || epsilon <= 0.0 {
+        return Err(Error::input(format!("instance norm's epsilon is {epsilon}, expected a positive number")));
+    }
+    // Without weights something must be bound all the same: x, which is read anyway.
+    let (weight, bias) = affine.unwrap_or((x, x));
+    distinct("instance norm", &[statistics, y], &[x, weight, bias])?;
     let (shader, items, wg) = choose(&FORWARD, caps, x.shape);
     let workgroups = x.shape.n * x.shape.c;
     let params = Forward {
@@ -93,10 +101,8 @@ pub fn forward(
         epsilon,
         unused: 0,
     };
-    // Without weights something must be bound all the same: x, which is read anyway.
-    let (weight, bias) = affine.unwrap_or((x, x));
     let call = Call::new(shader, params, grid(workgroups)).with("WG", wg);
-    Ok(call.bind(x).bind(weight).bind(bias).bind(statistics).bind(y).costs(6 * x.shape.len()))
+    Ok(call.bind(x).bind(weight).bind(bias).bind(statistics).bind(y).costs(10 * x.shape.len()))
 }
 
 #[derive(Clone, Copy, Pod, Zeroable)]
@@ -129,7 +135,7 @@ pub struct BackwardOptions {
 /// Shapes: `x, g, gx [N, C, H, W]`, `weight [C]`, `statistics, sums [N, C, 1, 2]`.
 ///
 /// # Errors
-/// [`Error::Shape`] if a shape is another.
+/// [`Error::Shape`] if a shape is another or an output lies in the tensor of another argument.
 #[expect(clippy::too_many_arguments, reason = "every one is a tensor of the formula")]
 pub fn backward(
     caps: Caps,
@@ -148,6 +154,7 @@ pub fn backward(
     if let Some(weight) = weight {
         expect_affine(x.shape, weight, "weight")?;
     }
+    distinct("instance norm's gradient", &[sums, gx], &[x, weight.unwrap_or(x), statistics, g])?;
     let (shader, items, wg) = choose(&BACKWARD, caps, x.shape);
     let workgroups = x.shape.n * x.shape.c;
     let params = Backward {
@@ -165,6 +172,7 @@ pub fn backward(
     };
     let call = Call::new(shader, params, grid(workgroups)).with("WG", wg);
     let call = call.bind(x).bind(g).bind(weight.unwrap_or(x)).bind(statistics).bind(sums).bind(gx);
+    let call = call.adds_to(gx, options.accumulate);
     Ok(call.costs(12 * x.shape.len()))
 }
 
@@ -185,6 +193,7 @@ struct Affine {
 pub fn affine_gradients(sums: &View, gweight: &View, gbias: &View, accumulate: bool) -> Result<Call> {
     expect_affine(sums.shape, gweight, "weight gradient")?;
     expect_affine(sums.shape, gbias, "bias gradient")?;
+    distinct("instance norm's affine gradients", &[gweight], &[sums])?;
     if gweight.tensor != gbias.tensor {
         return Err(Error::shape("instance norm's affine gradients must be ranges of one tensor"));
     }
@@ -195,5 +204,7 @@ pub fn affine_gradients(sums: &View, gweight: &View, gbias: &View, accumulate: b
         bias_offset: gbias.offset() as u32,
         accumulate: accumulate.into(),
     };
-    Ok(Call::new(&AFFINE, params, grid(sums.shape.c.div_ceil(64))).bind(sums).bind(gweight).costs(sums.shape.len()))
+    let mut call = Call::new(&AFFINE, params, grid(sums.shape.c.div_ceil(64))).bind(sums).bind(gweight);
+    call.bytes += gbias.bytes();
+    Ok(call.adds_to(gweight, accumulate).adds_to(gbias, accumulate).costs(sums.shape.len()))
 }

@@ -22,8 +22,8 @@ pub struct Lanes {
 macro_rules! lanes {
     ($name:literal, [$($helper:literal),*]) => {
         $crate::kernels::Lanes {
-            quads: lanes!(@ $name, $name, ["grid", "philox", "quads" $(, $helper)*]),
-            singles: lanes!(@ $name, concat!($name, ".singles"), ["grid", "philox", "singles" $(, $helper)*]),
+            quads: lanes!(@ $name, $name, ["grid", "quads" $(, $helper)*]),
+            singles: lanes!(@ $name, concat!($name, ".singles"), ["grid", "singles" $(, $helper)*]),
         }
     };
     (@ $file:literal, $name:expr, [$($helper:literal),*]) => {
@@ -59,22 +59,27 @@ fn summing(items: usize) -> usize {
     items.div_ceil(8).clamp(1, 1024)
 }
 
-fn items(shape: Shape) -> usize {
-    shape.c * shape.plane() / if shape.plane().is_multiple_of(4) { 4 } else { 1 }
+fn items(shape: Shape, quads: bool) -> usize {
+    shape.c * shape.plane() / if quads { 4 } else { 1 }
+}
+
+/// Whether every channel is a whole number of quads.
+fn in_quads(shape: Shape) -> bool {
+    shape.plane().is_multiple_of(4)
 }
 
 /// Partial sums that each sample of `shape` leaves in kernels that sum.
 pub(super) fn partial_count(shape: Shape) -> usize {
-    summing(items(shape))
+    summing(items(shape, in_quads(shape)))
 }
 
 impl Lanes {
-    fn deal(&'static self, shape: Shape, invocations: usize) -> Deal {
-        let shader = if shape.plane().is_multiple_of(4) { &self.quads } else { &self.singles };
+    fn deal(&'static self, shape: Shape, quads: bool, invocations: usize) -> Deal {
+        let shader = if quads { &self.quads } else { &self.singles };
         let blocks = invocations.div_ceil(WORKGROUP);
         Deal {
             shader,
-            items: items(shape) as u32,
+            items: items(shape, quads) as u32,
             invocations: invocations as u32,
             blocks: blocks as u32,
             workgroups: (shape.n * blocks) as u32,
@@ -83,12 +88,18 @@ impl Lanes {
 
     /// One item an invocation.
     pub(super) fn each(&'static self, shape: Shape) -> Deal {
-        self.deal(shape, items(shape))
+        self.deal(shape, in_quads(shape), items(shape, in_quads(shape)))
+    }
+
+    /// One item an invocation, none of them across two rows; also the items of a row.
+    pub(super) fn each_in_row(&'static self, shape: Shape) -> (Deal, usize) {
+        let quads = shape.w.is_multiple_of(4);
+        (self.deal(shape, quads, items(shape, quads)), shape.w / if quads { 4 } else { 1 })
     }
 
     /// Items in turn: [`partial_count`] invocations a sample.
     pub(super) fn in_turn(&'static self, shape: Shape) -> Deal {
-        self.deal(shape, partial_count(shape))
+        self.deal(shape, in_quads(shape), partial_count(shape))
     }
 }
 

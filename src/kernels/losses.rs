@@ -13,7 +13,7 @@ use crate::tensor::{Shape, View};
 use crate::{Error, Result};
 
 /// `shaders/noise_loss.wgsl`.
-pub static NOISE: Lanes = lanes!("noise_loss", []);
+pub static NOISE: Lanes = lanes!("noise_loss", ["philox"]);
 /// `shaders/schedule_losses.wgsl`.
 pub static SCHEDULE: Lanes = lanes!("schedule_losses", ["series"]);
 
@@ -97,18 +97,7 @@ pub fn noise(
         unused: 0,
     };
     let first = deal.call(params).bind(rng).bind(prediction).bind(gprediction).bind(partials).costs(50 * shape.len());
-    let sum = Sum {
-        rows: 1,
-        columns: 1,
-        start: 0,
-        row_stride: 0,
-        column_stride: 0,
-        segments: 1,
-        segment_stride: 0,
-        count: shape.n * deal.invocations as usize,
-        scale: 1.0 / shape.len() as f32,
-        accumulate: false,
-    };
+    let sum = Sum { scale: 1.0 / shape.len() as f32, ..Sum::all(shape.n * deal.invocations as usize) };
     Ok(vec![first, sum.call(partials, &losses.range(0..1)?)])
 }
 

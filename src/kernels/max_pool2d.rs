@@ -2,15 +2,16 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use super::{Call, Span, grid, shader};
-use crate::gpu::Shader;
+use super::call::distinct;
+use super::lanes::lanes;
+use super::{Call, Lanes, Span};
 use crate::tensor::{Shape, View};
 use crate::{Error, Result};
 
 /// `shaders/max_pool2d.wgsl`.
-pub static FORWARD: Shader = shader!("max_pool2d", ["grid"]);
+pub static FORWARD: Lanes = lanes!("max_pool2d", []);
 /// `shaders/max_pool2d_backward.wgsl`.
-pub static BACKWARD: Shader = shader!("max_pool2d_backward", ["grid"]);
+pub static BACKWARD: Lanes = lanes!("max_pool2d_backward", []);
 
 /// The output's shape: half the size.
 ///
@@ -18,7 +19,9 @@ pub static BACKWARD: Shader = shader!("max_pool2d_backward", ["grid"]);
 /// [`Error::Shape`] if height or width is odd.
 pub fn output(x: Shape) -> Result<Shape> {
     if !x.h.is_multiple_of(2) || !x.w.is_multiple_of(2) {
-        return Err(Error::shape(format!("2×2 max-pooling of {x}; height and width must be even")));
+        return Err(Error::shape(format!(
+            "2×2 max-pooling of {x}; height and width must be even: pad to a multiple of 2 to the number of levels"
+        )));
     }
     Ok(Shape { h: x.h / 2, w: x.w / 2, ..x })
 }
@@ -28,29 +31,31 @@ pub fn output(x: Shape) -> Result<Shape> {
 struct Forward {
     x: Span,
     y: Span,
+    items: u32,
+    blocks: u32,
+    workgroups: u32,
     width: u32,
-    values: u32,
-    invocations: u32,
-    unused: u32,
 }
 
 /// `y` = the largest value of each 2×2 block of `x`.
 ///
-/// Shapes: `x [N, C, 2H, 2W]`, `y [N, C, H, W]`.
+/// Shapes: `x [N, C, 2H, 2W]`, `y [N, C, H, W]`. What it gives for NaN is the adapter's to decide.
 ///
 /// # Errors
-/// [`Error::Shape`] if a shape is another.
+/// [`Error::Shape`] if a shape is another or `y` lies in `x`'s tensor.
 pub fn forward(x: &View, y: &View) -> Result<Call> {
     y.expect("max-pooling's output", output(x.shape)?)?;
+    distinct("max-pooling", &[y], &[x])?;
+    let (deal, width) = FORWARD.each_in_row(y.shape);
     let params = Forward {
         x: x.into(),
         y: y.into(),
-        width: y.shape.w as u32,
-        values: (y.shape.c * y.shape.plane()) as u32,
-        invocations: y.shape.len() as u32,
-        unused: 0,
+        items: deal.items,
+        blocks: deal.blocks,
+        workgroups: deal.workgroups,
+        width: width as u32,
     };
-    Ok(Call::new(&FORWARD, params, grid(y.shape.len().div_ceil(64))).bind(x).bind(y).costs(x.shape.len()))
+    Ok(deal.call(params).bind(x).bind(y).costs(3 * y.shape.len()))
 }
 
 #[derive(Clone, Copy, Pod, Zeroable)]
@@ -59,10 +64,12 @@ struct Backward {
     x: Span,
     g: Span,
     gx: Span,
+    items: u32,
+    blocks: u32,
+    workgroups: u32,
     width: u32,
-    values: u32,
     accumulate: u32,
-    invocations: u32,
+    unused: u32,
 }
 
 /// `gx` = `g` where `x` has the block's first largest value in row-major order, 0 elsewhere; or added to `gx`.
@@ -70,19 +77,22 @@ struct Backward {
 /// Shapes: `x, gx [N, C, 2H, 2W]`, `g [N, C, H, W]`.
 ///
 /// # Errors
-/// [`Error::Shape`] if a shape is another.
+/// [`Error::Shape`] if a shape is another or `gx` lies in the tensor of an input.
 pub fn backward(x: &View, g: &View, gx: &View, accumulate: bool) -> Result<Call> {
     g.expect("max-pooling's output gradient", output(x.shape)?)?;
     gx.expect("max-pooling's input gradient", x.shape)?;
+    distinct("max-pooling's gradient", &[gx], &[x, g])?;
+    let (deal, width) = BACKWARD.each_in_row(g.shape);
     let params = Backward {
         x: x.into(),
         g: g.into(),
         gx: gx.into(),
-        width: g.shape.w as u32,
-        values: (g.shape.c * g.shape.plane()) as u32,
+        items: deal.items,
+        blocks: deal.blocks,
+        workgroups: deal.workgroups,
+        width: width as u32,
         accumulate: accumulate.into(),
-        invocations: g.shape.len() as u32,
+        unused: 0,
     };
-    let call = Call::new(&BACKWARD, params, grid(g.shape.len().div_ceil(64)));
-    Ok(call.bind(x).bind(g).bind(gx).costs(x.shape.len()))
+    Ok(deal.call(params).bind(x).bind(g).bind(gx).adds_to(gx, accumulate).costs(6 * g.shape.len()))
 }

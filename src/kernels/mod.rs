@@ -15,6 +15,7 @@ mod lanes;
 pub mod losses;
 pub mod max_pool2d;
 pub mod noising;
+pub mod pad;
 pub mod random;
 pub mod reduce;
 pub mod reverse_step;
@@ -55,8 +56,12 @@ pub static ALL: &[&Shader] = &[
     &conv_transpose2d::FORWARD,
     &conv_transpose2d::GRAD_INPUT,
     &conv_transpose2d::GRAD_WEIGHT,
-    &activation::SOFTPLUS_BACKWARD.quads,
-    &activation::SOFTPLUS_BACKWARD.singles,
+    &activation::FORWARD.quads,
+    &activation::FORWARD.singles,
+    &activation::BACKWARD.quads,
+    &activation::BACKWARD.singles,
+    &elementwise::BINARY.quads,
+    &elementwise::BINARY.singles,
     &elementwise::COPY.quads,
     &elementwise::COPY.singles,
     &elementwise::FILL.quads,
@@ -66,8 +71,11 @@ pub static ALL: &[&Shader] = &[
     &instance_norm::BACKWARD.quads,
     &instance_norm::BACKWARD.singles,
     &instance_norm::AFFINE,
-    &max_pool2d::FORWARD,
-    &max_pool2d::BACKWARD,
+    &max_pool2d::FORWARD.quads,
+    &max_pool2d::FORWARD.singles,
+    &max_pool2d::BACKWARD.quads,
+    &max_pool2d::BACKWARD.singles,
+    &pad::REFLECT_PAD,
     &random::RANDOM,
     &velocity::FORWARD.quads,
     &velocity::FORWARD.singles,
@@ -75,6 +83,8 @@ pub static ALL: &[&Shader] = &[
     &velocity::BACKWARD.singles,
     &statistics::MEAN_STD.quads,
     &statistics::MEAN_STD.singles,
+    &statistics::COUNT_NON_FINITE.quads,
+    &statistics::COUNT_NON_FINITE.singles,
     &split_sum::SUM_SPLITS,
     &split_sum::CHANNEL_SUM,
     &adam::ADAM,

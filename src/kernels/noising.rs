@@ -9,9 +9,9 @@ use crate::tensor::{Shape, View};
 use crate::{Error, Result};
 
 /// `shaders/noising.wgsl`.
-pub static FORWARD: Lanes = lanes!("noising", ["series"]);
+pub static FORWARD: Lanes = lanes!("noising", ["philox", "series"]);
 /// `shaders/noising_backward.wgsl`.
-pub static BACKWARD: Lanes = lanes!("noising_backward", ["series"]);
+pub static BACKWARD: Lanes = lanes!("noising_backward", ["philox", "series"]);
 
 /// The noise power `σ = 1 − γ` never falls below this, so that `1/sqrt(σ)` and `log σ` stay finite at `t = 0`.
 pub const SIGMA_FLOOR: f32 = 1e-7;

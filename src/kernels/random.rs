@@ -10,7 +10,7 @@ use crate::random::Stream;
 use crate::tensor::View;
 
 /// `shaders/random.wgsl`.
-pub static RANDOM: Shader = shader!("random", ["grid", "philox"]);
+pub static RANDOM: Shader = shader!("random", ["grid", "quads", "philox"]);
 
 /// What [`fill`] writes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -48,6 +48,22 @@ pub(super) struct Sum {
 }
 
 impl Sum {
+    /// The sum of the first `count` partials into one value.
+    pub fn all(count: usize) -> Self {
+        Self {
+            rows: 1,
+            columns: 1,
+            start: 0,
+            row_stride: 0,
+            column_stride: 0,
+            segments: 1,
+            segment_stride: 0,
+            count,
+            scale: 1.0,
+            accumulate: false,
+        }
+    }
+
     /// Second stage into `y` `[rows or more, columns or more, 1, 1]`. What `y` has beyond becomes zero, or stays as it is
     /// when accumulating.
     pub fn call(&self, partials: &View, y: &View) -> Call {
@@ -115,19 +131,7 @@ pub fn sum_of_squares(x: &View, partials: &View, y: &View) -> Result<Vec<Call>> 
     let invocations = square_partials(len);
     let params = SquaresParams { len: len as u32, invocations: invocations as u32 };
     let first = Call::new(&SUM_SQUARES, params, grid(invocations.div_ceil(WORKGROUP))).bind(x).bind(partials);
-    let sum = Sum {
-        rows: 1,
-        columns: 1,
-        start: 0,
-        row_stride: 0,
-        column_stride: 0,
-        segments: 1,
-        segment_stride: 0,
-        count: invocations,
-        scale: 1.0,
-        accumulate: false,
-    };
-    Ok(vec![first.costs(2 * len), sum.call(partials, y)])
+    Ok(vec![first.costs(2 * len), Sum::all(invocations).call(partials, y)])
 }
 
 /// Refuses a scratch tensor of another shape, or one that is a channel range.

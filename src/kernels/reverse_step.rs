@@ -10,9 +10,9 @@ use crate::tensor::{Shape, View};
 use crate::{Error, Result};
 
 /// `shaders/reverse_start.wgsl`.
-pub static START: Lanes = lanes!("reverse_start", ["series", "reverse"]);
+pub static START: Lanes = lanes!("reverse_start", ["philox", "series", "reverse"]);
 /// `shaders/reverse_step.wgsl`.
-pub static STEP: Lanes = lanes!("reverse_step", ["series", "reverse"]);
+pub static STEP: Lanes = lanes!("reverse_step", ["philox", "series", "reverse"]);
 
 #[derive(Debug, Clone, Copy, Pod, Zeroable)]
 #[repr(C)]

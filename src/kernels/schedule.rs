@@ -15,9 +15,9 @@ use crate::tensor::{Shape, View};
 use crate::{Error, Result};
 
 /// `shaders/schedule.wgsl`.
-pub static FORWARD: Shader = shader!("schedule", ["grid", "activation"]);
+pub static FORWARD: Shader = shader!("schedule", ["grid", "singles", "activation"]);
 /// `shaders/schedule_backward.wgsl`.
-pub static BACKWARD: Shader = shader!("schedule_backward", ["activation"]);
+pub static BACKWARD: Shader = shader!("schedule_backward", ["singles", "activation"]);
 
 #[derive(Debug, Clone, Copy, Pod, Zeroable)]
 #[repr(C)]

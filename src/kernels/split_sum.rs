@@ -2,9 +2,10 @@
 
 use bytemuck::{Pod, Zeroable};
 
+use super::call::distinct;
 use super::{Call, Span, grid, shader};
 use crate::gpu::Shader;
-use crate::tensor::View;
+use crate::tensor::{Shape, View};
 use crate::{Error, Result};
 
 /// `shaders/sum_splits.wgsl`.
@@ -28,23 +29,28 @@ struct Splits {
 /// Shapes: `parts [1, splits, 1, P]`; `y` any view whose values lie next to each other, as many as fit after `start`.
 ///
 /// # Errors
-/// [`Error::Shape`] if `y` reaches past the end of a split.
+/// [`Error::Shape`] if `y` reaches past the end of a split, is not contiguous, or lies in `parts`' tensor.
 pub fn sum_splits(parts: &View, start: usize, y: &View, accumulate: bool) -> Result<Call> {
-    let (len, part) = (y.shape.len(), parts.shape.w);
+    let (len, splits, part) = (y.shape.len(), parts.shape.c, parts.shape.w);
+    parts.expect("the parts of a split sum", Shape::new(1, splits, 1, part))?;
     if start + len > part {
         return Err(Error::shape(format!("{len} values from {start} on of splits that hold {part}")));
     }
+    if y.shape.n != 1 && !y.is_whole() {
+        return Err(Error::shape(format!("a split sum into a channel range of {}; it must be contiguous", y.shape)));
+    }
+    distinct("a split sum", &[y], &[parts])?;
     let params = Splits {
         start: start as u32,
         part: part as u32,
-        splits: parts.shape.c as u32,
+        splits: splits as u32,
         offset: y.offset() as u32,
         len: len as u32,
         accumulate: accumulate.into(),
     };
     let mut call = Call::new(&SUM_SPLITS, params, grid(len.div_ceil(64))).bind(parts).bind(y);
-    call.bytes = 4 * (len * (parts.shape.c + 1)) as u64;
-    Ok(call.costs(len * parts.shape.c))
+    call.bytes = 4 * (len * (splits + 1)) as u64;
+    Ok(call.adds_to(y, accumulate).costs(len * splits))
 }
 
 #[derive(Clone, Copy, Pod, Zeroable)]
@@ -64,11 +70,15 @@ struct Channels {
 /// Shapes: `x [N, C, H, W]`, `y` `C` values.
 ///
 /// # Errors
-/// [`Error::Shape`] if `y` holds another number of values.
+/// [`Error::Shape`] if `y` holds another number of values, is not contiguous, or lies in `x`'s tensor.
 pub fn channel_sum(x: &View, y: &View, accumulate: bool) -> Result<Call> {
     if y.shape.len() != x.shape.c {
         return Err(Error::shape(format!("sums of {} channels into {} values", x.shape.c, y.shape.len())));
     }
+    if y.shape.n != 1 && !y.is_whole() {
+        return Err(Error::shape(format!("channel sums into a channel range of {}; it must be contiguous", y.shape)));
+    }
+    distinct("a channel sum", &[y], &[x])?;
     let params = Channels {
         x: x.into(),
         batch: x.shape.n as u32,
@@ -78,5 +88,5 @@ pub fn channel_sum(x: &View, y: &View, accumulate: bool) -> Result<Call> {
         accumulate: accumulate.into(),
         unused: 0,
     };
-    Ok(Call::new(&CHANNEL_SUM, params, grid(x.shape.c)).bind(x).bind(y).costs(x.shape.len()))
+    Ok(Call::new(&CHANNEL_SUM, params, grid(x.shape.c)).bind(x).bind(y).adds_to(y, accumulate).costs(x.shape.len()))
 }

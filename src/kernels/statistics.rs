@@ -1,18 +1,22 @@
-//! Statistics over the samples of a batch.
+//! Statistics of tensors: over the samples of a batch, and whether all values are finite.
 
 use bytemuck::{Pod, Zeroable};
 
-use super::lanes::lanes;
+use super::call::distinct;
+use super::lanes::{lanes, partial_count};
+use super::reduce::{Sum, expect_partials};
 use super::{Call, Lanes, Span};
 use crate::Result;
 use crate::tensor::{Shape, View};
 
 /// `shaders/mean_std.wgsl`.
 pub static MEAN_STD: Lanes = lanes!("mean_std", []);
+/// `shaders/count_non_finite.wgsl`.
+pub static COUNT_NON_FINITE: Lanes = lanes!("count_non_finite", []);
 
 #[derive(Clone, Copy, Pod, Zeroable)]
 #[repr(C)]
-struct Params {
+struct MeanStd {
     x: Span,
     mean: u32,
     deviation: u32,
@@ -26,13 +30,14 @@ struct Params {
 /// sample. `mean, std [1, C, H, W]`, in tensors of their own.
 ///
 /// # Errors
-/// [`crate::Error::Shape`] if a shape is another.
+/// [`crate::Error::Shape`] if a shape is another, or an output lies in the tensor of another argument.
 pub fn mean_std(x: &View, mean: &View, std: &View) -> Result<Call> {
     let one = Shape { n: 1, ..x.shape };
     mean.expect("the mean of the samples", one)?;
     std.expect("the standard deviation of the samples", one)?;
+    distinct("mean and standard deviation", &[mean, std], &[x])?;
     let deal = MEAN_STD.each(one);
-    let params = Params {
+    let params = MeanStd {
         x: x.into(),
         mean: mean.offset() as u32,
         deviation: std.offset() as u32,
@@ -42,4 +47,39 @@ pub fn mean_std(x: &View, mean: &View, std: &View) -> Result<Call> {
         unused: 0,
     };
     Ok(deal.call(params).bind(x).bind(mean).bind(std).costs(7 * x.shape.len()))
+}
+
+#[derive(Clone, Copy, Pod, Zeroable)]
+#[repr(C)]
+struct Count {
+    x: Span,
+    items: u32,
+    invocations: u32,
+    blocks: u32,
+    workgroups: u32,
+}
+
+/// The shape of the scratch tensor that [`count_non_finite`] of a tensor of this shape needs.
+pub fn count_partials(x: Shape) -> Shape {
+    Shape::new(x.n, partial_count(x), 1, 1)
+}
+
+/// `y[0]` = how many values of `x [N, C, H, W]` are infinite or NaN, exact up to 2²⁴ of them; `y [1, 1, 1, 1]`.
+///
+/// # Errors
+/// [`crate::Error::Shape`] if `y` is not one value, `partials` not [`count_partials`], or one lies in another's tensor.
+pub fn count_non_finite(x: &View, partials: &View, y: &View) -> Result<Vec<Call>> {
+    y.expect("the number of values that are not finite", Shape::vector(1))?;
+    expect_partials(partials, count_partials(x.shape))?;
+    distinct("counting", &[partials, y], &[x])?;
+    let deal = COUNT_NON_FINITE.in_turn(x.shape);
+    let params = Count {
+        x: x.into(),
+        items: deal.items,
+        invocations: deal.invocations,
+        blocks: deal.blocks,
+        workgroups: deal.workgroups,
+    };
+    let first = deal.call(params).bind(x).bind(partials).costs(x.shape.len());
+    Ok(vec![first, Sum::all(partials.shape.len()).call(partials, y)])
 }

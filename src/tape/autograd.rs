@@ -182,7 +182,7 @@ impl Tape {
                 let g = match activation {
                     Activation::Softplus if !gradients.before_activation.contains(&y.tensor) => {
                         let before = self.intermediate("gradient before softplus", y.shape)?;
-                        self.push([activation::softplus_backward(y, &g, &before)?]);
+                        self.push([activation::softplus_backward(y, &g, &before, false)?]);
                         before
                     }
                     _ => g,

@@ -1,0 +1,150 @@
+//! `activation` and `activation_backward`: softplus and sigmoid over the whole domain, their gradients, channel ranges.
+
+mod harness;
+
+use cvdm::Error;
+use cvdm::kernels::activation;
+use cvdm::tape::Tape;
+use cvdm::tensor::Shape;
+use harness::{close, given, random, run, wide};
+
+/// What exp of the adapter and a few roundings leave; below the smallest normal number nothing is promised.
+const RTOL: f64 = 2e-6;
+const TINY: f64 = 2e-38;
+
+fn softplus(x: f64) -> f64 {
+    x.max(0.0) + (-x.abs()).exp().ln_1p()
+}
+
+fn sigmoid(x: f64) -> f64 {
+    1.0 / (1.0 + (-x).exp())
+}
+
+/// Both ends, the places where formulas change, and a dense sweep between.
+fn domain() -> Vec<f32> {
+    let mut x =
+        vec![0.0, -0.0, 1e-30, -1e-30, 1e-6, -1e-6, 125.0, -125.0, 1e4, -1e4, 88.7, -88.7, 87.0, -87.0, 1e30, -1e30];
+    x.extend((-2000..2000).map(|i| i as f32 * 0.0093));
+    x
+}
+
+#[test]
+fn whole_domain() {
+    let x = domain();
+    let shape = Shape::new(1, 1, 8, x.len() / 8);
+    let x64 = wide(&x);
+    let s: Vec<f64> = x64.iter().map(|&v| softplus(v)).collect();
+    let s_f32: Vec<f32> = s.iter().map(|&v| v as f32).collect();
+    let g: Vec<f64> = x64.iter().map(|&v| sigmoid(v)).collect();
+    let g_f32: Vec<f32> = g.iter().map(|&v| v as f32).collect();
+    let from_output: Vec<f64> = s_f32.iter().map(|&s| -(-f64::from(s)).exp_m1()).collect();
+    let sigmoid_from_output: Vec<f64> = g_f32.iter().map(|&s| f64::from(s) * (1.0 - f64::from(s))).collect();
+    let sigmoid_slope: Vec<f64> = x64.iter().map(|&v| sigmoid(v) * sigmoid(-v)).collect();
+    let zeros = || given(shape, vec![0.0; shape.len()]);
+    let ones = given(shape, vec![1.0; shape.len()]);
+    let tensors = [
+        given(shape, x),
+        given(shape, s_f32),
+        given(shape, g_f32),
+        ones,
+        zeros(),
+        zeros(),
+        zeros(),
+        zeros(),
+        zeros(),
+        zeros(),
+    ];
+    run(
+        &tensors,
+        |_, v| {
+            Ok(vec![
+                activation::softplus(&v[0], &v[4])?,
+                activation::sigmoid(&v[0], &v[5])?,
+                activation::softplus_backward(&v[1], &v[3], &v[6], false)?,
+                activation::softplus_backward_from_input(&v[0], &v[3], &v[7], false)?,
+                activation::sigmoid_backward(&v[2], &v[3], &v[8], false)?,
+                activation::sigmoid_backward_from_input(&v[0], &v[3], &v[9], false)?,
+            ])
+        },
+        |mode, got| {
+            for (what, got, want) in [
+                ("softplus", &got[4], &s),
+                ("sigmoid", &got[5], &g),
+                ("softplus slope from output", &got[6], &from_output),
+                ("softplus slope from input", &got[7], &g),
+                ("sigmoid slope from output", &got[8], &sigmoid_from_output),
+                ("sigmoid slope from input", &got[9], &sigmoid_slope),
+            ] {
+                close(&format!("{mode}, {what}"), got, want, TINY, RTOL);
+            }
+        },
+    );
+}
+
+/// Sizes around a workgroup's 64 values and 64 quads, odd ones, batches of channel ranges; gradients are central
+/// differences of the `f64` forward pass, and are added where that is asked.
+#[test]
+fn shapes_and_ranges() {
+    const STEP: f64 = 1e-5;
+    for (case, [n, c, h, w]) in [
+        [1, 1, 1, 1],
+        [1, 1, 1, 3],
+        [2, 3, 5, 7],
+        [2, 3, 4, 4],
+        [1, 1, 7, 9],
+        [1, 1, 13, 5],
+        [1, 1, 16, 16],
+        [2, 1, 4, 65],
+        [3, 2, 31, 33],
+        [2, 5, 20, 16],
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let (shape, outer) = (Shape::new(n, c, h, w), Shape::new(n, c + 3, h, w));
+        let seed = 10 * case as u64;
+        let x = random(outer, seed, -4.0, 4.0);
+        let gy = random(shape, seed + 1, -1.0, 1.0);
+        let y = random(outer, seed + 2, -1.0, 1.0);
+        let gx = random(outer, seed + 3, -1.0, 1.0);
+        let len = c * shape.plane();
+        // Channel 2 and on of x, 1 and on of the outputs.
+        let at = |i: usize, channel: usize| i / len * outer.c * shape.plane() + channel * shape.plane() + i % len;
+        let (mut want_y, mut want_gx) = (wide(&y.values), wide(&gx.values));
+        for i in 0..shape.len() {
+            let v = f64::from(x.values[at(i, 2)]);
+            want_y[at(i, 1)] = softplus(v);
+            let slope = (softplus(v + STEP) - softplus(v - STEP)) / (2.0 * STEP);
+            want_gx[at(i, 1)] += slope * f64::from(gy.values[i]);
+        }
+        let s = given(outer, x.values.iter().map(|&v| softplus(f64::from(v)) as f32).collect());
+        let gx_again = given(outer, gx.values.clone());
+        run(
+            &[x, gy, y, gx, s, gx_again],
+            |_, v| {
+                let inner = |i: usize, first: usize| v[i].range(first..first + c);
+                Ok(vec![
+                    activation::softplus(&inner(0, 2)?, &inner(2, 1)?)?,
+                    activation::softplus_backward(&inner(4, 2)?, &v[1], &inner(3, 1)?, true)?,
+                    activation::softplus_backward_from_input(&inner(0, 2)?, &v[1], &inner(5, 1)?, true)?,
+                ])
+            },
+            |mode, got| {
+                close(&format!("{mode}, {shape}, y"), &got[2], &want_y, 0.0, RTOL);
+                close(&format!("{mode}, {shape}, gx"), &got[3], &want_gx, 5e-7, RTOL);
+                close(&format!("{mode}, {shape}, gx from input"), &got[5], &want_gx, 5e-7, RTOL);
+            },
+        );
+    }
+}
+
+#[test]
+fn wrong_shapes_are_refused() {
+    let (_, gpu) = &harness::devices()[0];
+    let mut tape = Tape::new(gpu.caps());
+    let x = tape.persistent("x", Shape::new(1, 4, 2, 2)).unwrap();
+    let y = tape.persistent("y", Shape::new(1, 3, 2, 2)).unwrap();
+    assert!(matches!(activation::softplus(&x, &y), Err(Error::Shape(_))));
+    assert!(matches!(activation::softplus(&x, &x), Err(Error::Shape(_))));
+    assert!(matches!(activation::sigmoid_backward(&x, &y, &x, false), Err(Error::Shape(_))));
+}

@@ -1,0 +1,33 @@
+// y = softplus(x) or sigmoid(x).
+
+override KIND: u32 = 1u; // 1 softplus, 2 sigmoid
+override WG: u32 = 64u;
+
+struct Params {
+    x: vec2u, // offset, stride
+    y: vec2u,
+    items: u32,  // of a sample
+    blocks: u32, // workgroups of a sample
+    workgroups: u32,
+}
+
+@group(0) @binding(0) var<uniform> p: Params;
+@group(0) @binding(1) var<storage, read> x: array<V>;
+@group(0) @binding(2) var<storage, read_write> y: array<V>;
+
+@compute @workgroup_size(WG)
+fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index) local: u32) {
+    let id = linear(workgroup);
+    let n = id / p.blocks;
+    let item = (id % p.blocks) * WG + local;
+    if (id >= p.workgroups || item >= p.items) {
+        return;
+    }
+    let v = x[(p.x.x + n * p.x.y) / LANES + item];
+    let into = (p.y.x + n * p.y.y) / LANES + item;
+    if (KIND == 1u) {
+        y[into] = softplus(v);
+    } else {
+        y[into] = sigmoid(v);
+    }
+}

@@ -1,0 +1,50 @@
+// Gradient of softplus and sigmoid, from the output v = f(x) or from the input v = x: gx = g * f'(x), or added to gx.
+//
+// softplus' = sigmoid(x) = 1 - exp(-softplus(x)); sigmoid' = v (1 - v) = sigmoid(x) sigmoid(-x).
+
+override KIND: u32 = 1u; // 1, 2 softplus from output, input; 3, 4 sigmoid from output, input
+override WG: u32 = 64u;
+
+struct Params {
+    v: vec2u, // offset, stride
+    g: vec2u,
+    gx: vec2u,
+    items: u32,  // of a sample
+    blocks: u32, // workgroups of a sample
+    workgroups: u32,
+    accumulate: u32,
+}
+
+@group(0) @binding(0) var<uniform> p: Params;
+@group(0) @binding(1) var<storage, read> v: array<V>;
+@group(0) @binding(2) var<storage, read> g: array<V>;
+@group(0) @binding(3) var<storage, read_write> gx: array<V>;
+
+fn slope(v: V) -> V {
+    if (KIND == 1u) {
+        return softplus_slope(v);
+    }
+    if (KIND == 2u) {
+        return sigmoid(v);
+    }
+    if (KIND == 3u) {
+        return v * (1.0 - v);
+    }
+    return sigmoid(v) * sigmoid(-v);
+}
+
+@compute @workgroup_size(WG)
+fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index) local: u32) {
+    let id = linear(workgroup);
+    let n = id / p.blocks;
+    let item = (id % p.blocks) * WG + local;
+    if (id >= p.workgroups || item >= p.items) {
+        return;
+    }
+    let into = (p.gx.x + n * p.gx.y) / LANES + item;
+    var gradient = g[(p.g.x + n * p.g.y) / LANES + item] * slope(v[(p.v.x + n * p.v.y) / LANES + item]);
+    if (p.accumulate == 1u) {
+        gradient += gx[into];
+    }
+    gx[into] = gradient;
+}
