@@ -25,6 +25,8 @@ pub mod inverse;
 #[cfg(feature = "cli")]
 pub mod metrics;
 #[cfg(feature = "cli")]
+pub mod op;
+#[cfg(feature = "cli")]
 pub mod phase;
 #[cfg(feature = "cli")]
 pub mod picture;

@@ -4,6 +4,7 @@ mod demo;
 mod doctor;
 mod evaluate;
 mod info;
+mod op;
 mod options;
 mod reconstruct;
 mod simulate;
@@ -52,11 +53,13 @@ enum Command {
     Doctor,
     /// Tells what a weights file holds.
     Info(info::Info),
+    /// Runs one operation of the engine alone on .npy files, with its gradients.
+    Op(Box<op::OpArgs>),
 }
 
 fn run(cli: Cli) -> cvdm::Result<()> {
-    let gpu =
-        || Gpu::open(&OpenOptions { adapter: cli.adapter.clone(), checked_shaders: cli.checked, ..Default::default() });
+    let options = OpenOptions { adapter: cli.adapter, checked_shaders: cli.checked, ..Default::default() };
+    let gpu = || Gpu::open(&options);
     match &cli.command {
         Command::Simulate(args) => simulate::run(args),
         Command::Reconstruct(args) => reconstruct::run(args, gpu),
@@ -64,6 +67,7 @@ fn run(cli: Cli) -> cvdm::Result<()> {
         Command::Demo(args) => demo::run(args, gpu),
         Command::Doctor => doctor::run(gpu),
         Command::Info(args) => info::run(args),
+        Command::Op(args) => op::run(args, &options),
         Command::Train { config, out, resume } => {
             let config = cvdm::config::TrainConfig::read(config)?;
             let interrupt = cvdm::interrupt::install()?;

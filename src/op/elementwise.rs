@@ -1,0 +1,136 @@
+//! Element by element: sums, multiples, concatenation.
+
+use super::{Argument, Arguments, Operation, Recording};
+use crate::kernels::elementwise::{copy, scale as scale_by};
+use crate::tensor::Shape;
+use crate::{Error, Result};
+
+pub(super) static ADD: Operation = Operation {
+    name: "add",
+    formula: "y = x1 + x2 + …",
+    arguments: &[
+        Argument::arrays("input", "x1, x2, … of one shape, up to four dimensions"),
+        Argument::array("grad", "gradient of y").optional(),
+    ],
+    results: "y of the inputs' shape; with --grad gx1, gx2, …",
+    record: add,
+};
+
+pub(super) static SCALE: Operation = Operation {
+    name: "scale",
+    formula: "y = f · x",
+    arguments: &[
+        Argument::array("input", "x, up to four dimensions"),
+        Argument::setting("factor", "1", "f").required(),
+        Argument::array("grad", "gradient of y").optional(),
+    ],
+    results: "y of the input's shape; with --grad gx",
+    record: scale,
+};
+
+pub(super) static CONCAT: Operation = Operation {
+    name: "concat",
+    formula: "y = x1, x2, … one after the other along the channels",
+    arguments: &[
+        Argument::arrays("input", "x1 [N, C1, H, W], x2 [N, C2, H, W], …"),
+        Argument::array("grad", "gradient of y").optional(),
+    ],
+    results: "y [N, C1 + C2 + …, H, W]; with --grad gx1, gx2, …",
+    record: concat,
+};
+
+/// Up to four dimensions as `[N, C, H, W]`: those that are missing in front are one.
+pub(super) fn shape_of(name: &str, dimensions: &[usize]) -> Result<Shape> {
+    match *dimensions {
+        [] => Ok(Shape::new(1, 1, 1, 1)),
+        [w] => Ok(Shape::new(1, 1, 1, w)),
+        [h, w] => Ok(Shape::new(1, 1, h, w)),
+        [c, h, w] => Ok(Shape::new(1, c, h, w)),
+        [n, c, h, w] => Ok(Shape::new(n, c, h, w)),
+        _ => Err(Error::shape(format!("--{name} is {dimensions:?}; at most four dimensions are taken"))),
+    }
+}
+
+fn add(r: &mut Recording, a: &Arguments) -> Result<()> {
+    let inputs = a.arrays("input");
+    let dimensions = &inputs[0].shape;
+    let shape = shape_of("input", dimensions)?;
+    let y = r.blank("y", shape)?;
+    for (i, x) in inputs.iter().enumerate() {
+        if x.shape != *dimensions {
+            return Err(Error::shape(format!(
+                "--input number {} is {:?}, the first is {dimensions:?}; the shapes must be the same",
+                i + 1,
+                x.shape
+            )));
+        }
+        let x = r.given("x", shape, &x.values)?;
+        r.tape.push([copy(&x, &y, i > 0)?]);
+    }
+    r.result("y", dimensions, &y);
+    if let Some(gy) = a.find_shaped("grad", dimensions)? {
+        let gy = r.given("the gradient of y", shape, gy)?;
+        for i in 1..=inputs.len() {
+            let gx = r.blank("gx", shape)?;
+            r.tape.push([copy(&gy, &gx, false)?]);
+            r.result(format!("gx{i}"), dimensions, &gx);
+        }
+    }
+    Ok(())
+}
+
+fn scale(r: &mut Recording, a: &Arguments) -> Result<()> {
+    let x = a.array("input")?;
+    let shape = shape_of("input", &x.shape)?;
+    let factor = a.number("factor", "a finite number", |v| (v as f32).is_finite())? as f32;
+    let mut scaled = |name: &str, values: &[f32]| {
+        let from = r.given("x", shape, values)?;
+        let to = r.blank(name, shape)?;
+        r.tape.push([scale_by(&from, factor, &to, false)?]);
+        r.result(name, &x.shape, &to);
+        Ok(())
+    };
+    scaled("y", &x.values)?;
+    match a.find_shaped("grad", &x.shape)? {
+        Some(gy) => scaled("gx", gy),
+        None => Ok(()),
+    }
+}
+
+fn concat(r: &mut Recording, a: &Arguments) -> Result<()> {
+    let mut shapes = Vec::new();
+    for (i, x) in a.arrays("input").iter().enumerate() {
+        let &[n, c, h, w] = x.shape.as_slice() else {
+            return Err(Error::shape(format!("--input number {} is {:?}; concat takes rank 4", i + 1, x.shape)));
+        };
+        let shape = Shape::new(n, c, h, w);
+        let first = *shapes.first().unwrap_or(&shape);
+        if (Shape { c: first.c, ..shape }) != first {
+            return Err(Error::shape(format!(
+                "--input number {} is {shape}, the first is {first}; they may differ in channels alone",
+                i + 1
+            )));
+        }
+        shapes.push(shape);
+    }
+    let whole = Shape { c: shapes.iter().map(|s| s.c).sum(), ..shapes[0] };
+    let y = r.blank("y", whole)?;
+    let gy = match a.find_shaped("grad", &[whole.n, whole.c, whole.h, whole.w])? {
+        Some(gy) => Some(r.given("the gradient of y", whole, gy)?),
+        None => None,
+    };
+    r.image_result("y", &y);
+    let mut at = 0;
+    for (i, (x, shape)) in a.arrays("input").iter().zip(shapes).enumerate() {
+        let range = at..at + shape.c;
+        at = range.end;
+        let x = r.given("x", shape, &x.values)?;
+        r.tape.push([copy(&x, &y.range(range.clone())?, false)?]);
+        if let Some(gy) = &gy {
+            let gx = r.blank("gx", shape)?;
+            r.tape.push([copy(&gy.range(range)?, &gx, false)?]);
+            r.image_result(&format!("gx{}", i + 1), &gx);
+        }
+    }
+    Ok(())
+}
