@@ -110,6 +110,37 @@ fn forward_with_bias_and_softplus() {
     }
 }
 
+/// Convolutions by one, 1×1 and 3×3: what remains is their epilogue, here over softplus' whole domain.
+#[test]
+fn softplus_of_all_numbers() {
+    let ends = [0.0, 1e-30, 1e-6, 0.1, 8.31, 8.32, 16.0, 80.0, 87.0, 88.0, 89.0, 125.0, 1e4, 1e30];
+    let mut x: Vec<f32> = ends.into_iter().flat_map(|v| [v, -v]).collect();
+    x.extend((-400..=400).map(|i| i as f32 / 20.0));
+    x.resize(x.len().next_multiple_of(16), 0.5);
+    let want: Vec<f64> = x.iter().map(|&v| softplus(f64::from(v))).collect();
+    let shape = Shape::new(1, 1, 4, x.len() / 4);
+    for kernel in [1, 3] {
+        let spec = Conv2d::same(kernel);
+        let mut weight = vec![0.0; kernel * kernel];
+        weight[kernel * kernel / 2] = 1.0;
+        let tensors = [
+            given(shape, x.clone()),
+            given(spec.weight(1, 1), weight),
+            given(Shape::vector(1), vec![0.0]),
+            given(shape, vec![9.0; x.len()]),
+        ];
+        run(
+            &tensors,
+            |tape, v| forward(tape, spec, v, Activation::Softplus, &v[3], false),
+            |mode, got| {
+                // Relative everywhere, though below zero the values vanish exponentially: the smallest normal number is
+                // softplus(−87.3). Down there the rounding of the exponential's argument counts 87-fold.
+                close(&format!("{mode}: {kernel}×{kernel}"), &got[3], &want, 2e-38, 4e-6);
+            },
+        );
+    }
+}
+
 #[test]
 fn channel_ranges_leave_their_neighbours_alone() {
     for width in [8, 7] {
@@ -199,7 +230,8 @@ fn weight_and_bias_gradients() {
         let want_bias = reference::channel_sums(c.ys, &wide(&c.g.values));
         let (weight, bias) = (c.spec.weight(c.xs.c, c.ys.c), Shape::vector(c.ys.c));
         let (before, before_bias) = (random(weight, 78, -1.0, 1.0), random(bias, 79, -1.0, 1.0));
-        let plus = |a: &[f64], b: &Given| -> Vec<f64> { a.iter().zip(&b.values).map(|(a, &b)| a + f64::from(b)).collect() };
+        let plus =
+            |a: &[f64], b: &Given| -> Vec<f64> { a.iter().zip(&b.values).map(|(a, &b)| a + f64::from(b)).collect() };
         let (added, added_bias) = (plus(&want, &before), plus(&want_bias, &before_bias));
         let atol = tolerance(c.ys.n * c.ys.plane());
         let nines = |shape: Shape| given(shape, vec![9.0; shape.len()]);

@@ -44,7 +44,8 @@ fn forward_and_gradients() {
         let gb = reference::channel_sums(ys, &g64);
         let (ws, bs) = (Shape::new(c, channels, kernel, kernel), Shape::vector(channels));
         let (before_w, before_b) = (random(ws, seed + 5, -1.0, 1.0), random(bs, seed + 6, -1.0, 1.0));
-        let plus = |a: &[f64], b: &Given| -> Vec<f64> { a.iter().zip(&b.values).map(|(a, &b)| a + f64::from(b)).collect() };
+        let plus =
+            |a: &[f64], b: &Given| -> Vec<f64> { a.iter().zip(&b.values).map(|(a, &b)| a + f64::from(b)).collect() };
         let (added, added_w, added_b) = (plus(&gx, &before), plus(&gw, &before_w), plus(&gb, &before_b));
         let name = format!("{kernel}×{kernel} of {xs} to {channels} channels");
         let rounding = |terms: usize| 4.0 * f64::from(f32::EPSILON) * (terms as f64).sqrt().max(2.0);

@@ -86,7 +86,10 @@ fn the_forward_process_has_its_mean_and_variance() {
                 };
                 let (a, b) = (noise(1), noise(2));
                 let correlation = a.iter().zip(&b).map(|(a, b)| a * b).sum::<f64>() / a.len() as f64;
-                assert!(correlation.abs() < 5.0 / (a.len() as f64).sqrt(), "{mode}: samples correlate by {correlation}");
+                assert!(
+                    correlation.abs() < 5.0 / (a.len() as f64).sqrt(),
+                    "{mode}: samples correlate by {correlation}"
+                );
             },
         );
     }

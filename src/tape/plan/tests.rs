@@ -71,7 +71,10 @@ fn overlapping_lifetimes_never_share_memory() {
             layout.slot.keys().filter(alive).map(|id| bytes_of(&tensors[id.0])).sum()
         };
         let least = (0..calls.len()).map(live).max().unwrap_or(0);
-        assert!(least <= memory.shared && memory.shared <= memory.unshared, "case {case}: {least} bytes live, {memory:?}");
+        assert!(
+            least <= memory.shared && memory.shared <= memory.unshared,
+            "case {case}: {least} bytes live, {memory:?}"
+        );
         saved += memory.unshared - memory.shared;
     }
     assert!(saved > 0, "nothing was ever shared");
