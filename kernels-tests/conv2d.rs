@@ -5,6 +5,7 @@ mod harness;
 mod reference;
 
 use cvdm::kernels::conv2d::{self, Activation, Conv2d};
+use cvdm::kernels::split_sum::{channel_sum, sum_splits};
 use cvdm::kernels::{Call, conv2d_3x3};
 use cvdm::tape::Tape;
 use cvdm::tensor::{Shape, View};
@@ -109,6 +110,37 @@ fn forward_with_bias_and_softplus() {
     }
 }
 
+/// Convolutions by one, 1×1 and 3×3: what remains is their epilogue, here over softplus' whole domain.
+#[test]
+fn softplus_of_all_numbers() {
+    let ends = [0.0, 1e-30, 1e-6, 0.1, 8.31, 8.32, 16.0, 80.0, 87.0, 88.0, 89.0, 125.0, 1e4, 1e30];
+    let mut x: Vec<f32> = ends.into_iter().flat_map(|v| [v, -v]).collect();
+    x.extend((-400..=400).map(|i| i as f32 / 20.0));
+    x.resize(x.len().next_multiple_of(16), 0.5);
+    let want: Vec<f64> = x.iter().map(|&v| softplus(f64::from(v))).collect();
+    let shape = Shape::new(1, 1, 4, x.len() / 4);
+    for kernel in [1, 3] {
+        let spec = Conv2d::same(kernel);
+        let mut weight = vec![0.0; kernel * kernel];
+        weight[kernel * kernel / 2] = 1.0;
+        let tensors = [
+            given(shape, x.clone()),
+            given(spec.weight(1, 1), weight),
+            given(Shape::vector(1), vec![0.0]),
+            given(shape, vec![9.0; x.len()]),
+        ];
+        run(
+            &tensors,
+            |tape, v| forward(tape, spec, v, Activation::Softplus, &v[3], false),
+            |mode, got| {
+                // Relative everywhere, though below zero the values vanish exponentially: the smallest normal number is
+                // softplus(−87.3). Down there the rounding of the exponential's argument counts 87-fold.
+                close(&format!("{mode}: {kernel}×{kernel}"), &got[3], &want, 2e-38, 4e-6);
+            },
+        );
+    }
+}
+
 #[test]
 fn channel_ranges_leave_their_neighbours_alone() {
     for width in [8, 7] {
@@ -171,31 +203,80 @@ fn input_gradient() {
     }
 }
 
+/// Gradients of weight and bias by the kernels that the tape would choose, written to the first pair and added to the second.
+fn grad_parameters(tape: &mut Tape, c: Conv2d, x: &View, g: &View, to: [[&View; 2]; 2]) -> cvdm::Result<Vec<Call>> {
+    let caps = tape.caps();
+    let mut calls = Vec::new();
+    if conv2d_3x3::suits(caps, c, x.shape) {
+        let parts = tape.persistent("parts", conv2d_3x3::parts(caps, x.shape, g.shape.c))?;
+        calls.push(conv2d_3x3::grad_weight(caps, x, g, &parts)?);
+        for ([gw, gb], add) in to.into_iter().zip([false, true]) {
+            calls.push(sum_splits(&parts, 0, gw, add)?);
+            calls.push(sum_splits(&parts, gw.shape.len(), gb, add)?);
+        }
+    } else {
+        for ([gw, gb], add) in to.into_iter().zip([false, true]) {
+            calls.push(conv2d::grad_weight(c, x, g, gw, add)?);
+            calls.push(channel_sum(g, gb, add)?);
+        }
+    }
+    Ok(calls)
+}
+
 #[test]
-fn weight_gradient() {
+fn weight_and_bias_gradients() {
     for c in cases() {
         let want = reference::grad_weight(c.spec, c.xs, c.ys, &wide(&c.x.values), &wide(&c.g.values));
         let want_bias = reference::channel_sums(c.ys, &wide(&c.g.values));
-        let before = random(c.spec.weight(c.xs.c, c.ys.c), 78, -1.0, 1.0);
-        let added: Vec<f64> = want.iter().zip(&before.values).map(|(a, &b)| a + f64::from(b)).collect();
+        let (weight, bias) = (c.spec.weight(c.xs.c, c.ys.c), Shape::vector(c.ys.c));
+        let (before, before_bias) = (random(weight, 78, -1.0, 1.0), random(bias, 79, -1.0, 1.0));
+        let plus =
+            |a: &[f64], b: &Given| -> Vec<f64> { a.iter().zip(&b.values).map(|(a, &b)| a + f64::from(b)).collect() };
+        let (added, added_bias) = (plus(&want, &before), plus(&want_bias, &before_bias));
         let atol = tolerance(c.ys.n * c.ys.plane());
+        let nines = |shape: Shape| given(shape, vec![9.0; shape.len()]);
         run(
-            &[c.x, c.g, before],
-            |tape, v| {
-                let caps = tape.caps();
-                if !conv2d_3x3::suits(caps, c.spec, c.xs) {
-                    return Ok(vec![conv2d::grad_weight(c.spec, &v[0], &v[1], &v[2], true)?]);
-                }
-                let parts = tape.persistent("parts", conv2d_3x3::parts(caps, c.xs, c.ys.c))?;
-                Ok(vec![conv2d_3x3::grad_weight(caps, &v[0], &v[1], &parts)?])
-            },
+            &[c.x, c.g, nines(weight), nines(bias), before, before_bias],
+            |tape, v| grad_parameters(tape, c.spec, &v[0], &v[1], [[&v[2], &v[3]], [&v[4], &v[5]]]),
             |mode, got| {
-                if got.len() == 3 {
-                    close(&format!("{mode}: {}", c.name), &got[2], &added, atol, 1e-6);
-                }
+                close(&format!("{mode}: {}", c.name), &got[2], &want, atol, 1e-6);
+                close(&format!("{mode}: bias, {}", c.name), &got[3], &want_bias, atol, 1e-6);
+                close(&format!("{mode}: added, {}", c.name), &got[4], &added, 2.0 * atol, 1e-6);
+                close(&format!("{mode}: added bias, {}", c.name), &got[5], &added_bias, 2.0 * atol, 1e-6);
             },
         );
-        let _ = (want, want_bias);
+    }
+}
+
+/// The gradients read channel ranges of x and g, and write ranges of one flat tensor.
+#[test]
+fn weight_gradients_of_channel_ranges() {
+    for width in [8, 7] {
+        let (whole, xs, ys) = (Shape::new(2, 9, 5, width), Shape::new(2, 4, 5, width), Shape::new(2, 3, 5, width));
+        let spec = Conv2d::same(3);
+        let (x, g) = (random(whole, 1, -1.0, 1.0), random(whole, 2, -1.0, 1.0));
+        let plane = xs.plane();
+        let part = |t: &Given, from: usize, to: usize| -> Vec<f64> {
+            wide(&t.values).chunks(9 * plane).flat_map(|s| s[from * plane..to * plane].to_vec()).collect()
+        };
+        let (x64, g64) = (part(&x, 3, 7), part(&g, 5, 8));
+        let mut want = vec![9.0; 5];
+        want.extend(reference::grad_weight(spec, xs, ys, &x64, &g64));
+        want.extend([9.0; 2]);
+        want.extend(reference::channel_sums(ys, &g64));
+        want.push(9.0);
+        let flat = given(Shape::vector(want.len()), vec![9.0; want.len()]);
+        let twice = given(flat.shape, flat.values.clone());
+        run(
+            &[x, g, flat, twice],
+            |tape, v| {
+                let (x, g) = (v[0].range(3..7)?, v[1].range(5..8)?);
+                let pair = |v: &View| Ok::<_, cvdm::Error>((v.range(5..113)?, v.range(115..118)?));
+                let ((gw, gb), (gw2, gb2)) = (pair(&v[2])?, pair(&v[3])?);
+                grad_parameters(tape, spec, &x, &g, [[&gw, &gb], [&gw2, &gb2]])
+            },
+            |mode, got| close(&format!("{mode}: width {width}"), &got[2], &want, tolerance(2 * plane), 1e-6),
+        );
     }
 }
 

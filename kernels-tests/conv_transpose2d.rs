@@ -4,9 +4,10 @@ mod harness;
 #[path = "harness/convolution.rs"]
 mod reference;
 
+use cvdm::kernels::split_sum::{channel_sum, sum_splits};
 use cvdm::kernels::{conv_transpose2d as up, conv2d};
 use cvdm::tensor::Shape;
-use harness::{close, given, random, run, wide};
+use harness::{Given, close, given, random, run, wide};
 
 /// Kernel, input shape and output channels.
 const TABLE: &[(usize, [usize; 4], usize)] = &[
@@ -39,9 +40,13 @@ fn forward_and_gradients() {
         let mut y = reference::grad_input(spec, ys, xs, &x64, &w64);
         reference::add_bias(ys, &mut y, &wide(&bias.values));
         let gx = reference::forward(spec, ys, xs, &g64, &w64);
-        let added: Vec<f64> = gx.iter().zip(&before.values).map(|(a, &b)| a + f64::from(b)).collect();
         let gw = reference::grad_weight(spec, ys, xs, &g64, &x64);
         let gb = reference::channel_sums(ys, &g64);
+        let (ws, bs) = (Shape::new(c, channels, kernel, kernel), Shape::vector(channels));
+        let (before_w, before_b) = (random(ws, seed + 5, -1.0, 1.0), random(bs, seed + 6, -1.0, 1.0));
+        let plus =
+            |a: &[f64], b: &Given| -> Vec<f64> { a.iter().zip(&b.values).map(|(a, &b)| a + f64::from(b)).collect() };
+        let (added, added_w, added_b) = (plus(&gx, &before), plus(&gw, &before_w), plus(&gb, &before_b));
         let name = format!("{kernel}×{kernel} of {xs} to {channels} channels");
         let rounding = |terms: usize| 4.0 * f64::from(f32::EPSILON) * (terms as f64).sqrt().max(2.0);
         let tensors = [
@@ -52,7 +57,10 @@ fn forward_and_gradients() {
             given(ys, vec![9.0; ys.len()]),
             given(xs, vec![9.0; xs.len()]),
             before,
-            given(Shape::new(c, channels, kernel, kernel), vec![9.0; c * channels * kernel * kernel]),
+            given(ws, vec![9.0; ws.len()]),
+            given(bs, vec![9.0; channels]),
+            before_w,
+            before_b,
         ];
         run(
             &tensors,
@@ -63,11 +71,19 @@ fn forward_and_gradients() {
                     up::grad_input(caps, kernel, &v[3], &v[1], &v[5], false)?,
                     up::grad_input(caps, kernel, &v[3], &v[1], &v[6], true)?,
                 ];
+                let outputs = [(&v[7], &v[8], false), (&v[9], &v[10], true)];
                 if up::suits(caps, kernel, xs) {
                     let parts = tape.persistent("parts", up::parts(caps, xs, channels))?;
                     calls.push(up::grad_weight(caps, &v[0], &v[3], &parts)?);
+                    for (gw, gb, add) in outputs {
+                        calls.push(sum_splits(&parts, 0, gw, add)?);
+                        calls.push(sum_splits(&parts, gw.shape.len(), gb, add)?);
+                    }
                 } else {
-                    calls.push(conv2d::grad_weight(spec, &v[3], &v[0], &v[7], false)?);
+                    for (gw, gb, add) in outputs {
+                        calls.push(conv2d::grad_weight(spec, &v[3], &v[0], gw, add)?);
+                        calls.push(channel_sum(&v[3], gb, add)?);
+                    }
                 }
                 Ok(calls)
             },
@@ -75,11 +91,12 @@ fn forward_and_gradients() {
                 close(&format!("{mode}: {name}"), &got[4], &y, rounding(4 * c), 1e-6);
                 close(&format!("{mode}: input gradient, {name}"), &got[5], &gx, rounding(4 * channels), 1e-6);
                 close(&format!("{mode}: added, {name}"), &got[6], &added, rounding(4 * channels), 1e-6);
-                if mode == "no subgroups" {
-                    close(&format!("{mode}: weight gradient, {name}"), &got[7], &gw, rounding(n * h * w), 1e-6);
-                }
+                let (terms, sums) = (rounding(n * h * w), rounding(ys.n * ys.plane()));
+                close(&format!("{mode}: weight gradient, {name}"), &got[7], &gw, terms, 1e-6);
+                close(&format!("{mode}: bias gradient, {name}"), &got[8], &gb, sums, 1e-6);
+                close(&format!("{mode}: added weight gradient, {name}"), &got[9], &added_w, terms, 1e-6);
+                close(&format!("{mode}: added bias gradient, {name}"), &got[10], &added_b, sums, 1e-6);
             },
         );
-        let _ = gb;
     }
 }

@@ -1,4 +1,5 @@
-//! `instance_norm`, its statistics, sums and gradients, against `f64` and central differences.
+//! `instance_norm`, `instance_norm_backward` and `instance_norm_affine` with their statistics and sums, against `f64` and central
+//! differences.
 
 mod harness;
 
@@ -278,41 +279,55 @@ fn channel_ranges() {
     }
 }
 
-/// A large mean does not drown the variance, an outlier in the first pixel does not either, and constant planes are 0.
+/// A large mean does not drown the variance, outliers do not either wherever they are, and constant planes are exactly 0.
 #[test]
 fn extremes() {
-    let shape = Shape::new(1, 4, 32, 32);
-    let noise = random(shape, 7, -1.0, 1.0);
-    let values: Vec<f32> = (0..shape.len())
-        .map(|i| match i / shape.plane() {
-            0 => 1e4 + noise.values[i],
-            1 if i % shape.plane() == 0 => 1e4,
-            1 => 1e-2 * noise.values[i],
-            2 => 0.1,
-            _ => 1e15 * noise.values[i],
-        })
-        .collect();
-    let x64 = wide(&values);
-    let stats = statistics(shape, &x64);
-    let y = normalized(shape, &x64);
-    let tensors = [given(shape, values), zeros(norm::stats(shape)), zeros(shape)];
-    run(
-        &tensors,
-        |tape, v| Ok(vec![norm::forward(tape.caps(), &v[0], None, &v[1], &v[2], EPS)?]),
-        |mode, got| {
-            for c in 0..4 {
-                // The mean is good to a rounding of the largest value, and so is y, in units of the deviation.
-                let largest = x64[c * shape.plane()..][..shape.plane()].iter().fold(0.0, |a: f64, b| a.max(b.abs()));
-                let rounding = 4.0 * f64::from(f32::EPSILON);
-                let at = 2 * c;
-                close(&format!("{mode}, mean {c}"), &got[1][at..=at], &stats[at..=at], rounding * largest, 0.0);
-                close(&format!("{mode}, 1/std {c}"), &got[1][at + 1..at + 2], &stats[at + 1..at + 2], 0.0, 2e-6);
-                let range = c * shape.plane()..(c + 1) * shape.plane();
-                let atol = rounding * largest * stats[at + 1];
-                close(&format!("{mode}, y {c}"), &got[2][range.clone()], &y[range], atol, 4e-6);
-            }
-        },
-    );
+    for (h, w) in [(32, 32), (31, 33)] {
+        let shape = Shape::new(1, 8, h, w);
+        let plane = shape.plane();
+        let noise = random(shape, 7, -1.0, 1.0);
+        let values: Vec<f32> = (0..shape.len())
+            .map(|i| match (i / plane, i % plane) {
+                (0, _) => 1e4 + noise.values[i],
+                (1, 0) => 1e4,
+                (2, k) if k == plane / 2 => 1e4,
+                (1 | 2, _) => 1e-2 * noise.values[i],
+                (3, _) => 0.1,
+                (4, _) => -3e7,
+                (5, _) => 1e-3 * noise.values[i],
+                (6, k) => {
+                    if k < plane / 2 {
+                        -1e3
+                    } else {
+                        1e3
+                    }
+                }
+                _ => 1e15 * noise.values[i],
+            })
+            .collect();
+        let x64 = wide(&values);
+        let stats = statistics(shape, &x64);
+        let y = normalized(shape, &x64);
+        let tensors = [given(shape, values), zeros(norm::stats(shape)), zeros(shape)];
+        run(
+            &tensors,
+            |tape, v| Ok(vec![norm::forward(tape.caps(), &v[0], None, &v[1], &v[2], EPS)?]),
+            |mode, got| {
+                for c in 0..shape.c {
+                    // The mean is good to a rounding of the largest value, and so is y, in units of the deviation.
+                    let largest = x64[c * plane..][..plane].iter().fold(0.0, |a: f64, b| a.max(b.abs()));
+                    let rounding = 4.0 * f64::from(f32::EPSILON);
+                    let (mode, at) = (format!("{mode}, {h}×{w}, channel {c}"), 2 * c);
+                    close(&format!("{mode}, mean"), &got[1][at..=at], &stats[at..=at], rounding * largest, 0.0);
+                    close(&format!("{mode}, 1/std"), &got[1][at + 1..at + 2], &stats[at + 1..at + 2], 0.0, 2e-6);
+                    let range = c * plane..(c + 1) * plane;
+                    let atol = rounding * largest * stats[at + 1];
+                    close(&format!("{mode}, y"), &got[2][range.clone()], &y[range], atol, 4e-6);
+                }
+                assert!(got[2][3 * plane..5 * plane].iter().all(|&v| v == 0.0), "{mode}: a constant plane is 0");
+            },
+        );
+    }
 }
 
 #[test]
@@ -323,6 +338,7 @@ fn wrong_shapes_are_refused() {
     let mut new = |shape| -> View { tape.persistent("tensor", shape).unwrap() };
     let (x, y, stats, sums) = (new(shape), new(shape), new(norm::stats(shape)), new(norm::stats(shape)));
     let (three, four, five) = (new(Shape::vector(3)), new(Shape::vector(4)), new(Shape::vector(5)));
+    let gx = new(shape);
     let caps = gpu.caps();
     let refused = |r: cvdm::Result<cvdm::kernels::Call>| matches!(r, Err(Error::Shape(_)));
     assert!(refused(norm::forward(caps, &x, None, &y, &y, EPS)));
@@ -335,6 +351,15 @@ fn wrong_shapes_are_refused() {
     assert!(refused(norm::backward(caps, &x, Some(&three), &stats, &y, &sums, &x, PLAIN)));
     assert!(refused(norm::affine_gradients(&sums, &three, &three, false)));
     assert!(refused(norm::affine_gradients(&sums, &four, &five.range(1..5).unwrap(), false)));
+    // The shaders read statistics and sums from the start of their tensor, and weights next to each other.
+    let wider = new(Shape { c: 6, ..norm::stats(shape) }).range(1..5).unwrap();
+    let apart = new(Shape::new(2, 3, 1, 1)).range(0..2).unwrap();
+    assert!(refused(norm::forward(caps, &x, None, &wider, &y, EPS)));
+    assert!(refused(norm::backward(caps, &x, None, &wider, &y, &sums, &gx, PLAIN)));
+    assert!(refused(norm::backward(caps, &x, None, &stats, &y, &wider, &gx, PLAIN)));
+    assert!(refused(norm::affine_gradients(&wider, &four, &four, false)));
+    assert!(refused(norm::affine_gradients(&x, &four, &four, false)));
+    assert!(refused(norm::forward(caps, &x, Some((&apart, &four)), &stats, &y, EPS)));
     for epsilon in [0.0, -1.0, f32::NAN, f32::INFINITY] {
         assert!(matches!(norm::forward(caps, &x, None, &stats, &y, epsilon), Err(Error::Input(_))));
     }

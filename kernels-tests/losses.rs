@@ -1,4 +1,5 @@
-//! `losses`: values against `f64`, gradients against central differences of the `f64` total.
+//! `noise_loss`, `schedule_losses` and their sums by `sum_partials`: values against `f64`, gradients against central
+//! differences of the `f64` total.
 
 mod harness;
 

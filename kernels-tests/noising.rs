@@ -1,4 +1,4 @@
-//! `noising`: γ, z and their gradients against `f64`, with the noise of the CPU mirror.
+//! `noising`, `noising_backward`: γ, z and their gradients against `f64`, with the noise of the CPU mirror.
 
 mod harness;
 

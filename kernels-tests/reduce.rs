@@ -1,4 +1,5 @@
-//! `reduce`: the sum of squares of a flat tensor, at sizes around the lanes, the workgroup and the number of invocations.
+//! `sum_squares` and `sum_partials`: the sum of squares of a flat tensor, at sizes around the lanes, the workgroup
+//! and the number of invocations.
 
 mod harness;
 

@@ -1,4 +1,4 @@
-//! `reverse_step`: start and step against `f64` with the CPU mirror's noise, for all variants.
+//! `reverse_start`, `reverse_step`: start and step against `f64` with the CPU mirror's noise, for all variants.
 
 mod harness;
 

@@ -1,4 +1,5 @@
-//! `schedule`: (ρ, ρ', ρ'') and the gradient of its raw parameters against `f64` and central differences.
+//! `schedule`, `schedule_backward`: (ρ, ρ', ρ'') and the gradient of its raw parameters against `f64` and central
+//! differences.
 
 mod harness;
 

@@ -34,14 +34,23 @@ fn choose(lanes: &'static Lanes, caps: Caps, x: Shape) -> (&'static Shader, usiz
 }
 
 fn expect_affine(x: Shape, view: &View, what: &str) -> Result<()> {
-    if view.shape.len() == x.c {
+    if view.shape.len() == x.c && (view.shape.n == 1 || view.is_whole()) {
         return Ok(());
     }
     Err(Error::shape(format!(
-        "instance norm's {what} holds {} values, expected one for each of {} channels",
+        "instance norm's {what} holds {} values, expected one for each of {} channels, next to each other",
         view.shape.len(),
         x.c
     )))
+}
+
+/// Statistics and sums are tensors of their own: the shaders know no range of them.
+fn expect_stats(x: Shape, view: &View, what: &str) -> Result<()> {
+    view.expect(&format!("instance norm's {what}"), stats(x))?;
+    if view.is_whole() {
+        return Ok(());
+    }
+    Err(Error::shape(format!("instance norm's {what} must be a whole tensor, not a channel range")))
 }
 
 #[derive(Clone, Copy, Pod, Zeroable)]
@@ -76,7 +85,7 @@ pub fn forward(
     epsilon: f32,
 ) -> Result<Call> {
     y.expect("instance norm's output", x.shape)?;
-    statistics.expect("instance norm's statistics", stats(x.shape))?;
+    expect_stats(x.shape, statistics, "statistics")?;
     if let Some((weight, bias)) = affine {
         expect_affine(x.shape, weight, "weight")?;
         expect_affine(x.shape, bias, "bias")?;
@@ -149,8 +158,8 @@ pub fn backward(
 ) -> Result<Call> {
     g.expect("instance norm's output gradient", x.shape)?;
     gx.expect("instance norm's input gradient", x.shape)?;
-    statistics.expect("instance norm's statistics", stats(x.shape))?;
-    sums.expect("instance norm's sums", stats(x.shape))?;
+    expect_stats(x.shape, statistics, "statistics")?;
+    expect_stats(x.shape, sums, "sums")?;
     if let Some(weight) = weight {
         expect_affine(x.shape, weight, "weight")?;
     }
@@ -191,6 +200,7 @@ struct Affine {
 /// # Errors
 /// [`Error::Shape`] if a shape is another or the two lie in different tensors.
 pub fn affine_gradients(sums: &View, gweight: &View, gbias: &View, accumulate: bool) -> Result<Call> {
+    expect_stats(sums.shape, sums, "sums")?;
     expect_affine(sums.shape, gweight, "weight gradient")?;
     expect_affine(sums.shape, gbias, "bias gradient")?;
     distinct("instance norm's affine gradients", &[gweight], &[sums])?;

@@ -33,6 +33,9 @@ struct Splits {
 pub fn sum_splits(parts: &View, start: usize, y: &View, accumulate: bool) -> Result<Call> {
     let (len, splits, part) = (y.shape.len(), parts.shape.c, parts.shape.w);
     parts.expect("the parts of a split sum", Shape::new(1, splits, 1, part))?;
+    if !parts.is_whole() {
+        return Err(Error::shape("the parts of a split sum must be a whole tensor, not a channel range"));
+    }
     if start + len > part {
         return Err(Error::shape(format!("{len} values from {start} on of splits that hold {part}")));
     }

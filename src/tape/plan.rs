@@ -380,3 +380,6 @@ fn prepare(
     }
     Ok(steps)
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,137 @@
+//! `sum_splits` and `channel_sum`, against `f64` sums.
+
+mod harness;
+
+use cvdm::kernels::split_sum::{channel_sum, sum_splits};
+use cvdm::tape::Tape;
+use cvdm::tensor::Shape;
+use harness::{close, given, random, run, wide};
+
+/// Rounding of a sum in order: each addition's error is a share of the sum so far, and they add up like a random walk.
+fn serial(values: impl Iterator<Item = f64>) -> f64 {
+    let squares = values.scan(0.0, |sum, v| {
+        *sum += v;
+        Some(*sum * *sum)
+    });
+    2.0 * f64::from(f32::EPSILON) * (1.0 + squares.sum::<f64>()).sqrt()
+}
+
+/// Rounding of a sum of `terms` values up to 1 in a tree, then of one more addition.
+fn tolerance(terms: usize) -> f64 {
+    4.0 * f64::from(f32::EPSILON) * (terms as f64).sqrt().max(1.0)
+}
+
+/// Splits, values of a split, where the summed ones start, how many they are.
+const SPLITS: &[(usize, usize, usize, usize)] = &[
+    (1, 1, 0, 1),
+    (1, 7, 3, 2),
+    (2, 63, 0, 63),
+    (3, 64, 0, 64),
+    (16, 65, 0, 65),
+    (17, 200, 131, 69),
+    (1024, 37, 1, 35),
+    (5, 4099, 2, 4097),
+];
+
+#[test]
+fn splits_are_summed_into_a_range() {
+    for &(splits, part, start, len) in SPLITS {
+        let parts = random(Shape::new(1, splits, 1, part), 1, -1.0, 1.0);
+        let of = |i: usize| (0..splits).map(move |s| s * part + start + i).map(|k| f64::from(parts.values[k]));
+        let sums: Vec<f64> = (0..len).map(|i| of(i).sum()).collect();
+        let atol = (0..len).map(|i| serial(of(i))).fold(0.0, f64::max);
+        // Into the middle of a flat tensor, whose other values stay.
+        let before = random(Shape::vector(len + 5), 2, -1.0, 1.0);
+        let mut want = wide(&before.values);
+        want[3..3 + len].copy_from_slice(&sums);
+        let mut added = wide(&before.values);
+        added[3..3 + len].iter_mut().zip(&sums).for_each(|(a, s)| *a += s);
+        let again = given(before.shape, before.values.clone());
+        run(
+            &[parts, before, again],
+            |_, v| {
+                let (to, onto) = (v[1].range(3..3 + len)?, v[2].range(3..3 + len)?);
+                Ok(vec![sum_splits(&v[0], start, &to, false)?, sum_splits(&v[0], start, &onto, true)?])
+            },
+            |mode, got| {
+                let what = format!("{mode}: {splits} splits of {part}, {len} values from {start} on");
+                close(&what, &got[1], &want, atol, 0.0);
+                close(&format!("{what}, added"), &got[2], &added, atol, 0.0);
+            },
+        );
+    }
+}
+
+/// A tensor of any shape receives its values in order.
+#[test]
+fn splits_are_summed_into_a_whole_tensor() {
+    let (shape, part) = (Shape::new(3, 2, 3, 3), 57);
+    let parts = random(Shape::new(1, 4, 1, part), 1, -1.0, 1.0);
+    let of = |i: usize| (0..4).map(|s| f64::from(parts.values[s * part + 3 + i])).sum::<f64>();
+    let want: Vec<f64> = (0..54).map(of).collect();
+    run(
+        &[parts, given(shape, vec![9.0; 54])],
+        |_, v| Ok(vec![sum_splits(&v[0], 3, &v[1], false)?]),
+        |mode, got| close(mode, &got[1], &want, tolerance(4), 0.0),
+    );
+}
+
+#[test]
+fn channels_are_summed_over_samples_and_pixels() {
+    for [n, c, h, w] in [
+        [1, 1, 1, 1],
+        [1, 3, 7, 9],
+        [1, 2, 8, 8],
+        [1, 1, 5, 13],
+        [3, 5, 4, 4],
+        [2, 33, 3, 5],
+        [4, 2, 31, 33],
+        [1, 66_000, 1, 1],
+    ] {
+        // Channels 2.. of x, into values 1.. of y.
+        let (inner, outer) = (Shape::new(n, c, h, w), Shape::new(n, c + 3, h, w));
+        let x = random(outer, 1, -1.0, 1.0);
+        let before = random(Shape::vector(c + 2), 2, -1.0, 1.0);
+        let plane = inner.plane();
+        let of = |c: usize| -> f64 {
+            let sample = |n: usize| &x.values[(n * outer.c + 2 + c) * plane..][..plane];
+            (0..n).flat_map(sample).map(|&v| f64::from(v)).sum()
+        };
+        let mut want = wide(&before.values);
+        let mut added = want.clone();
+        for i in 0..c {
+            want[1 + i] = of(i);
+            added[1 + i] += of(i);
+        }
+        let again = given(before.shape, before.values.clone());
+        run(
+            &[x, before, again],
+            |_, v| {
+                let x = v[0].range(2..2 + c)?;
+                let (to, onto) = (v[1].range(1..1 + c)?, v[2].range(1..1 + c)?);
+                Ok(vec![channel_sum(&x, &to, false)?, channel_sum(&x, &onto, true)?])
+            },
+            |mode, got| {
+                close(&format!("{mode}: {inner}"), &got[1], &want, tolerance(n * plane), 0.0);
+                close(&format!("{mode}: {inner}, added"), &got[2], &added, tolerance(n * plane), 0.0);
+            },
+        );
+    }
+}
+
+#[test]
+fn shapes_that_do_not_fit_are_refused() {
+    let (_, gpu) = &harness::devices()[0];
+    let mut tape = Tape::new(gpu.caps());
+    let mut new = |n, c, h, w| tape.persistent("tensor", Shape::new(n, c, h, w)).unwrap();
+    let (parts, y, x, batches) = (new(1, 4, 1, 10), new(1, 8, 1, 1), new(2, 3, 4, 4), new(2, 8, 1, 1));
+    let refused = |r: cvdm::Result<_>| matches!(r, Err(cvdm::Error::Shape(_)));
+    assert!(sum_splits(&parts, 2, &y, false).is_ok());
+    assert!(refused(sum_splits(&parts, 3, &y, false)), "reaches past the end of a split");
+    assert!(refused(sum_splits(&parts.range(1..3).unwrap(), 0, &y, false)), "a range of the splits");
+    assert!(refused(sum_splits(&x, 0, &y.range(0..1).unwrap(), false)), "partial sums of another layout");
+    assert!(refused(sum_splits(&parts, 0, &batches.range(0..4).unwrap(), false)), "values that lie apart");
+    assert!(channel_sum(&x, &y.range(0..3).unwrap(), false).is_ok());
+    assert!(refused(channel_sum(&x, &y, false)), "more values than channels");
+    assert!(refused(channel_sum(&y, &batches.range(0..4).unwrap(), false)), "values that lie apart");
+}
