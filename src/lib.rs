@@ -1,4 +1,33 @@
-//! Conditional variational diffusion models on hand-written WGSL.
+//! Conditional variational diffusion models (CVDM, arXiv 2312.02246) on hand-written WGSL compute shaders.
+//!
+//! ```text
+//! condition x ─┬─▶ rate network λ(x) ──┐
+//!              │   time networks τ, ρ ─┴▶ schedule γ(t, x) = exp(−λ ρ)          training: noising, losses, backward, Adam
+//!              └─▶ noise network ε̂(x, γ, z) ◀── latent z                        sampling: T × (network, fused reverse step)
+//! ```
+//!
+//! The rooms, each importing only what stands before it: [`gpu`] (device and pipelines), [`tensor`] (shapes and views),
+//! [`kernels`] (one file a kernel family), [`tape`] (recording, gradients, planner, replay), [`nets`] (U-Net, parameters by
+//! name), [`diffusion`] (model, training step, sampler). With the feature `cli` come the rooms of the program: images,
+//! simulators, metrics, pictures, the phase imaging task.
+//!
+//! A training step of a small model, from nothing:
+//! ```no_run
+//! use cvdm::diffusion::{Hyper, Model, ModelConfig, ScheduleWeights, StepOptions, Trainer, TrainerState};
+//! use cvdm::gpu::{Gpu, OpenOptions};
+//!
+//! # fn main() -> cvdm::Result<()> {
+//! let gpu = Gpu::open(&OpenOptions::default())?;
+//! let model = Model::new(ModelConfig { noise_base: 16, rate_base: 8, ..ModelConfig::default() })?;
+//! let options = StepOptions { batch: 4, height: 64, width: 64, weights: ScheduleWeights::default(), stratified_times: false };
+//! let state = TrainerState::new(&model, 1);
+//! let mut trainer = Trainer::new(&gpu, model, options, &state)?;
+//! let (x, y) = (vec![0.0; 4 * 2 * 64 * 64], vec![0.0; 4 * 64 * 64]);
+//! trainer.step(&x, &y, &Hyper::default())?;
+//! println!("{:?}", trainer.losses()?);
+//! # Ok(())
+//! # }
+//! ```
 
 #![warn(missing_docs)]
 

@@ -1,0 +1,236 @@
+//! The program from outside: a run from photographs to a reconstruction, killing and resuming, and every kind of bad input.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::time::{Duration, Instant};
+
+use cvdm::data::{Plane, read_planes, write_npy, write_png16, write_tiff};
+use tempfile::TempDir;
+
+fn cvdm(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_cvdm")).args(arguments).output().unwrap()
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
+
+fn succeeds(arguments: &[&str]) -> String {
+    let output = cvdm(arguments);
+    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{arguments:?}: {out}{err}");
+    out.into_owned()
+}
+
+/// The program must end with a message that holds all of `parts`, a non-zero exit and no panic.
+fn fails(arguments: &[&str], parts: &[&str]) {
+    let output = cvdm(arguments);
+    let message = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success(), "{arguments:?} succeeded");
+    assert!(!message.contains("panicked"), "{arguments:?}: {message}");
+    for part in parts {
+        assert!(message.contains(part), "{arguments:?}: \"{part}\" is not in: {message}");
+    }
+}
+
+/// A folder with photographs and a configuration of a tiny run on them.
+struct Bench {
+    folder: TempDir,
+}
+
+impl Bench {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        for i in 0..9 {
+            let plane = Plane::from_fn(96, 96, |y, x| ((y * 7 + x * 13 + i * 29) % 61) as f32 / 61.0);
+            write_png16(folder.path().join(format!("photographs/{i}.png")), &plane, 0.0, 1.0).unwrap();
+        }
+        Self { folder }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Writes a configuration; `more` goes into its [training] section.
+    fn config(&self, name: &str, more: &str) -> PathBuf {
+        let text = format!(
+            "[model]\nnoise_base = 2\nrate_base = 2\nscales = 2\nhidden = 8\n\
+             [data]\nphotographs = {:?}\npatch = 16\nbatch = 1\ndefocus_um = 0.05\n\
+             [training]\nlog_every = 1\n{more}\n",
+            self.path("photographs")
+        );
+        std::fs::write(self.path(name), text).unwrap();
+        self.path(name)
+    }
+}
+
+#[test]
+fn from_photographs_to_a_reconstruction() {
+    let bench = Bench::new();
+    let config = bench.config("run.toml", "steps = 4\ncheckpoint_every = 2");
+    let (run, pairs, out) = (bench.path("run"), bench.path("pairs"), bench.path("out"));
+    succeeds(&["train", text(&config), "--out", text(&run)]);
+    for name in ["checkpoint.safetensors", "weights.safetensors", "log.jsonl", "losses.png", "config.toml"] {
+        assert!(run.join(name).is_file(), "{name}");
+    }
+    let weights = run.join("weights.safetensors");
+    assert!(succeeds(&["info", text(&weights), "--parameters"]).contains("noise.enc0.conv1.weight"));
+    let photograph = bench.path("photographs/3.png");
+    succeeds(&[
+        "simulate",
+        "--input",
+        text(&photograph),
+        "--out",
+        text(&pairs),
+        "--defocus",
+        "0.05",
+        "--noise",
+        "0.01",
+    ]);
+    let pair = pairs.join("3.pair.tif");
+    let sampling = ["--samples", "3", "--steps", "2", "--defocus", "0.05"];
+    let reconstruct = |out: &Path, more: &[&str]| {
+        let first = ["reconstruct", "--weights", text(&weights), "--input", text(&pair), "--out", text(out)];
+        succeeds(&[&first[..], &sampling, more].concat());
+        read_planes(out.join("phase.tif")).unwrap()
+    };
+    let whole = reconstruct(&out, &["--keep-samples"]);
+    assert_eq!(read_planes(out.join("samples.tif")).unwrap().len(), 3);
+    assert!(out.join("reconstruction.png").is_file());
+    // The same samples come out however they are batched; the mean may differ by rounding.
+    let batched = reconstruct(&bench.path("batched"), &["--batch", "2"]);
+    let pixels = whole[0].values().iter().zip(batched[0].values());
+    assert!(pixels.clone().all(|(a, b)| (a - b).abs() < 1e-4), "a sample depends on its batch");
+    // An odd size is padded inside and comes back as it was.
+    assert_eq!((whole[0].height(), whole[0].width()), {
+        let measured = read_planes(&pair).unwrap();
+        (measured[0].height(), measured[0].width())
+    });
+    let first = ["reconstruct", "--weights", text(&weights), "--input", text(&pair), "--out", text(&out)];
+    fails(&[&first[..], &sampling].concat(), &["holds files already", "--force"]);
+    fails(&[&first[..], &["--defocus", "2.0", "--force"]].concat(), &["λ·d/px²", "±0.050"]);
+}
+
+#[test]
+fn a_killed_run_goes_on_from_its_checkpoint() {
+    let bench = Bench::new();
+    let whole = bench.config("whole.toml", "steps = 60\ncheckpoint_every = 5");
+    let (killed, straight) = (bench.path("killed"), bench.path("straight"));
+    let mut child = Command::new(env!("CARGO_BIN_EXE_cvdm"))
+        .args(["train", text(&whole), "--out", text(&killed)])
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    let started = Instant::now();
+    while !killed.join("checkpoint.safetensors").exists() {
+        assert!(started.elapsed() < Duration::from_secs(60), "no checkpoint after a minute");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    fails(&["train", text(&whole), "--out", text(&killed)], &["holds a run", "--resume"]);
+    succeeds(&["train", text(&whole), "--out", text(&killed), "--resume"]);
+    succeeds(&["train", text(&whole), "--out", text(&straight)]);
+    let bytes = |run: &Path| std::fs::read(run.join("weights.safetensors")).unwrap();
+    assert_eq!(bytes(&killed), bytes(&straight), "a resumed run ends where an uninterrupted one does");
+}
+
+#[test]
+fn bad_configurations_are_refused_by_name() {
+    let bench = Bench::new();
+    let out = bench.path("out");
+    let refused = |more: &str, parts: &[&str]| {
+        let config = bench.config("bad.toml", more);
+        fails(&["train", text(&config), "--out", text(&out)], parts);
+        assert!(!out.exists(), "nothing is made for a run that cannot start");
+    };
+    refused("steps = 0", &["training.steps = 0"]);
+    refused("stepz = 3", &["stepz"]);
+    refused("learning_rate = nan", &["training.learning_rate"]);
+    refused("seed = \"x\"", &["seed"]);
+    let missing = bench.path("none.toml");
+    fails(&["train", text(&missing), "--out", text(&out)], &["none.toml", "cannot be read"]);
+    let config = bench.config("good.toml", "steps = 1");
+    std::fs::remove_dir_all(bench.path("photographs")).unwrap();
+    fails(&["train", text(&config), "--out", text(&out)], &["photographs"]);
+    fails(&["train", text(&config), "--out", text(&out), "--resume"], &["checkpoint.safetensors"]);
+}
+
+#[test]
+fn bad_measurements_and_weights_are_refused_by_name() {
+    let bench = Bench::new();
+    let config = bench.config("run.toml", "steps = 1");
+    let run = bench.path("run");
+    succeeds(&["train", text(&config), "--out", text(&run)]);
+    let weights = run.join("weights.safetensors");
+    let good = Plane::from_fn(16, 16, |y, x| 1.0 + 0.01 * ((y * x) % 5) as f32);
+    let write = |name: &str, planes: &[&Plane]| {
+        write_tiff(bench.path(name), planes).unwrap();
+        bench.path(name)
+    };
+    let try_with = |weights: &Path, input: &Path, parts: &[&str]| {
+        let out = bench.path("never");
+        let arguments = ["reconstruct", "--weights", text(weights), "--input", text(input), "--out", text(&out)];
+        fails(&[&arguments[..], &["--defocus", "0.05", "--steps", "1", "--samples", "1"]].concat(), parts);
+    };
+    let pair = write("pair.tif", &[&good, &good]);
+    try_with(&weights, &write("three.tif", &[&good, &good, &good]), &["3 images", "two"]);
+    try_with(&weights, &write("sizes.tif", &[&good, &good.crop(0, 0, 8, 8).unwrap()]), &["16 × 16", "8 × 8"]);
+    let mut nan = good.clone();
+    nan.values_mut()[17] = f32::NAN;
+    try_with(&weights, &write("nan.tif", &[&good, &nan]), &["NaN", "row 1, column 1"]);
+    try_with(&weights, &bench.path("missing.tif"), &["missing.tif", "cannot be read"]);
+    std::fs::write(bench.path("empty.tif"), b"").unwrap();
+    try_with(&weights, &bench.path("empty.tif"), &["is empty"]);
+    std::fs::write(bench.path("text.png"), b"no image").unwrap();
+    try_with(&weights, &bench.path("text.png"), &["text.png", "not a complete image"]);
+
+    let bytes = std::fs::read(&weights).unwrap();
+    std::fs::write(bench.path("half.safetensors"), &bytes[..bytes.len() / 2]).unwrap();
+    try_with(&bench.path("half.safetensors"), &pair, &["half.safetensors", "truncated"]);
+    std::fs::write(bench.path("other.safetensors"), b"{}").unwrap();
+    try_with(&bench.path("other.safetensors"), &pair, &["other.safetensors"]);
+    // The same tensors under a configuration of another size: another architecture.
+    let other = String::from_utf8_lossy(&bytes).contains("noise_base\\\":2");
+    assert!(other, "the configuration stands in the header as JSON");
+    let at = bytes.windows(15).position(|w| w == b"noise_base\\\":2,").unwrap();
+    let mut changed = bytes.clone();
+    changed[at + 13] = b'3';
+    std::fs::write(bench.path("changed.safetensors"), changed).unwrap();
+    try_with(&bench.path("changed.safetensors"), &pair, &["another architecture"]);
+    fails(&["info", text(&pair)], &["pair.tif"]);
+    fails(&["--adapter", "no such card", "doctor"], &["no such card", "there are"]);
+    // A full disk: every write to /dev/full fails with "no space left on device".
+    #[cfg(target_os = "linux")]
+    fails(&["train", text(&config), "--out", "/dev/full"], &["/dev/full"]);
+}
+
+#[test]
+fn the_demo_runs_on_any_weights() {
+    let bench = Bench::new();
+    let config = bench.config("run.toml", "steps = 1");
+    let run = bench.path("run");
+    succeeds(&["train", text(&config), "--out", text(&run)]);
+    let assets = concat!(env!("CARGO_MANIFEST_DIR"), "/assets");
+    let out = bench.path("demo");
+    let weights = run.join("weights.safetensors");
+    let arguments = ["demo", "--out", text(&out), "--weights", text(&weights), "--assets", assets];
+    let printed = succeeds(&[&arguments[..], &["--samples", "2", "--steps", "2"]].concat());
+    assert!(printed.contains("US-TIE") && printed.contains("summary.json"));
+    let summary = std::fs::read_to_string(out.join("summary.json")).unwrap();
+    let summary: serde_json::Value = serde_json::from_str(&summary).unwrap();
+    for image in ["photo", "hl60"] {
+        for method in ["cvdm", "us_tie"] {
+            for key in ["mae", "mae_aligned", "ms_ssim", "psnr", "seconds"] {
+                assert!(summary[image][method][key].is_f64(), "{image} {method} {key}");
+            }
+        }
+        assert!(out.join(format!("{image}.png")).is_file());
+    }
+    let broken = bench.path("broken");
+    write_npy(broken.join("hl60.npy"), &[3], &[1.0, 2.0, 3.0]).unwrap();
+    std::fs::copy(format!("{assets}/photograph.png"), broken.join("photograph.png")).unwrap();
+    let arguments = ["demo", "--out", text(&out), "--weights", text(&weights), "--assets", text(&broken)];
+    fails(&arguments, &["hl60.npy", "[views, 2, height, width]"]);
+}
