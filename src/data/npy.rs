@@ -175,9 +175,8 @@ mod tests {
         for (k, j, i) in (0..2).flat_map(|k| (0..3).flat_map(move |j| (0..2).map(move |i| (k, j, i)))) {
             data.push(value(i, j, k));
         }
-        let want: Vec<f32> = (0..2)
-            .flat_map(|i| (0..3).flat_map(move |j| (0..2).map(move |k| f32::from(value(i, j, k)))))
-            .collect();
+        let want: Vec<f32> =
+            (0..2).flat_map(|i| (0..3).flat_map(move |j| (0..2).map(move |k| f32::from(value(i, j, k))))).collect();
         assert_eq!(decode(&file("'|u1'", true, "(2, 3, 2)", &data)).unwrap(), (vec![2, 3, 2], want));
     }
 

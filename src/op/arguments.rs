@@ -111,7 +111,10 @@ impl Arguments {
                         Kind::Setting => "one setting",
                     };
                     let name = argument.name;
-                    return Err(Error::input(format!("{} takes {takes} as --{name}: {}", operation.name, argument.about)));
+                    return Err(Error::input(format!(
+                        "{} takes {takes} as --{name}: {}",
+                        operation.name, argument.about
+                    )));
                 }
             }
             checked.insert(argument.name, value.clone());
@@ -194,9 +197,11 @@ impl Arguments {
 
     fn parse<T: FromStr>(&self, name: &str, expected: &str, accept: impl Fn(&T) -> bool) -> Result<T> {
         let text = self.text(name)?;
-        text.trim().parse().ok().filter(accept).ok_or_else(|| {
-            Error::input(format!("--{name} is \"{text}\"; expected {expected} ({})", self.about(name)))
-        })
+        text.trim()
+            .parse()
+            .ok()
+            .filter(accept)
+            .ok_or_else(|| Error::input(format!("--{name} is \"{text}\"; expected {expected} ({})", self.about(name))))
     }
 
     /// A whole number from `low` to 65,535: sizes and counts of pixels.

@@ -64,9 +64,7 @@ fn schedule_losses(r: &mut Recording, a: &Arguments) -> Result<()> {
     let rho = r.given("ρ", rows, rho)?;
     // The tied variant is recognised by τ being the second column of ρ.
     let (tau, gtau) = match tau {
-        Some(tau) => {
-            (r.given("τ", Shape { c: 1, ..rows }, tau)?, Some(r.blank("the gradient of τ's schedule", rows)?))
-        }
+        Some(tau) => (r.given("τ", Shape { c: 1, ..rows }, tau)?, Some(r.blank("the gradient of τ's schedule", rows)?)),
         None => (rho.range(1..2)?, None),
     };
     let glambda = r.blank("the gradient of λ", shape)?;

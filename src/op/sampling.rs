@@ -6,7 +6,8 @@ use crate::kernels::reverse_step::{self, Reverse, Variant};
 use crate::tensor::Shape;
 use crate::{Error, Result};
 
-const LAMBDA: Argument = Argument::array("lambda", "λ [M, C, H, W], each map for N / M samples that follow one another");
+const LAMBDA: Argument =
+    Argument::array("lambda", "λ [M, C, H, W], each map for N / M samples that follow one another");
 const TAU: Argument = Argument::array("tau", "τ(1/T) … τ(1) [T]");
 
 pub(super) static REVERSE_START: Operation = Operation {

@@ -223,7 +223,8 @@ mod tests {
         for argument in operation.arguments {
             line.extend([format!("--{}", argument.name), "1".into()]);
         }
-        let args = <Line as clap::Parser>::try_parse_from(line).unwrap_or_else(|e| panic!("{}: {e}", operation.name)).op;
+        let args =
+            <Line as clap::Parser>::try_parse_from(line).unwrap_or_else(|e| panic!("{}: {e}", operation.name)).op;
         args.arrays.given().iter().map(|a| a.0).chain(args.settings.given().iter().map(|s| s.0)).collect()
     }
 
