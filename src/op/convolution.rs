@@ -38,7 +38,7 @@ pub(super) static CONV_TRANSPOSE2D: Operation = Operation {
 };
 
 /// The weight, its shape and its kernel size; `channels` of the input stand in its dimension `axis`.
-fn weight<'a>(a: &'a Arguments, channels: usize, axis: usize) -> Result<(Shape, &'a [f32])> {
+fn weight(a: &Arguments, channels: usize, axis: usize) -> Result<(Shape, &[f32])> {
     let (shape, values) = a.image("weight")?;
     if shape.h != shape.w {
         return Err(Error::shape(format!("--weight is {shape}; kernels are square")));
