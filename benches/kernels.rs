@@ -1,1 +1,216 @@
-fn main() {}
+//! How fast each kernel is, alone: `cargo bench --bench kernels -- [--quick] [--filter TEXT] [--batch N] [--adapter NAME]
+//! [--json FILE]`.
+//!
+//! For each kernel at a few shapes of a U-Net: the median time with its 10 % and 90 % quantiles, what that makes in
+//! operations and in bytes that must cross memory, and both as a share of what two tiny shaders reach on the same adapter:
+//! independent multiply-adds, and a copy. The time of first use (planning, compiling, uploading, one run) stands apart; a
+//! driver that keeps compiled shaders on disk shortens it from the second time on (Mesa: `MESA_SHADER_CACHE_DISABLE=1`).
+//! Caches are flushed before each run. Every shader of `cvdm::kernels::ALL` must be timed, or the program fails.
+
+#[path = "kernels/cases.rs"]
+mod cases;
+#[path = "kernels/measure.rs"]
+mod measure;
+
+use std::collections::BTreeSet;
+use std::io::Write;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use bytemuck::{Pod, Zeroable};
+use cvdm::gpu::{Gpu, OpenOptions, Shader};
+use cvdm::kernels::{ALL, Call, grid};
+use cvdm::tensor::Shape;
+use cvdm::{Error, Result};
+use serde_json::{Value, json};
+
+use cases::{Case, Level};
+use measure::{Bench, Effort, Timing};
+
+static FMA: Shader = Shader { name: "fma", sources: &[include_str!("shaders/fma.wgsl")], subgroups: false };
+static COPY_PEAK: Shader =
+    Shader { name: "copy_peak", sources: &[include_str!("shaders/copy_peak.wgsl")], subgroups: false };
+
+#[derive(Default)]
+struct Options {
+    quick: bool,
+    filter: String,
+    batch: Option<usize>,
+    adapter: Option<String>,
+    json: Option<String>,
+}
+
+fn options() -> Result<Options> {
+    let mut options = Options::default();
+    let mut arguments = std::env::args().skip(1);
+    while let Some(argument) = arguments.next() {
+        let mut value =
+            || arguments.next().ok_or_else(|| Error::input(format!("{argument} stands last; a value must follow it")));
+        match argument.as_str() {
+            // What `cargo bench` itself adds.
+            "--bench" => {}
+            "--quick" => options.quick = true,
+            "--filter" => options.filter = value()?,
+            "--adapter" => options.adapter = Some(value()?),
+            "--json" => options.json = Some(value()?),
+            "--batch" => {
+                let text = value()?;
+                let batch = text.parse().ok().filter(|&n: &usize| n > 0);
+                options.batch = Some(
+                    batch
+                        .ok_or_else(|| Error::input(format!("--batch is \"{text}\", expected a number of samples")))?,
+                );
+            }
+            other => {
+                return Err(Error::input(format!(
+                    "\"{other}\" is no option; there are --quick, --filter TEXT, --batch N, --adapter NAME, --json FILE"
+                )));
+            }
+        }
+    }
+    Ok(options)
+}
+
+/// Operations and bytes a nanosecond, which is GFLOP/s and GB/s.
+#[derive(Clone, Copy)]
+struct Peaks {
+    gflops: f64,
+    gbytes: f64,
+}
+
+#[derive(Clone, Copy, Pod, Zeroable)]
+#[repr(C)]
+struct FmaParams {
+    rounds: u32,
+    factor: f32,
+}
+
+fn peaks(bench: &Bench<'_>) -> Result<Peaks> {
+    let workgroups: usize = if bench.gpu.caps().software { 256 } else { 16_384 };
+    let rounds = 256;
+    let fma = bench.measure(|r| {
+        let y = r.tensor(Shape::vector(workgroups * 64 * 4))?;
+        let call = Call::new(&FMA, FmaParams { rounds, factor: 0.7 }, grid(workgroups)).bind(&y);
+        Ok(vec![call.costs(workgroups * 64 * rounds as usize * 128)])
+    })?;
+    let values: usize = if bench.gpu.caps().software { 1 << 23 } else { 1 << 25 };
+    let copy = bench.measure(|r| {
+        let (x, y) = (r.tensor(Shape::vector(values))?, r.tensor(Shape::vector(values))?);
+        let items = values / 4;
+        Ok(vec![Call::new(&COPY_PEAK, items as u32, grid(items.div_ceil(64))).bind(&x).bind(&y)])
+    })?;
+    // The best run: a peak is what can be reached.
+    let best = |timing: &Timing| timing.nanoseconds[0];
+    let (fma, copy) = (&fma.timings[0], &copy.timings[0]);
+    Ok(Peaks { gflops: fma.call.flops as f64 / best(fma), gbytes: copy.call.bytes as f64 / best(copy) })
+}
+
+/// The table on standard output, and the same as JSON lines.
+struct Report {
+    peaks: Peaks,
+    lines: Vec<Value>,
+}
+
+impl Report {
+    fn row(&mut self, case: &Case, timing: &Timing, first: Option<Duration>) {
+        let (median, low, high) = (timing.quantile(0.5), timing.quantile(0.1), timing.quantile(0.9));
+        let (gflops, gbytes) = (timing.call.flops as f64 / median, timing.call.bytes as f64 / median);
+        let share = |value: f64, peak: f64| format!("{value:9.2} {:3.0} %", 100.0 * value / peak);
+        println!(
+            "{:<30} {:<34} {:>10.1} {:>21} {} {} {:>9}",
+            timing.call.shader.name,
+            case.on,
+            median / 1e3,
+            format!("{:.1}–{:.1}", low / 1e3, high / 1e3),
+            share(gflops, self.peaks.gflops),
+            share(gbytes, self.peaks.gbytes),
+            first.map_or(String::new(), |d| format!("{:.0}", 1e3 * d.as_secs_f64())),
+        );
+        self.lines.push(json!({
+            "kind": "kernel", "shader": timing.call.shader.name, "on": case.on, "runs": timing.nanoseconds.len(),
+            "median_us": median / 1e3, "p10_us": low / 1e3, "p90_us": high / 1e3,
+            "flops": timing.call.flops, "bytes": timing.call.bytes, "gflops": gflops, "gbytes": gbytes,
+            "first_use_ms": first.map(|d| 1e3 * d.as_secs_f64()),
+        }));
+    }
+}
+
+fn stem(shader: &Shader) -> &'static str {
+    shader.name.split('.').next().unwrap_or(shader.name)
+}
+
+fn all_cases(options: &Options, subgroups: bool) -> Vec<Case> {
+    let batch = options.batch.unwrap_or(1);
+    let level = |(channels, size)| Level { batch, channels, size };
+    let levels: &[(usize, usize)] =
+        if options.quick { &[(32, 64), (128, 16)] } else { &[(64, 128), (128, 64), (256, 32), (512, 16)] };
+    let mut cases: Vec<Case> = levels.iter().flat_map(|&l| cases::network(level(l), subgroups)).collect();
+    let (images, parameters): (&[_], _) =
+        if options.quick { (&[(1, 64)], 1 << 20) } else { (&[(1, 128), (1, 256)], 1 << 24) };
+    cases.extend(images.iter().flat_map(|&l| cases::diffusion(level(l), parameters)));
+    cases
+}
+
+fn bench() -> Result<()> {
+    let options = options()?;
+    let gpu = Gpu::open(&OpenOptions { adapter: options.adapter.clone(), ..Default::default() })?;
+    let effort = if options.quick {
+        Effort { runs: 11, budget: Duration::from_millis(250) }
+    } else {
+        Effort { runs: 31, budget: Duration::from_secs(2) }
+    };
+    let bench = Bench::new(&gpu, effort)?;
+    let summary = gpu.summary();
+    let clock = if bench.timestamps() { "timestamps of the device" } else { "the host's clock, submission included" };
+    println!("{} ({}, {}; {}), timed by {clock}", summary.name, summary.backend, summary.kind, summary.driver);
+    let peaks = peaks(&bench)?;
+    println!("peaks: {:.1} GFLOP/s of multiply-adds, {:.2} GB/s of copying", peaks.gflops, peaks.gbytes);
+    let adapter = json!({
+        "kind": "adapter", "name": summary.name, "backend": summary.backend, "type": summary.kind,
+        "driver": summary.driver, "version": env!("CARGO_PKG_VERSION"), "timestamps": bench.timestamps(),
+        "peak_gflops": peaks.gflops, "peak_gbytes": peaks.gbytes,
+    });
+    let mut report = Report { peaks, lines: vec![adapter] };
+    println!(
+        "\n{:<30} {:<34} {:>10} {:>21} {:>15} {:>15} {:>9}",
+        "shader", "on", "median µs", "p10–p90", "GFLOP/s, peak", "GB/s, peak", "first ms"
+    );
+    let mut timed: BTreeSet<&str> = BTreeSet::new();
+    for case in all_cases(&options, gpu.caps().subgroups) {
+        if !case.shaders.iter().any(|s| s.contains(&options.filter)) {
+            continue;
+        }
+        let measured = bench.measure(&case.record)?;
+        for (i, timing) in measured.timings.iter().enumerate() {
+            let name = stem(timing.call.shader);
+            if !case.shaders.contains(&name) {
+                return Err(Error::Validation(format!("{name} runs where only {:?} are announced", case.shaders)));
+            }
+            report.row(&case, timing, measured.first.filter(|_| i == 0));
+        }
+        timed.extend(case.shaders);
+    }
+    if let Some(path) = &options.json {
+        let write = || {
+            let mut file = std::fs::File::create(path)?;
+            report.lines.iter().try_for_each(|line| writeln!(file, "{line}"))
+        };
+        write().map_err(|e: std::io::Error| Error::File { path: path.into(), problem: e.to_string() })?;
+    }
+    let possible = ALL.iter().filter(|s| !s.subgroups || gpu.caps().subgroups).map(|s| stem(s));
+    let missing: BTreeSet<&str> = possible.filter(|s| s.contains(&options.filter) && !timed.contains(s)).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    Err(Error::Validation(format!("not timed: {missing:?}; add them to benches/kernels/cases.rs")))
+}
+
+fn main() -> ExitCode {
+    match bench() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(e) => {
+            eprintln!("{e}");
+            ExitCode::FAILURE
+        }
+    }
+}

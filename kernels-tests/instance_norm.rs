@@ -1,5 +1,4 @@
-//! `instance_norm`, `instance_norm_backward` and `instance_norm_affine` with their statistics and sums, against `f64` and central
-//! differences.
+//! `instance_norm`, `instance_norm_backward` and `instance_norm_affine`, against `f64` and central differences.
 
 mod harness;
 

@@ -1,0 +1,263 @@
+//! What is timed: every kernel, at the shapes of the networks' levels.
+
+use cvdm::Result;
+use cvdm::kernels::conv2d::{self, Activation, Conv2d};
+use cvdm::kernels::losses::{self, ScheduleWeights};
+use cvdm::kernels::reverse_step::{self, Reverse, Variant};
+use cvdm::kernels::{
+    Call, activation, adam, conv_transpose2d as up, conv2d_3x3, elementwise, instance_norm as norm, max_pool2d,
+    noising, pad, random, reduce, schedule, split_sum, statistics,
+};
+use cvdm::random::{Stream, state};
+use cvdm::tensor::{Shape, View};
+
+use super::measure::Recording;
+
+/// One level of a U-Net: `[N, C, H, H]`.
+#[derive(Clone, Copy)]
+pub struct Level {
+    pub batch: usize,
+    pub channels: usize,
+    pub size: usize,
+}
+
+impl Level {
+    fn shape(self) -> Shape {
+        Shape::new(self.batch, self.channels, self.size, self.size)
+    }
+}
+
+type Record = Box<dyn Fn(&mut Recording) -> Result<Vec<Call>>>;
+
+/// Shaders by their stems, what they work on, and the calls.
+pub struct Case {
+    pub shaders: &'static [&'static str],
+    pub on: String,
+    pub record: Record,
+}
+
+fn case(
+    shaders: &'static [&'static str],
+    on: impl ToString,
+    record: impl Fn(&mut Recording) -> Result<Vec<Call>> + 'static,
+) -> Case {
+    Case { shaders, on: on.to_string(), record: Box::new(record) }
+}
+
+/// The random state at step 250.
+fn rng(r: &mut Recording) -> Result<View> {
+    r.given(Shape::vector(4), state(1, 250, 0).map(f32::from_bits).to_vec())
+}
+
+/// Kernels of the U-Net at one level. `subgroups`: the adapter has them.
+pub fn network(level: Level, subgroups: bool) -> Vec<Case> {
+    let s = level.shape();
+    let c = s.c;
+    let mut cases: Vec<Case> = convolutions(s).into();
+    if subgroups {
+        cases.extend(convolutions_with_subgroups(s));
+    }
+    cases.extend([
+        case(&["channel_sum"], s, move |r| {
+            let (g, sums) = (r.tensor(s)?, r.tensor(Shape::vector(c))?);
+            Ok(vec![split_sum::channel_sum(&g, &sums, false)?])
+        }),
+        case(&["sum_splits"], format!("16 splits of {}", c * c * 9), move |r| {
+            let parts = r.tensor(Shape::new(1, 16, 1, c * c * 9))?;
+            let y = r.tensor(Shape::vector(c * c * 9))?;
+            Ok(vec![split_sum::sum_splits(&parts, 0, &y, false)?])
+        }),
+        case(&["instance_norm"], s, move |r| {
+            let (x, y, stats) = (r.tensor(s)?, r.tensor(s)?, r.tensor(norm::stats(s))?);
+            let (weight, bias) = (r.tensor(Shape::vector(c))?, r.tensor(Shape::vector(c))?);
+            Ok(vec![norm::forward(r.tape.caps(), &x, Some((&weight, &bias)), &stats, &y, 1e-3)?])
+        }),
+        case(&["instance_norm_backward", "instance_norm_affine"], s, move |r| {
+            let (x, g, gx) = (r.tensor(s)?, r.tensor(s)?, r.tensor(s)?);
+            let (stats, sums) = (r.tensor(norm::stats(s))?, r.tensor(norm::stats(s))?);
+            let (weight, affine) = (r.tensor(Shape::vector(c))?, r.tensor(Shape::vector(2 * c))?);
+            let options = norm::BackwardOptions { accumulate: false, softplus: true };
+            Ok(vec![
+                norm::backward(r.tape.caps(), &x, Some(&weight), &stats, &g, &sums, &gx, options)?,
+                norm::affine_gradients(&sums, &affine.range(0..c)?, &affine.range(c..2 * c)?, false)?,
+            ])
+        }),
+        case(&["max_pool2d", "max_pool2d_backward"], s, move |r| {
+            let half = max_pool2d::output(s)?;
+            let (x, y, g, gx) = (r.tensor(s)?, r.tensor(half)?, r.tensor(half)?, r.tensor(s)?);
+            Ok(vec![max_pool2d::forward(&x, &y)?, max_pool2d::backward(&x, &g, &gx, true)?])
+        }),
+        case(&["activation", "activation_backward"], s, move |r| {
+            let (x, y, gx) = (r.tensor(s)?, r.tensor(s)?, r.tensor(s)?);
+            Ok(vec![activation::softplus(&x, &y)?, activation::softplus_backward(&y, &x, &gx, false)?])
+        }),
+        case(&["binary", "copy", "fill"], s, move |r| {
+            let (a, b, y) = (r.tensor(s)?, r.tensor(s)?, r.tensor(s)?);
+            Ok(vec![
+                elementwise::add(&a, &b, &y, false)?,
+                elementwise::copy(&a, &y, true)?,
+                elementwise::fill(&b, 0.5)?,
+            ])
+        }),
+    ]);
+    cases
+}
+
+/// The kernels of any size, and the transposed convolution of the size that has no other.
+fn convolutions(s: Shape) -> [Case; 2] {
+    let c = s.c;
+    [
+        case(&["conv2d", "conv2d_grad_input", "conv2d_grad_weight"], format!("3×3 of {s}"), move |r| {
+            let spec = Conv2d::same(3);
+            let (x, y, gx) = (r.tensor(s)?, r.tensor(s)?, r.tensor(s)?);
+            let (weight, bias) = (r.tensor(spec.weight(c, c))?, r.tensor(Shape::vector(c))?);
+            let gw = r.tensor(spec.weight(c, c))?;
+            Ok(vec![
+                conv2d::forward(spec, &x, &weight, Some(&bias), Activation::Softplus, &y, false)?,
+                conv2d::grad_input(spec, &y, &weight, None, Activation::None, &gx, false)?,
+                conv2d::grad_weight(spec, &x, &y, &gw, false)?,
+            ])
+        }),
+        case(&["conv2d"], format!("head 1×1 of {s}"), move |r| {
+            let spec = Conv2d::same(1);
+            let (x, y) = (r.tensor(s)?, r.tensor(Shape { c: 1, ..s })?);
+            let (weight, bias) = (r.tensor(spec.weight(c, 1))?, r.tensor(Shape::vector(1))?);
+            Ok(vec![conv2d::forward(spec, &x, &weight, Some(&bias), Activation::None, &y, false)?])
+        }),
+    ]
+}
+
+fn convolutions_with_subgroups(s: Shape) -> [Case; 2] {
+    let c = s.c;
+    [
+        case(&["pack_weights", "conv2d_3x3", "conv2d_3x3_grad_weight"], format!("3×3 of {s}"), move |r| {
+            let caps = r.tape.caps();
+            let (x, y) = (r.tensor(s)?, r.tensor(s)?);
+            let (weight, bias) = (r.tensor(Conv2d::same(3).weight(c, c))?, r.tensor(Shape::vector(c))?);
+            let packed = r.tensor(conv2d_3x3::packed(c, c))?;
+            let parts = r.tensor(conv2d_3x3::parts(caps, s, c))?;
+            Ok(vec![
+                conv2d_3x3::pack(&weight, &packed, false)?,
+                conv2d_3x3::forward(caps, &x, &packed, Some(&bias), Activation::Softplus, &y, false)?,
+                conv2d_3x3::grad_weight(caps, &x, &y, &parts)?,
+            ])
+        }),
+        // From the level below, with twice the channels, up to this one.
+        case(
+            &["conv_transpose2d", "conv_transpose2d_grad_input", "conv_transpose2d_grad_weight"],
+            format!("up to {s}"),
+            move |r| {
+                let caps = r.tape.caps();
+                let below = Shape::new(s.n, 2 * c, s.h / 2, s.w / 2);
+                let (x, gx, y) = (r.tensor(below)?, r.tensor(below)?, r.tensor(s)?);
+                let (weight, bias) = (r.tensor(Shape::new(2 * c, c, 2, 2))?, r.tensor(Shape::vector(c))?);
+                let parts = r.tensor(up::parts(caps, below, c))?;
+                Ok(vec![
+                    up::forward(caps, 2, &x, &weight, &bias, &y)?,
+                    up::grad_input(caps, 2, &y, &weight, &gx, false)?,
+                    up::grad_weight(caps, &x, &y, &parts)?,
+                ])
+            },
+        ),
+    ]
+}
+
+/// Kernels of the diffusion, on single-channel images, and of the optimiser.
+pub fn diffusion(level: Level, parameters: usize) -> Vec<Case> {
+    let s = Shape { c: 1, ..level.shape() };
+    let both = Shape { c: 2, ..s };
+    let rows = Shape::new(s.n + 1, 3, 1, 1);
+    let network = Shape::vector(3 * 1024 + 3);
+    const STEPS: usize = 500;
+    vec![
+        case(&["random"], format!("normal {s}"), move |r| {
+            let (rng, y) = (rng(r)?, r.tensor(s)?);
+            random::fill(&rng, &y, random::Kind::Normals, Stream::Noise)
+        }),
+        case(&["noising"], s, move |r| {
+            let (rng, y, lambda, rho, latent) = (rng(r)?, r.tensor(s)?, r.tensor(s)?, r.tensor(rows)?, r.tensor(both)?);
+            noising::forward(&rng, &y, &lambda, &rho, &latent.range(0..1)?, &latent.range(1..2)?)
+        }),
+        case(&["noising_backward", "sum_partials"], s, move |r| {
+            let (rng, y, lambda, rho) = (rng(r)?, r.tensor(s)?, r.tensor(s)?, r.tensor(rows)?);
+            let (g, glambda, grho) = (r.tensor(both)?, r.tensor(s)?, r.tensor(rows)?);
+            noising::backward(&noising::Backward {
+                rng: &rng,
+                y: &y,
+                lambda: &lambda,
+                rho: &rho,
+                ggamma: &g.range(0..1)?,
+                gz: &g.range(1..2)?,
+                glambda: &glambda,
+                accumulate_lambda: true,
+                grho: &grho,
+                accumulate_rho: false,
+                partials: &r.tensor(noising::backward_partials(s))?,
+            })
+        }),
+        case(&["noise_loss", "sum_partials"], s, move |r| {
+            let (rng, prediction, g) = (rng(r)?, r.tensor(s)?, r.tensor(s)?);
+            let (losses, partials) = (r.tensor(Shape::vector(4))?, r.tensor(losses::noise_partials(s))?);
+            losses::noise(&rng, &prediction, 1.0, &g, &losses, &partials)
+        }),
+        case(&["schedule_losses", "sum_partials"], s, move |r| {
+            let (y, lambda, glambda) = (r.tensor(s)?, r.tensor(s)?, r.tensor(s)?);
+            let (rho, tau, grho, gtau) = (r.tensor(rows)?, r.tensor(rows)?, r.tensor(rows)?, r.tensor(rows)?);
+            losses::schedule(&losses::Schedule {
+                y: &y,
+                lambda: &lambda,
+                rho: &rho,
+                tau: &tau.range(0..1)?,
+                weights: ScheduleWeights { beta: 1.0, prior: 2.0, gamma: 2e-3 },
+                glambda: &glambda,
+                accumulate_lambda: false,
+                grho: &grho,
+                accumulate_rho: false,
+                gtau: Some(&gtau),
+                losses: &r.tensor(Shape::vector(4))?,
+                partials: &r.tensor(losses::schedule_partials(s))?,
+            })
+        }),
+        case(&["schedule", "schedule_backward"], format!("1024 units at {} times", rows.n), move |r| {
+            let (parameters, gparameters) = (r.tensor(network)?, r.tensor(network)?);
+            let (times, y, g) = (r.tensor(Shape::vector(rows.n))?, r.tensor(rows)?, r.tensor(rows)?);
+            let mut calls = schedule::forward(&parameters, &times, &y)?;
+            calls.extend(schedule::backward(&parameters, &times, &g, &gparameters, false)?);
+            Ok(calls)
+        }),
+        case(&["reverse_start", "reverse_step"], format!("{s}, step 250 of {STEPS}"), move |r| {
+            let (rng, lambda, latent, prediction) = (rng(r)?, r.tensor(s)?, r.tensor(both)?, r.tensor(s)?);
+            let tau = r.tensor(Shape::new(STEPS, 1, 1, 1))?;
+            let (gamma, z) = (latent.range(0..1)?, latent.range(1..2)?);
+            let reverse = Reverse { rng: &rng, lambda: &lambda, tau: &tau, gamma: &gamma, z: &z };
+            let mut calls = reverse_step::start(&reverse)?;
+            calls.extend(reverse_step::step(&reverse, &prediction, Variant::Posterior)?);
+            Ok(calls)
+        }),
+        case(&["mean_std"], format!("8 samples of [1, 1, {0}, {0}]", s.h), move |r| {
+            let one = Shape { n: 1, ..s };
+            let (x, mean, std) = (r.tensor(Shape { n: 8, ..s })?, r.tensor(one)?, r.tensor(one)?);
+            Ok(vec![statistics::mean_std(&x, &mean, &std)?])
+        }),
+        case(&["reflect_pad"], format!("{s}, 16 more"), move |r| {
+            let (x, y) = (r.tensor(s)?, r.tensor(Shape { h: s.h + 16, w: s.w + 16, ..s })?);
+            Ok(vec![pad::reflect_pad(&x, &y)?])
+        }),
+        case(&["count_non_finite", "sum_partials"], format!("{parameters} values"), move |r| {
+            let x = Shape::vector(parameters);
+            let (x, partials) = (r.tensor(x)?, r.tensor(statistics::count_partials(x))?);
+            statistics::count_non_finite(&x, &partials, &r.tensor(Shape::vector(1))?)
+        }),
+        case(&["sum_squares", "sum_partials"], format!("{parameters} values"), move |r| {
+            let partials = r.tensor(reduce::sum_of_squares_partials(parameters))?;
+            let (x, y) = (r.tensor(Shape::vector(parameters))?, r.tensor(Shape::vector(1))?);
+            reduce::sum_of_squares(&x, &partials, &y)
+        }),
+        case(&["adam"], format!("{parameters} parameters"), move |r| {
+            let hyper = r.tensor(Shape::vector(8))?;
+            let mut new = || r.tensor(Shape::vector(parameters));
+            let (gradient, weights, first, second, average) = (new()?, new()?, new()?, new()?, new()?);
+            adam::step(&hyper, &gradient, &weights, &first, &second, &average)
+        }),
+    ]
+}
