@@ -9,7 +9,7 @@ mod harness;
 use std::collections::HashMap;
 
 use cvdm::gpu::Gpu;
-use cvdm::kernels::reverse_step::{Reverse, Variant, start, step};
+use cvdm::kernels::reverse_step::{Discretisation, Reverse, Variant, start, step};
 use cvdm::kernels::{Call, noising};
 use cvdm::random::{Random, Stream, state};
 use cvdm::tape::{Plan, PlanOptions, Tape};
@@ -155,7 +155,18 @@ fn one_step(i: usize, variant: Variant, z: &Given, eps: &Given, check: impl Fn(&
         ],
         |_, v| {
             let (gamma, z) = (v[4].range(0..shape.c)?, v[4].range(shape.c..2 * shape.c)?);
-            step(&Reverse { rng: &v[0], lambda: &v[1], tau: &v[2], gamma: &gamma, z: &z }, &v[3], variant)
+            step(
+                &Reverse {
+                    rng: &v[0],
+                    lambda: &v[1],
+                    tau: &v[2],
+                    gamma: &gamma,
+                    z: &z,
+                    discretisation: Discretisation::Product,
+                },
+                &v[3],
+                variant,
+            )
         },
         |mode, got| {
             let half = |from: usize| -> Vec<f32> {
@@ -244,7 +255,14 @@ impl Sampler {
             .map(|shape| tape.persistent("sampler", shape).unwrap())
             .collect();
             let (gamma, z) = (views[4].range(0..shape.c).unwrap(), views[4].range(shape.c..2 * shape.c).unwrap());
-            let reverse = Reverse { rng: &views[0], lambda: &views[1], tau: &views[2], gamma: &gamma, z: &z };
+            let reverse = Reverse {
+                rng: &views[0],
+                lambda: &views[1],
+                tau: &views[2],
+                gamma: &gamma,
+                z: &z,
+                discretisation: Discretisation::Product,
+            };
             tape.push(calls(&reverse, &views[3]));
             (tape, views)
         };

@@ -3,7 +3,7 @@
 use cvdm::Result;
 use cvdm::kernels::conv2d::{self, Activation, Conv2d};
 use cvdm::kernels::losses::{self, ScheduleWeights};
-use cvdm::kernels::reverse_step::{self, Reverse, Variant};
+use cvdm::kernels::reverse_step::{self, Discretisation, Reverse, Variant};
 use cvdm::kernels::{
     Call, activation, adam, conv_transpose2d as up, conv2d_3x3, elementwise, instance_norm as norm, max_pool2d,
     noising, pad, random, reduce, schedule, split_sum, statistics,
@@ -229,7 +229,14 @@ pub fn diffusion(level: Level, parameters: usize) -> Vec<Case> {
             let (rng, lambda, latent, prediction) = (rng(r)?, r.tensor(s)?, r.tensor(both)?, r.tensor(s)?);
             let tau = r.tensor(Shape::new(STEPS, 1, 1, 1))?;
             let (gamma, z) = (latent.range(0..1)?, latent.range(1..2)?);
-            let reverse = Reverse { rng: &rng, lambda: &lambda, tau: &tau, gamma: &gamma, z: &z };
+            let reverse = Reverse {
+                rng: &rng,
+                lambda: &lambda,
+                tau: &tau,
+                gamma: &gamma,
+                z: &z,
+                discretisation: Discretisation::Product,
+            };
             let mut calls = reverse_step::start(&reverse)?;
             calls.extend(reverse_step::step(&reverse, &prediction, Variant::Posterior)?);
             Ok(calls)

@@ -167,7 +167,7 @@ pub fn run(args: &Demo, open: impl FnOnce() -> Result<Gpu>) -> Result<()> {
         samples: args.samples,
         steps: args.steps,
         batch: 0,
-        variant: Step::Ancestral,
+        variant: Step::Posterior,
         product: false,
         seed: 1,
     };

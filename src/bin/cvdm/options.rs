@@ -52,7 +52,7 @@ pub struct Sampling {
     #[arg(long, default_value_t = 0)]
     pub batch: usize,
     /// The reverse step.
-    #[arg(long, value_enum, default_value_t = Step::Ancestral)]
+    #[arg(long, value_enum, default_value_t = Step::Posterior)]
     pub variant: Step,
     /// Steps by algorithm 2's product of 1 − β/T instead of exp(−β/T), which is stable for any number of steps.
     #[arg(long)]
