@@ -215,7 +215,8 @@ fn picture(folder: &Folder) -> Result<()> {
         Series::new(name, points.collect::<Vec<_>>()).smoothed(0.9)
     };
     let mut chart = LineChart::new("Training losses").x_label("step").y_label("loss").log_y();
-    let all: [(&str, fn(&Line) -> f32); 5] =
+    type Value = fn(&Line) -> f32;
+    let all: [(&str, Value); 5] =
         [("total", |l| l.total), ("noise", |l| l.noise), ("β", |l| l.beta), ("prior", |l| l.prior), ("γ", |l| l.gamma)];
     for (name, value) in all {
         if lines.values().any(|l| value(l) > 0.0) {

@@ -6,7 +6,7 @@ use cvdm::kernels::losses::{self, ScheduleWeights};
 use cvdm::kernels::reverse_step::{self, Discretisation, Reverse, Variant};
 use cvdm::kernels::{
     Call, activation, adam, conv_transpose2d as up, conv2d_3x3, elementwise, instance_norm as norm, max_pool2d,
-    noising, pad, random, reduce, schedule, split_sum, statistics,
+    noising, pad, random, reduce, schedule, split_sum, statistics, velocity,
 };
 use cvdm::random::{Stream, state};
 use cvdm::tensor::{Shape, View};
@@ -240,6 +240,14 @@ pub fn diffusion(level: Level, parameters: usize) -> Vec<Case> {
             let mut calls = reverse_step::start(&reverse)?;
             calls.extend(reverse_step::step(&reverse, &prediction, Variant::Posterior)?);
             Ok(calls)
+        }),
+        case(&["velocity", "velocity_backward"], s.to_string(), move |r| {
+            let (latent, glatent) = (r.tensor(both)?, r.tensor(both)?);
+            let (v, y, g, gv) = (r.tensor(s)?, r.tensor(s)?, r.tensor(s)?, r.tensor(s)?);
+            let [gamma, z, ggamma, gz] =
+                [latent.range(0..1)?, latent.range(1..2)?, glatent.range(0..1)?, glatent.range(1..2)?];
+            let backward = velocity::backward(&gamma, &z, &v, &g, &gv, &ggamma, &gz, false)?;
+            Ok(vec![velocity::forward(&gamma, &z, &v, &y)?, backward])
         }),
         case(&["mean_std"], format!("8 samples of [1, 1, {0}, {0}]", s.h), move |r| {
             let one = Shape { n: 1, ..s };

@@ -192,8 +192,8 @@ mod tests {
         assert!((0..whole.len()).all(|len| decode(&whole[..len]).is_err()));
         let huge = file("'<f4'", false, "(4294967296, 4294967296, 16)", &[0; 24]);
         assert!(problem(&huge).contains("damaged header"), "{}", problem(&huge));
-        for descr in ["'<c8'", "'<U3'", "'|O'", "[('a', '<f4')]"] {
-            let message = problem(&file(descr, false, "(1,)", &[0; 8]));
+        for (descr, size) in [("'<c8'", 8), ("'<U3'", 12), ("'|O'", 8), ("[('a', '<f4')]", 4)] {
+            let message = problem(&file(descr, false, "(1,)", &[0; 12][..size]));
             assert!(message.contains("type"), "{descr}: {message}");
         }
     }

@@ -111,7 +111,7 @@ pub fn us_tie(pair: &DefocusPair, setup: &FresnelSetup, options: &UsTieOptions) 
         let before = residual;
         residual = tie.residual();
         // Written so that a residual that is no number any more stops, too.
-        if !(residual <= before * (1.0 + options.max_growth)) {
+        if residual.is_nan() || residual > before * (1.0 + options.max_growth) {
             break StopReason::Diverged;
         }
     };
@@ -168,7 +168,7 @@ impl Tie {
             f64::from(plane.at(mirrored(y, image.0), mirrored(x, image.1)))
         };
         let both = |i: usize| (at(pair.plus(), i), at(pair.minus(), i));
-        let intensity: Vec<f64> = (0..height * width).map(|i| both(i)).map(|(p, m)| (p + m) / 2.0).collect();
+        let intensity: Vec<f64> = (0..height * width).map(&both).map(|(p, m)| (p + m) / 2.0).collect();
         let max_intensity = intensity.iter().copied().fold(f64::NEG_INFINITY, f64::max);
         if max_intensity <= 0.0 {
             return Err(Error::input(
@@ -182,7 +182,7 @@ impl Tie {
         let mut fft = Fft2::new(height, width);
         let double_distance = 2.0 * setup.defocus_um();
         let mut work: Vec<Complex64> =
-            (0..height * width).map(|i| both(i)).map(|(p, m)| ((p - m) / double_distance).into()).collect();
+            (0..height * width).map(both).map(|(p, m)| ((p - m) / double_distance).into()).collect();
         fft.forward(&mut work);
         work.iter_mut().zip(&gradient).filter(|(_, g)| **g == Complex64::ZERO).for_each(|(d, _)| *d = Complex64::ZERO);
         fft.inverse(&mut work);

@@ -4,6 +4,7 @@
 //! overwrites, later ones add, so nothing is ever cleared. Parameters live in one flat tensor, and so do their gradients.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::ops::Range;
 
 use super::{Op, Tape};
@@ -156,13 +157,13 @@ impl Tape {
 
     /// The view that receives a contribution to `value`'s gradient, and whether it must be added.
     fn claim(&mut self, value: &View, gradients: &mut Gradients) -> Result<(View, bool)> {
-        if !gradients.slots.contains_key(&value.tensor) {
-            let shape = crate::tensor::Shape { c: value.channels, ..value.shape };
-            let whole = self.intermediate("gradient", shape)?;
-            gradients.slots.insert(value.tensor, Slot { whole, written: Vec::new() });
-        }
-        let Some(slot) = gradients.slots.get_mut(&value.tensor) else {
-            return Err(Error::shape("a gradient without a tensor"));
+        let slot = match gradients.slots.entry(value.tensor) {
+            Entry::Occupied(entry) => entry.into_mut(),
+            Entry::Vacant(entry) => {
+                let shape = crate::tensor::Shape { c: value.channels, ..value.shape };
+                let whole = self.intermediate("gradient", shape)?;
+                entry.insert(Slot { whole, written: Vec::new() })
+            }
         };
         let (add, missing) = slot.claim(channels(value));
         let whole = slot.whole;

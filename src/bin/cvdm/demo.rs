@@ -37,8 +37,11 @@ pub struct Demo {
 /// A montage that owns its planes.
 pub struct Panels {
     title: String,
-    rows: Vec<(String, Vec<(String, Plane, Look)>)>,
+    rows: Vec<Row>,
 }
+
+/// A label, and the panels beside it with their titles.
+type Row = (String, Vec<(String, Plane, Look)>);
 
 #[derive(Clone, Copy)]
 enum Look {
