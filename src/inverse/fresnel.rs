@@ -77,7 +77,7 @@ impl FresnelSetup {
     /// A component of frequency `f` is shifted sideways by `λ d f`; at the grid's highest frequency, `1/(2 px)`, that
     /// is `a/2` pixels. Diffraction softens this geometric limit over Fresnel zones, `√a` pixels wide. Four of them are
     /// added: what still reaches photographs of 3.5 rad is then about 0.005 of the incident intensity (root mean
-    /// square), and falls no faster than with the inverse of the distance. 32 pixels for the paper's setting.
+    /// square), and falls only slowly with the distance. 32 pixels for the paper's setting.
     pub fn margin(&self) -> usize {
         let a = self.parameter_a();
         (a / 2.0 + 4.0 * a.sqrt()).ceil() as usize

@@ -13,9 +13,9 @@ pub const MAX_TRAINING_NOISE: f32 = 0.2;
 
 /// What the second ξ in the paper's `N(ξ, ξ)` stands for.
 ///
-/// The paper (section 4.2) says no more than "`N(ξ, ξ)` … to approximate Poisson noise". Its other distributions are
-/// written with a variance, and a Poisson number has equal mean and variance; but the code published with the paper
-/// draws with mean ξ and standard deviation ξ, and its figures were made with that.
+/// The paper (section 4.2) says no more than that `N(ξ, ξ)` approximates Poisson noise. Its other normal distributions
+/// are written with a variance, and a Poisson number has equal mean and variance; but the code published with the paper
+/// draws with mean ξ and standard deviation ξ.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum NoiseLaw {
     /// Mean ξ, standard deviation ξ: the published code, and the default here.

@@ -164,6 +164,9 @@ fn weak_amplitude(gray: &Plane, phase: &Plane, max_depth: f32, seed: u64) -> Res
 /// The plane scaled from its minimum and maximum to [0, `range`]; zeros if it is flat.
 fn scaled(plane: &Plane, range: f32) -> Plane {
     let (lo, hi) = plane.min_max();
-    let scale = if hi > lo { range / (hi - lo) } else { 0.0 };
-    plane.map(|v| ((v - lo) * scale).min(range))
+    if hi <= lo {
+        return plane.map(|_| 0.0);
+    }
+    // Divided first: the maximum becomes exactly 1, then exactly the range.
+    plane.map(|v| (v - lo) / (hi - lo) * range)
 }

@@ -18,7 +18,10 @@ pub enum Boundary {
     /// Periodically: right for images simulated on a periodic grid, and four times faster.
     #[default]
     Periodic,
-    /// As if mirrors stood on the borders: no phase gradient across them. For images cut from something larger.
+    /// As if mirrors stood on the borders: no phase gradient across them, whatever lies on opposite borders. For objects
+    /// with flat surroundings that differ from side to side. The longest wave is twice as long as with
+    /// [`Boundary::Periodic`], and noise on it is amplified four times more; and where the phase does slope across a
+    /// border, as in a photograph, the result is worse than the periodic one.
     Mirror,
 }
 
@@ -49,9 +52,9 @@ impl UsTieOptions {
         }
     }
 
-    /// For measured images: `r = 5e-9`, and mirrors on the borders.
+    /// For measured images: `r = 5e-9`.
     pub fn measured() -> Self {
-        Self { regularisation: 5e-9, boundary: Boundary::Mirror, ..Self::simulated() }
+        Self { regularisation: 5e-9, ..Self::simulated() }
     }
 }
 
@@ -110,7 +113,6 @@ pub fn us_tie(pair: &DefocusPair, setup: &FresnelSetup, options: &UsTieOptions) 
         iterations += 1;
         let before = residual;
         residual = tie.residual();
-        // Written so that a residual that is no number any more stops, too.
         if residual.is_nan() || residual > before * (1.0 + options.max_growth) {
             break StopReason::Diverged;
         }
