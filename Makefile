@@ -30,7 +30,7 @@ retrain: vulkan data
 table: vulkan data
 	$(CARGO) run --release --features cli --bin cvdm -- evaluate --force --out out/table \
 		--weights weights/phase.safetensors weights/phase-cddpm.safetensors \
-		--photographs $(DATA)/test-photographs --field $(DATA)/hl60/hl60.npy --samples 8 --steps 50
+		--photographs $(DATA)/test-photographs --field $(DATA)/hl60/hl60.npy --samples 8 --steps 25
 
 vulkan:
 	@scripts/ensure-vulkan.sh
