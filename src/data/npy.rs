@@ -57,6 +57,10 @@ fn decode(bytes: &[u8]) -> std::result::Result<(Vec<usize>, Vec<f32>), String> {
         )
     };
     let DType::Plain(plain) = &dtype else { return Err(unknown()) };
+    // Before the size: an object has none.
+    if !matches!(plain.type_char(), TypeChar::Bool | TypeChar::Float | TypeChar::Int | TypeChar::Uint) {
+        return Err(unknown());
+    }
     let shape: Option<Vec<usize>> = header.shape().iter().map(|&s| usize::try_from(s).ok()).collect();
     // Checked here, before anything is allocated: a damaged header can promise any number of values.
     let promised = shape.as_deref().and_then(elements).and_then(|len| len.checked_mul(dtype.num_bytes()?));

@@ -140,20 +140,13 @@ fn measurements(assets: &Path, trained: &FresnelSetup) -> Result<[Measurement; 2
     Ok([
         Measurement {
             key: "photo",
-            title: "A photograph as phase: the paper's synthetic benchmark",
+            title: "A photograph as phase",
             pair: simulated.pair,
             truth: simulated.phase,
             setup: *trained,
             noisy: false,
         },
-        Measurement {
-            key: "hl60",
-            title: "A measured HL60 cell, propagated to ±0.705 µm, noise 0.1",
-            pair,
-            truth,
-            setup,
-            noisy: true,
-        },
+        Measurement { key: "hl60", title: "A measured HL60 cell, noise 0.1", pair, truth, setup, noisy: true },
     ])
 }
 
