@@ -219,8 +219,52 @@ fn hand_values() {
     assert_eq!(got["y"], array(&[2, 3, 1, 1], &[1.0, 3.0, 4.0, 2.0, 5.0, 6.0]));
     assert_eq!((&got["gx1"].1[..], &got["gx2"].1[..]), (&[1.0, 4.0][..], &[2.0, 3.0, 5.0, 6.0][..]));
 
+    let got = op("multiply", &[("input", &a), ("input", &b), ("grad", &c)], &[]).unwrap();
+    assert_eq!((&got["y"].1[..], &got["gx1"].1[..]), (&[10.0, 40.0, 90.0][..], &[5.0, 10.0, 15.0][..]));
+    assert_eq!(got["gx2"].1, [0.5, 1.0, 1.5]);
+
+    let row = array(&[1, 1, 1, 3], &[1.0, 2.0, 3.0]);
+    let padded = op("reflect_pad", &[("input", &row)], &["--shape", "1,1,2,6"]).unwrap();
+    assert_eq!(padded["y"], array(&[1, 1, 2, 6], &[1.0, 2.0, 3.0, 2.0, 1.0, 2.0, 1.0, 2.0, 3.0, 2.0, 1.0, 2.0]));
+    assert_eq!(op("crop", &[("input", &padded["y"])], &["--shape", "1,1,1,3"]).unwrap()["y"], row);
+
+    let got = op("mean_std", &[("input", &array(&[3, 1, 1, 2], &[1.0, 4.0, 2.0, 4.0, 3.0, 4.0]))], &[]).unwrap();
+    assert_eq!((&got["y"], &got["std"]), (&array(&[1, 1, 2], &[2.0, 4.0]), &array(&[1, 1, 2], &[1.0, 0.0])));
+
     assert_eq!(op("channel_sum", &[("input", &two)], &[]).unwrap()["y"], array(&[2], &[8.0, 10.0]));
     assert_eq!(op("sum_of_squares", &[("input", &a)], &[]).unwrap()["y"], array(&[1], &[14.0]));
+}
+
+#[test]
+fn activations_and_their_gradients_from_either_side() {
+    let x = array(&[6], &[-90.0, -3.0, -0.25, 0.0, 2.0, 90.0]);
+    let g = array(&[6], &[1.0, -2.0, 3.0, 0.5, 1.0, 2.0]);
+    let sigmoid: Vec<f64> = wide(&x.1).iter().map(|v| 1.0 / (1.0 + (-v).exp())).collect();
+    let softplus: Vec<f64> = wide(&x.1).iter().map(|v| v.exp().ln_1p()).collect();
+    let slope = |of: fn(f64) -> f64| -> Vec<f64> { sigmoid.iter().zip(wide(&g.1)).map(|(s, g)| g * of(*s)).collect() };
+    for (name, want, gx) in [("softplus", &softplus, slope(|s| s)), ("sigmoid", &sigmoid, slope(|s| s * (1.0 - s)))] {
+        for from in ["output", "input"] {
+            let got = op(name, &[("input", &x), ("grad", &g)], &["--from", from]).unwrap();
+            check(&format!("{name}, gradient from {from}"), &got["y"], &[6], want, 1e-7);
+            check(&format!("{name}, gradient from {from}"), &got["gx"], &[6], &gx, 1e-6);
+        }
+    }
+}
+
+#[test]
+fn velocity_turns_into_noise() {
+    let (v, g) = (array(&[1, 1, 1, 3], &[0.5, -1.0, 2.0]), array(&[1, 1, 1, 3], &[1.0, 2.0, -1.0]));
+    let (gamma, z) = ([0.25, 0.64, 0.5], [1.0, -0.5, 0.3]);
+    let latent = array(&[1, 2, 1, 3], &[0.25, 0.64, 0.5, 1.0, -0.5, 0.3]);
+    let got = op("velocity", &[("input", &v), ("latent", &latent), ("grad", &g)], &[]).unwrap();
+    let (v, g) = (wide(&v.1), wide(&g.1));
+    let each = |f: &dyn Fn(usize) -> f64| -> Vec<f64> { (0..3).map(f).collect() };
+    let roots = |i: usize| (f64::sqrt(gamma[i]), f64::sqrt(1.0 - gamma[i]));
+    check("y", &got["y"], &[1, 1, 1, 3], &each(&|i| roots(i).1 * z[i] + roots(i).0 * v[i]), 1e-6);
+    check("gx", &got["gx"], &[1, 1, 1, 3], &each(&|i| roots(i).0 * g[i]), 1e-6);
+    let ggamma = each(&|i| g[i] * (0.5 * v[i] / roots(i).0 - 0.5 * z[i] / roots(i).1));
+    let gz = each(&|i| roots(i).1 * g[i]);
+    check("glatent", &got["glatent"], &[1, 2, 1, 3], &[ggamma, gz].concat(), 1e-6);
 }
 
 #[test]
@@ -303,6 +347,11 @@ fn the_reverse_process() {
     assert_eq!(start["y"].0, [3, 2, 2, 2]);
     let gamma: Vec<f64> = wide(&lambda.1).iter().map(|l| (1.0 - 0.2 * l) * (1.0 - 0.4 * l)).collect();
     check("γ̄ of both steps", &array(&[4], &start["y"].1[..4]), &[4], &gamma, 1e-6);
+    let settings = ["--discretisation", "exponential", "--seed", "9"];
+    let exponential = op("reverse_start", &[("lambda", &lambda), ("tau", &tau)], &settings).unwrap();
+    let gamma: Vec<f64> = wide(&lambda.1).iter().map(|l| (-0.6 * l).exp()).collect();
+    check("exponential γ̄", &array(&[4], &exponential["y"].1[..4]), &[4], &gamma, 1e-6);
+    assert_eq!(exponential["y"].1[4..], start["y"].1[4..8], "the same latent");
     let (z, e) = (array(&[1, 1, 2, 2], &[0.3, -0.2, 1.0, 2.0]), array(&[1, 1, 2, 2], &[0.1, 0.5, -1.0, 0.7]));
     let arrays = [("input", &z), ("prediction", &e), ("lambda", &lambda), ("tau", &tau)];
     // At the last step (i = 1) γ̄ before is 1 and every variant gives the mean (z − sqrt(β) ε̂)/sqrt(1 − β), β = 0.2 λ.

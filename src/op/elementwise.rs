@@ -1,8 +1,8 @@
-//! Element by element: sums, multiples, concatenation.
+//! Element by element: sums, products, multiples, concatenation.
 
 use super::{Argument, Arguments, Operation, Recording};
-use crate::kernels::elementwise::{copy, scale as scale_by};
-use crate::tensor::Shape;
+use crate::kernels::elementwise::{self, copy, scale as scale_by};
+use crate::tensor::{Shape, View};
 use crate::{Error, Result};
 
 pub(super) static ADD: Operation = Operation {
@@ -14,6 +14,17 @@ pub(super) static ADD: Operation = Operation {
     ],
     results: "y of the inputs' shape; with --grad gx1, gx2, …",
     record: add,
+};
+
+pub(super) static MULTIPLY: Operation = Operation {
+    name: "multiply",
+    formula: "y = x1 · x2",
+    arguments: &[
+        Argument::arrays("input", "x1 and x2 of one shape, up to four dimensions"),
+        Argument::array("grad", "gradient of y").optional(),
+    ],
+    results: "y of the inputs' shape; with --grad gx1 = g · x2, gx2 = g · x1",
+    record: multiply,
 };
 
 pub(super) static SCALE: Operation = Operation {
@@ -51,29 +62,58 @@ pub(super) fn shape_of(name: &str, dimensions: &[usize]) -> Result<Shape> {
     }
 }
 
-fn add(r: &mut Recording, a: &Arguments) -> Result<()> {
+/// The inputs as tensors, which must all have the first one's dimensions.
+fn alike<'a>(r: &mut Recording, a: &'a Arguments) -> Result<(&'a [usize], Vec<View>)> {
     let inputs = a.arrays("input");
-    let dimensions = &inputs[0].shape;
+    let dimensions = inputs[0].shape.as_slice();
     let shape = shape_of("input", dimensions)?;
-    let y = r.blank("y", shape)?;
+    let mut views = Vec::new();
     for (i, x) in inputs.iter().enumerate() {
-        if x.shape != *dimensions {
+        if x.shape != dimensions {
             return Err(Error::shape(format!(
                 "--input number {} is {:?}, the first is {dimensions:?}; the shapes must be the same",
                 i + 1,
                 x.shape
             )));
         }
-        let x = r.given("x", shape, &x.values)?;
-        r.tape.push([copy(&x, &y, i > 0)?]);
+        views.push(r.given(&format!("x{}", i + 1), shape, &x.values)?);
+    }
+    Ok((dimensions, views))
+}
+
+fn add(r: &mut Recording, a: &Arguments) -> Result<()> {
+    let (dimensions, x) = alike(r, a)?;
+    let y = r.blank("y", x[0].shape)?;
+    r.tape.push([elementwise::add(&x[0], &x[1], &y, false)?]);
+    for x in &x[2..] {
+        r.tape.push([copy(x, &y, true)?]);
     }
     r.result("y", dimensions, &y);
     if let Some(gy) = a.find_shaped("grad", dimensions)? {
-        let gy = r.given("the gradient of y", shape, gy)?;
-        for i in 1..=inputs.len() {
-            let gx = r.blank("gx", shape)?;
+        let gy = r.given("the gradient of y", y.shape, gy)?;
+        for i in 1..=x.len() {
+            let gx = r.blank("gx", y.shape)?;
             r.tape.push([copy(&gy, &gx, false)?]);
             r.result(format!("gx{i}"), dimensions, &gx);
+        }
+    }
+    Ok(())
+}
+
+fn multiply(r: &mut Recording, a: &Arguments) -> Result<()> {
+    let (dimensions, x) = alike(r, a)?;
+    let &[x1, x2] = x.as_slice() else {
+        return Err(Error::input(format!("multiply takes two arrays as --input, {} were given", x.len())));
+    };
+    let y = r.blank("y", x1.shape)?;
+    r.tape.push([elementwise::multiply(&x1, &x2, &y, false)?]);
+    r.result("y", dimensions, &y);
+    if let Some(gy) = a.find_shaped("grad", dimensions)? {
+        let gy = r.given("the gradient of y", y.shape, gy)?;
+        for (name, other) in [("gx1", x2), ("gx2", x1)] {
+            let gx = r.blank(name, y.shape)?;
+            r.tape.push([elementwise::multiply(&gy, &other, &gx, false)?]);
+            r.result(name, dimensions, &gx);
         }
     }
     Ok(())

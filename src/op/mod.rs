@@ -13,12 +13,14 @@
 //! # Ok::<(), cvdm::Error>(())
 //! ```
 
+mod activation;
 mod arguments;
 mod convolution;
 mod elementwise;
 mod losses;
 mod normalization;
 mod optimizer;
+mod padding;
 mod random;
 mod recording;
 mod reduction;
@@ -54,13 +56,20 @@ pub static OPERATIONS: &[&Operation] = &[
     &convolution::CONV_TRANSPOSE2D,
     &normalization::INSTANCE_NORM,
     &normalization::MAX_POOL2D,
+    &activation::SOFTPLUS,
+    &activation::SIGMOID,
     &elementwise::ADD,
+    &elementwise::MULTIPLY,
     &elementwise::SCALE,
     &elementwise::CONCAT,
+    &padding::REFLECT_PAD,
+    &padding::CROP,
     &reduction::CHANNEL_SUM,
     &reduction::SUM_OF_SQUARES,
+    &reduction::MEAN_STD,
     &schedule::SCHEDULE,
     &schedule::NOISING,
+    &schedule::VELOCITY,
     &losses::NOISE_LOSS,
     &losses::SCHEDULE_LOSSES,
     &sampling::REVERSE_START,

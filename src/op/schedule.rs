@@ -1,10 +1,10 @@
-//! Time networks and the forward process.
+//! Time networks, the forward process, and the noise from a predicted velocity.
 
 use super::random::{SAMPLE, SEED, STEP};
 use super::{Argument, Arguments, Operation, Recording};
-use crate::Result;
 use crate::kernels::{noising, schedule};
 use crate::tensor::Shape;
+use crate::{Error, Result};
 
 pub(super) static SCHEDULE: Operation = Operation {
     name: "schedule",
@@ -32,6 +32,18 @@ pub(super) static NOISING: Operation = Operation {
     ],
     results: "y [N, 2C, H, W]: the channels of γ, then those of z; with --grad glambda, grho",
     record: noising,
+};
+
+pub(super) static VELOCITY: Operation = Operation {
+    name: "velocity",
+    formula: "y = sqrt(max(1 − γ, 1e-7)) z + sqrt(max(γ, 1e-7)) x",
+    arguments: &[
+        Argument::array("input", "x [N, C, H, W], the predicted velocity"),
+        Argument::array("latent", "[N, 2C, H, W]: the channels of γ, then those of z"),
+        Argument::array("grad", "gradient of y").optional(),
+    ],
+    results: "y [N, C, H, W]; with --grad gx, glatent",
+    record: velocity,
 };
 
 fn schedule(r: &mut Recording, a: &Arguments) -> Result<()> {
@@ -83,6 +95,26 @@ fn noising(r: &mut Recording, a: &Arguments) -> Result<()> {
         })?);
         r.image_result("glambda", &glambda);
         r.result("grho", &[n, 3], &grho);
+    }
+    Ok(())
+}
+
+fn velocity(r: &mut Recording, a: &Arguments) -> Result<()> {
+    let (shape, x) = a.image("input")?;
+    let Shape { n, c, h, w } = shape;
+    let latent = a.shaped("latent", &[n, 2 * c, h, w])?;
+    let x = r.given("x", shape, x)?;
+    let latent = r.given("γ and z", Shape { c: 2 * c, ..shape }, latent)?;
+    r.tape.watch(&x);
+    r.tape.watch(&latent);
+    let y = r.tape.velocity(&latent, &x)?;
+    r.image_result("y", &y);
+    if let Some(gy) = a.find_shaped("grad", &[n, c, h, w])? {
+        let gradients = r.backward(&y, gy)?;
+        for (name, view) in [("gx", &x), ("glatent", &latent)] {
+            let gradient = gradients.of(view).ok_or_else(|| Error::shape(format!("{name} was not computed")))?;
+            r.image_result(name, &gradient);
+        }
     }
     Ok(())
 }

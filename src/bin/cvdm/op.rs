@@ -60,6 +60,9 @@ struct Arrays {
     /// τ.
     #[arg(long, value_name = "FILE")]
     tau: Option<PathBuf>,
+    /// γ and z.
+    #[arg(long, value_name = "FILE")]
+    latent: Option<PathBuf>,
     /// Predicted noise.
     #[arg(long, value_name = "FILE")]
     prediction: Option<PathBuf>,
@@ -97,6 +100,10 @@ struct Settings {
     #[arg(long)]
     samples: Option<String>,
     #[arg(long)]
+    from: Option<String>,
+    #[arg(long)]
+    discretisation: Option<String>,
+    #[arg(long)]
     variant: Option<String>,
     #[arg(long)]
     shape: Option<String>,
@@ -124,6 +131,7 @@ impl Arrays {
             ("lambda", self.lambda.as_slice()),
             ("rho", self.rho.as_slice()),
             ("tau", self.tau.as_slice()),
+            ("latent", self.latent.as_slice()),
             ("prediction", self.prediction.as_slice()),
             ("moment1", self.moment1.as_slice()),
             ("moment2", self.moment2.as_slice()),
@@ -145,6 +153,8 @@ impl Settings {
             ("step", &self.step),
             ("sample", &self.sample),
             ("samples", &self.samples),
+            ("from", &self.from),
+            ("discretisation", &self.discretisation),
             ("variant", &self.variant),
             ("shape", &self.shape),
             ("kind", &self.kind),
