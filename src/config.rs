@@ -55,6 +55,18 @@ impl Condition {
     }
 }
 
+/// What the diffusion describes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[serde(rename_all = "kebab-case")]
+pub enum Target {
+    /// The paper's: the phase, scaled to [−1, 1].
+    #[default]
+    Phase,
+    /// What the one-pass solution of the transport-of-intensity equation leaves to be found: the phase minus that solution.
+    /// The networks then correct a classical answer instead of redoing it, which a short training can afford.
+    TieResidual,
+}
+
 /// `[model]`: sizes and kind.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -63,6 +75,8 @@ pub struct ModelSection {
     pub schedule: Schedule,
     /// What the networks see.
     pub condition: Condition,
+    /// What the diffusion describes.
+    pub target: Target,
     /// What the noise network's output means.
     pub predicts: Predicts,
     /// Base filters of the noise network.
@@ -92,6 +106,7 @@ impl Default for ModelSection {
         Self {
             schedule: Schedule::Learned,
             condition: Condition::Pair,
+            target: Target::Phase,
             predicts: Predicts::Noise,
             noise_base: paper.noise_base,
             rate_base: paper.rate_base,
@@ -154,6 +169,8 @@ pub struct DataSection {
     pub defocus_um: f64,
     /// The noise level of a pair is uniform in 0..this.
     pub noise: f64,
+    /// Share of pairs without any noise.
+    pub noiseless: f64,
     /// Weight of patches whose phase is the photograph itself, as in the paper.
     pub photograph: f32,
     /// Weight of patches whose phase is a blurred photograph.
@@ -178,6 +195,7 @@ impl Default for DataSection {
             pixel_um: 0.21,
             defocus_um: 2.0,
             noise: 0.2,
+            noiseless: 0.0,
             photograph: 1.0,
             blurred: 0.0,
             random_range: 0.0,
@@ -276,7 +294,7 @@ impl TrainConfig {
     pub fn check(&self) -> Result<()> {
         let (m, d, t) = (&self.model, &self.data, &self.training);
         let multiple = 1usize << m.scales.saturating_sub(1);
-        let ranges: [(&str, f64, f64, f64); 29] = [
+        let ranges: [(&str, f64, f64, f64); 30] = [
             ("model.noise_base", m.noise_base as f64, 1.0, 1024.0),
             ("model.rate_base", m.rate_base as f64, 1.0, 1024.0),
             ("model.scales", m.scales as f64, 1.0, 8.0),
@@ -292,6 +310,7 @@ impl TrainConfig {
             ("data.pixel_um", d.pixel_um, 1e-3, 1e3),
             ("data.defocus_um", d.defocus_um, 1e-6, 1e4),
             ("data.noise", d.noise, 0.0, 10.0),
+            ("data.noiseless", d.noiseless, 0.0, 1.0),
             ("data.photograph", f64::from(d.photograph), 0.0, 1e6),
             ("data.blurred", f64::from(d.blurred), 0.0, 1e6),
             ("data.random_range", f64::from(d.random_range), 0.0, 1e6),
@@ -330,6 +349,9 @@ impl TrainConfig {
             return Err(Error::input(
                 "data.photograph, blurred, random_range and cells are all 0; one must be positive",
             ));
+        }
+        if m.target == Target::TieResidual && m.condition != Condition::PairTie {
+            return Err(Error::input("model.target = \"tie-residual\" needs model.condition = \"pair-tie\""));
         }
         if t.checkpoint_every == 0 || t.log_every == 0 {
             return Err(Error::input("training.checkpoint_every and training.log_every must be at least 1"));
@@ -377,6 +399,7 @@ mod tests {
         assert!(parse("[model]\nschedule = \"cosine\"").unwrap_err().contains("cosine"));
         assert!(parse("[data]\nbatch = 0").unwrap_err().contains("data.batch = 0"));
         assert!(parse("[data]\npatch = 60").unwrap_err().contains("multiple of 16"));
+        assert!(parse("[model]\ntarget = \"tie-residual\"").unwrap_err().contains("pair-tie"));
         assert!(parse("[data]\nphotograph = 0.0").unwrap_err().contains("all 0"));
         assert!(parse("[training]\nlearning_rate = nan").unwrap_err().contains("learning_rate"));
         assert!(parse("[training]\nfinal_learning_rate = 1.0").unwrap_err().contains("final_learning_rate"));

@@ -5,8 +5,8 @@ use std::time::Instant;
 use crate::data::Plane;
 use crate::diffusion::{SampleOptions, Sampler};
 use crate::gpu::Gpu;
-use crate::inverse::{DefocusPair, FresnelSetup, PHASE_RANGE, target_to_phase};
-use crate::phase;
+use crate::inverse::{DefocusPair, FresnelSetup};
+use crate::phase::{self, Measurement};
 use crate::weights::Weights;
 use crate::{Error, Result};
 
@@ -74,10 +74,7 @@ impl Reconstructor {
             )));
         }
         let size = (pair.height(), pair.width());
-        let condition: Vec<f32> = phase::condition(pair, setup, config.model.condition)?
-            .iter()
-            .flat_map(|plane| plane.values().to_vec())
-            .collect();
+        let measurement = Measurement::new(pair, setup, &config.model)?;
         let ready = self.sampler.take().filter(|(s, _)| *s == size);
         let (_, sampler) = match ready {
             Some(ready) => self.sampler.insert(ready),
@@ -87,13 +84,13 @@ impl Reconstructor {
                 self.sampler.insert((size, sampler))
             }
         };
-        let result = sampler.sample(&condition, keep, progress)?;
+        let result = sampler.sample(&measurement.condition(), keep, progress)?;
         let plane = |values: Vec<f32>| Plane::new(size.0, size.1, values);
         let samples =
-            result.samples.into_iter().map(|s| plane(s).map(|p| target_to_phase(&p))).collect::<Result<_>>()?;
+            result.samples.into_iter().map(|s| plane(s).map(|p| measurement.phase(&p))).collect::<Result<_>>()?;
         Ok(PhaseResult {
-            phase: target_to_phase(&plane(result.mean)?),
-            std: plane(result.std)?.map(|v| v * PHASE_RANGE / 2.0),
+            phase: measurement.phase(&plane(result.mean)?),
+            std: measurement.deviation(&plane(result.std)?),
             rate: plane(result.rate)?,
             beta_integral: plane(result.beta_integral)?,
             samples,

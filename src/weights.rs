@@ -7,15 +7,26 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use safetensors::tensor::{Dtype, SafeTensors, TensorView, serialize};
+use serde::{Deserialize, Serialize};
 
 use crate::config::TrainConfig;
 use crate::data::write_atomically;
 use crate::diffusion::{Model, TrainerState};
 use crate::{Error, Result};
 
-const CONFIG: &str = "cvdm.config";
-const STEP: &str = "cvdm.step";
-const SEED: &str = "cvdm.seed";
+/// The one key of the file's metadata. One, because the keys' order in the file is not defined, and equal weights should be
+/// equal bytes.
+const KEY: &str = "cvdm";
+
+/// What a file says about itself, as JSON under [`KEY`].
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Header {
+    config: TrainConfig,
+    step: u64,
+    /// The seed of the run; checkpoints have one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    seed: Option<u64>,
+}
 
 /// A model with its weights.
 #[derive(Debug, Clone)]
@@ -36,7 +47,7 @@ fn named<'a>(model: &'a Model, prefix: &'a str, flat: &'a [f32]) -> impl Iterato
     model.parameters().iter().map(move |p| (format!("{prefix}{}", p.name), p.shape.as_slice(), &flat[p.range.clone()]))
 }
 
-fn write(path: &Path, tensors: Vec<Named<'_>>, metadata: HashMap<String, String>) -> Result<()> {
+fn write(path: &Path, tensors: Vec<Named<'_>>, header: &Header) -> Result<()> {
     let views = tensors
         .iter()
         .map(|(name, shape, values)| {
@@ -44,13 +55,10 @@ fn write(path: &Path, tensors: Vec<Named<'_>>, metadata: HashMap<String, String>
             Ok((name.as_str(), view.map_err(|e| Error::file(path, format!("cannot hold \"{name}\": {e}")))?))
         })
         .collect::<Result<Vec<_>>>()?;
+    let json = serde_json::to_string(header).map_err(|e| Error::input(format!("the configuration as JSON: {e}")))?;
+    let metadata = HashMap::from([(KEY.to_string(), json)]);
     let bytes = serialize(views, Some(metadata)).map_err(|e| Error::file(path, e.to_string()))?;
     write_atomically(path, |file| file.write_all(&bytes))
-}
-
-fn metadata(config: &TrainConfig, step: u64) -> Result<HashMap<String, String>> {
-    let json = serde_json::to_string(config).map_err(|e| Error::input(format!("the configuration as JSON: {e}")))?;
-    Ok(HashMap::from([(CONFIG.into(), json), (STEP.into(), step.to_string())]))
 }
 
 /// Writes weights.
@@ -58,7 +66,8 @@ fn metadata(config: &TrainConfig, step: u64) -> Result<HashMap<String, String>> 
 /// # Errors
 /// [`Error::File`] if the file cannot be written; what was there before is untouched.
 pub fn save_weights(path: &Path, config: &TrainConfig, model: &Model, flat: &[f32], step: u64) -> Result<()> {
-    write(path, named(model, "", flat).collect(), metadata(config, step)?)
+    let header = Header { config: config.clone(), step, seed: None };
+    write(path, named(model, "", flat).collect(), &header)
 }
 
 /// Writes a checkpoint.
@@ -66,22 +75,20 @@ pub fn save_weights(path: &Path, config: &TrainConfig, model: &Model, flat: &[f3
 /// # Errors
 /// As [`save_weights`].
 pub fn save_checkpoint(path: &Path, config: &TrainConfig, model: &Model, state: &TrainerState) -> Result<()> {
-    let mut metadata = metadata(config, state.step)?;
-    metadata.insert(SEED.into(), state.seed.to_string());
+    let header = Header { config: config.clone(), step: state.step, seed: Some(state.seed) };
     let tensors = [
         ("parameters.", &state.parameters),
         ("first_moments.", &state.first_moments),
         ("second_moments.", &state.second_moments),
         ("average.", &state.average),
     ];
-    write(path, tensors.iter().flat_map(|(prefix, flat)| named(model, prefix, flat)).collect(), metadata)
+    write(path, tensors.iter().flat_map(|(prefix, flat)| named(model, prefix, flat)).collect(), &header)
 }
 
 struct Opened {
     bytes: Vec<u8>,
-    config: TrainConfig,
+    header: Header,
     model: Model,
-    metadata: HashMap<String, String>,
 }
 
 fn open(path: &Path) -> Result<Opened> {
@@ -89,27 +96,19 @@ fn open(path: &Path) -> Result<Opened> {
     let broken = |e: &dyn std::fmt::Display| {
         Error::file(path, format!("is not a complete safetensors file ({e}); it may be truncated or of another kind"))
     };
-    let (_, header) = SafeTensors::read_metadata(&bytes).map_err(|e| broken(&e))?;
+    let (_, file) = SafeTensors::read_metadata(&bytes).map_err(|e| broken(&e))?;
     SafeTensors::deserialize(&bytes).map_err(|e| broken(&e))?;
-    let metadata = header.metadata().clone().unwrap_or_default();
-    let json = metadata.get(CONFIG).ok_or_else(|| {
-        Error::file(path, "has no \"cvdm.config\" in its metadata; it was not written by this program")
+    let json = file.metadata().as_ref().and_then(|m| m.get(KEY)).ok_or_else(|| {
+        Error::file(path, format!("has no \"{KEY}\" in its metadata; it was not written by this program"))
     })?;
-    let config: TrainConfig =
+    let header: Header =
         serde_json::from_str(json).map_err(|e| Error::file(path, format!("its configuration is not readable: {e}")))?;
-    config.check().map_err(|e| Error::file(path, e.to_string()))?;
-    let model = Model::new(config.model.model())?;
-    Ok(Opened { bytes, config, model, metadata })
+    header.config.check().map_err(|e| Error::file(path, e.to_string()))?;
+    let model = Model::new(header.config.model.model())?;
+    Ok(Opened { bytes, header, model })
 }
 
 impl Opened {
-    fn number(&self, path: &Path, key: &str) -> Result<u64> {
-        self.metadata
-            .get(key)
-            .and_then(|v| v.parse().ok())
-            .ok_or_else(|| Error::file(path, format!("has no number \"{key}\" in its metadata")))
-    }
-
     fn flat(&self, path: &Path, prefix: &str) -> Result<Vec<f32>> {
         let file = SafeTensors::deserialize(&self.bytes).map_err(|e| Error::file(path, e.to_string()))?;
         let mut entries = Vec::new();
@@ -133,25 +132,29 @@ impl Opened {
 /// [`Error::File`] if the file is missing, truncated, of another kind or of another architecture than it says.
 pub fn load_weights(path: &Path) -> Result<Weights> {
     let opened = open(path)?;
-    let step = opened.number(path, STEP)?;
-    let prefix = if opened.metadata.contains_key(SEED) { "average." } else { "" };
+    let prefix = if opened.header.seed.is_some() { "average." } else { "" };
     let parameters = opened.flat(path, prefix)?;
-    Ok(Weights { parameters, step, config: opened.config, model: opened.model })
+    let Header { config, step, .. } = opened.header;
+    Ok(Weights { parameters, step, config, model: opened.model })
 }
 
 /// Reads a checkpoint.
 ///
 /// # Errors
-/// As [`load_weights`].
+/// As [`load_weights`]; [`Error::File`] for weights, which hold no state of a run.
 pub fn load_checkpoint(path: &Path) -> Result<(TrainConfig, Model, TrainerState)> {
     let opened = open(path)?;
+    let seed = opened
+        .header
+        .seed
+        .ok_or_else(|| Error::file(path, "holds weights alone; a run goes on from its checkpoint.safetensors"))?;
     let state = TrainerState {
         parameters: opened.flat(path, "parameters.")?,
         first_moments: opened.flat(path, "first_moments.")?,
         second_moments: opened.flat(path, "second_moments.")?,
         average: opened.flat(path, "average.")?,
-        step: opened.number(path, STEP)?,
-        seed: opened.number(path, SEED)?,
+        step: opened.header.step,
+        seed,
     };
-    Ok((opened.config, opened.model, state))
+    Ok((opened.header.config, opened.model, state))
 }
