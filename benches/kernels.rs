@@ -11,25 +11,22 @@
 mod cases;
 #[path = "kernels/measure.rs"]
 mod measure;
+#[path = "kernels/peaks.rs"]
+mod peaks;
 
 use std::collections::BTreeSet;
 use std::io::Write;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use bytemuck::{Pod, Zeroable};
 use cvdm::gpu::{Gpu, OpenOptions, Shader};
-use cvdm::kernels::{ALL, Call, grid};
-use cvdm::tensor::Shape;
+use cvdm::kernels::ALL;
 use cvdm::{Error, Result};
 use serde_json::{Value, json};
 
 use cases::{Case, Level};
 use measure::{Bench, Effort, Timing};
-
-static FMA: Shader = Shader { name: "fma", sources: &[include_str!("shaders/fma.wgsl")], subgroups: false };
-static COPY_PEAK: Shader =
-    Shader { name: "copy_peak", sources: &[include_str!("shaders/copy_peak.wgsl")], subgroups: false };
+use peaks::Peaks;
 
 #[derive(Default)]
 struct Options {
@@ -69,40 +66,6 @@ fn options() -> Result<Options> {
         }
     }
     Ok(options)
-}
-
-/// Operations and bytes a nanosecond, which is GFLOP/s and GB/s.
-#[derive(Clone, Copy)]
-struct Peaks {
-    gflops: f64,
-    gbytes: f64,
-}
-
-#[derive(Clone, Copy, Pod, Zeroable)]
-#[repr(C)]
-struct FmaParams {
-    rounds: u32,
-    factor: f32,
-}
-
-fn peaks(bench: &Bench<'_>) -> Result<Peaks> {
-    let workgroups: usize = if bench.gpu.caps().software { 256 } else { 16_384 };
-    let rounds = 256;
-    let fma = bench.measure(|r| {
-        let y = r.tensor(Shape::vector(workgroups * 64 * 4))?;
-        let call = Call::new(&FMA, FmaParams { rounds, factor: 0.7 }, grid(workgroups)).bind(&y);
-        Ok(vec![call.costs(workgroups * 64 * rounds as usize * 128)])
-    })?;
-    let values: usize = if bench.gpu.caps().software { 1 << 23 } else { 1 << 25 };
-    let copy = bench.measure(|r| {
-        let (x, y) = (r.tensor(Shape::vector(values))?, r.tensor(Shape::vector(values))?);
-        let items = values / 4;
-        Ok(vec![Call::new(&COPY_PEAK, items as u32, grid(items.div_ceil(64))).bind(&x).bind(&y)])
-    })?;
-    // The best run: a peak is what can be reached.
-    let best = |timing: &Timing| timing.nanoseconds[0];
-    let (fma, copy) = (&fma.timings[0], &copy.timings[0]);
-    Ok(Peaks { gflops: fma.call.flops as f64 / best(fma), gbytes: copy.call.bytes as f64 / best(copy) })
 }
 
 /// The table on standard output, and the same as JSON lines.
@@ -163,7 +126,7 @@ fn bench() -> Result<()> {
     let summary = gpu.summary();
     let clock = if bench.timestamps() { "timestamps of the device" } else { "the host's clock, submission included" };
     println!("{} ({}, {}; {}), timed by {clock}", summary.name, summary.backend, summary.kind, summary.driver);
-    let peaks = peaks(&bench)?;
+    let peaks = peaks::measure(&bench)?;
     println!("peaks: {:.1} GFLOP/s of multiply-adds, {:.2} GB/s of copying", peaks.gflops, peaks.gbytes);
     let adapter = json!({
         "kind": "adapter", "name": summary.name, "backend": summary.backend, "type": summary.kind,

@@ -1,9 +1,12 @@
-//! `noise_loss`, `schedule_losses` and their sums by `sum_partials`: values against `f64`, gradients against central
+//! `noise_loss`, `weighted_noise_loss`, `schedule_losses` and their sums by `sum_partials`: values against `f64`, gradients against central
 //! differences of the `f64` total.
 
 mod harness;
 
-use cvdm::kernels::losses::{Schedule, ScheduleWeights, noise, noise_partials, schedule, schedule_partials};
+use cvdm::kernels::losses::{
+    Schedule, ScheduleWeights, WeightedNoise, noise, noise_partials, schedule, schedule_partials, weighted_noise,
+    weighted_noise_partials,
+};
 use cvdm::kernels::noising::SIGMA_FLOOR;
 use cvdm::random::{Random, Stream, state};
 use cvdm::tensor::Shape;
@@ -186,6 +189,7 @@ fn schedule_losses_and_gradients() {
                     grho: &v[5],
                     accumulate_rho: false,
                     gtau: Some(&v[6]),
+                    accumulate_tau: false,
                     losses: &v[7],
                     partials: &v[8],
                 };
@@ -196,6 +200,7 @@ fn schedule_losses_and_gradients() {
                     grho: &v[10],
                     accumulate_rho: true,
                     gtau: Some(&v[11]),
+                    accumulate_tau: true,
                     ..args
                 })?);
                 Ok(calls)
@@ -210,7 +215,7 @@ fn schedule_losses_and_gradients() {
                 close(&format!("{what}: τ"), &got[6], &gtau, 1e-5, 1e-5);
                 close(&format!("{what}: λ accumulated"), &got[9], &sum(&glambda), 1e-6, 1e-6);
                 close(&format!("{what}: ρ accumulated"), &got[10], &sum(&grho), 1e-5, 2e-6);
-                assert_eq!(got[11], got[6], "{what}: τ is overwritten");
+                close(&format!("{what}: τ accumulated"), &got[11], &sum(&gtau), 1e-5, 2e-6);
             },
         );
     }
@@ -252,6 +257,7 @@ fn tied_schedules_have_no_gap() {
                 grho: &v[4],
                 accumulate_rho: false,
                 gtau: None,
+                accumulate_tau: false,
                 losses: &v[5],
                 partials: &v[6],
             };
@@ -303,6 +309,7 @@ fn extremes_stay_finite() {
                     grho: &v[5],
                     accumulate_rho: false,
                     gtau: Some(&v[6]),
+                    accumulate_tau: false,
                     losses: &v[7],
                     partials: &v[8],
                 })
@@ -321,5 +328,89 @@ fn extremes_stay_finite() {
                 }
             },
         );
+    }
+}
+
+/// The weight `λτ/2σ` times a squared error.
+fn weighted(lambda: f64, rho: f64, tau: f64, square: f64) -> f64 {
+    0.5 * lambda * tau * square / (-(-lambda * rho).exp_m1()).max(f64::from(SIGMA_FLOOR))
+}
+
+#[test]
+fn weighted_noise_loss_and_gradients() {
+    let (seed, step, first, weight) = (99, 3, 17, 1.5);
+    for shape in SHAPES {
+        for tied in [false, true] {
+            let (prediction, lambda, rho, tau) = schedules(shape);
+            let rows = rho.shape;
+            let per = shape.c * shape.plane();
+            let numel = shape.len() as f64;
+            let eps: Vec<f64> = (0..shape.n as u32)
+                .flat_map(|n| wide(&Random { seed, stream: Stream::Noise, step, sample: first + n }.normals(per)))
+                .collect();
+            let (mut loss, h) = (0.0, 1e-6);
+            let [mut gprediction, mut glambda, mut grho, mut gtau] =
+                [vec![], vec![], vec![0.0; 3 * rows.n], vec![0.0; 3 * rows.n]];
+            for i in 0..shape.len() {
+                let n = i / per;
+                let time = f64::from(rho.values[3 * n]);
+                let pace = f64::from(if tied { rho.values[3 * n + 1] } else { tau.values[3 * n] });
+                let rate = f64::from(lambda.values[i]);
+                let error = f64::from(prediction.values[i]) - eps[i];
+                let square = error * error;
+                loss += weighted(rate, time, pace, square) / numel;
+                let slope = |f: &dyn Fn(f64) -> f64| weight * (f(h) - f(-h)) / (2.0 * h) / numel;
+                gprediction.push(slope(&|d| weighted(rate, time, pace, (error + d).powi(2))));
+                glambda.push(slope(&|d| weighted(rate + d, time, pace, square)));
+                grho[3 * n] += slope(&|d| weighted(rate, time + d, pace, square));
+                let of_pace = slope(&|d| weighted(rate, time, pace + d, square));
+                if tied { grho[3 * n + 1] += of_pace } else { gtau[3 * n] += of_pace }
+            }
+            run(
+                &[
+                    given(Shape::vector(4), state(seed, step, first).map(f32::from_bits).to_vec()),
+                    prediction,
+                    lambda,
+                    rho,
+                    tau,
+                    blank(shape),
+                    blank(shape),
+                    blank(rows),
+                    blank(rows),
+                    blank(Shape::vector(4)),
+                    blank(weighted_noise_partials(shape)),
+                ],
+                |_, v| {
+                    let tau = if tied { v[3].range(1..2)? } else { v[4].range(0..1)? };
+                    let call = WeightedNoise {
+                        rng: &v[0],
+                        prediction: &v[1],
+                        lambda: &v[2],
+                        rho: &v[3],
+                        tau: &tau,
+                        weight: weight as f32,
+                        gprediction: &v[5],
+                        glambda: &v[6],
+                        grho: &v[7],
+                        gtau: (!tied).then_some(&v[8]),
+                        losses: &v[9],
+                        partials: &v[10],
+                    };
+                    assert!(weighted_noise(&WeightedNoise { gtau: tied.then_some(&v[8]), ..call }).is_err());
+                    weighted_noise(&call)
+                },
+                |mode, got| {
+                    let what = format!("{mode}: {shape}, tied {tied}");
+                    close(&format!("{what}: loss"), &got[9][..1], &[loss], 0.0, 1e-5);
+                    let atol = 1e-5 / numel;
+                    close(&format!("{what}: prediction"), &got[5], &gprediction, atol, 1e-5);
+                    close(&format!("{what}: λ"), &got[6], &glambda, 10.0 * atol, 2e-5);
+                    close(&format!("{what}: ρ"), &got[7], &grho, 1e-4, 2e-5);
+                    if !tied {
+                        close(&format!("{what}: τ"), &got[8], &gtau, 1e-5, 1e-5);
+                    }
+                },
+            );
+        }
     }
 }

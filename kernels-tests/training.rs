@@ -6,7 +6,7 @@ mod fixture;
 mod harness;
 
 use cvdm::diffusion::{
-    FixedSchedule, Hyper, Model, ModelConfig, Parametrization, ScheduleKind, ScheduleWeights, StepOptions, Trainer,
+    FixedSchedule, Hyper, Model, ModelConfig, NoiseWeight, Parametrization, ScheduleKind, StepOptions, Trainer,
     TrainerState,
 };
 use cvdm::gpu::Gpu;
@@ -27,7 +27,7 @@ const SMALL: ModelConfig = ModelConfig {
 };
 
 fn options(stratified_times: bool) -> StepOptions {
-    StepOptions { batch: 4, height: 16, width: 16, weights: ScheduleWeights::default(), stratified_times }
+    StepOptions { stratified_times, ..StepOptions::new(4, 16, 16) }
 }
 
 fn flat(model: &Model, file: &Fixture, prefix: &str) -> Vec<f32> {
@@ -146,4 +146,53 @@ fn a_resumed_run_is_the_uninterrupted_one() {
         whole.step(&x, &y, &hyper).unwrap();
     }
     assert_eq!(whole.state().unwrap(), second.state().unwrap());
+}
+
+/// The whole step's gradient, along its own direction, is the change of the total: for every schedule that is learned, with
+/// and without the bound's weight on the noise loss, which sends gradients to the schedule of its own.
+#[test]
+fn the_gradient_of_a_step_is_the_slope_of_its_total() {
+    let (_, gpu) = &devices()[0];
+    let file = fixture::read("training");
+    let (x, y) = (file.values("x"), file.values("y"));
+    let still = Hyper { learning_rate: 0.0, ..Hyper::default() };
+    for schedule in [ScheduleKind::Learned, ScheduleKind::Tied, ScheduleKind::Simple] {
+        for noise_weight in [NoiseWeight::Uniform, NoiseWeight::Snr] {
+            let model = Model::new(ModelConfig { schedule, ..SMALL }).unwrap();
+            let options = StepOptions { noise_weight, ..options(true) };
+            let start = TrainerState::new(&model, 7);
+            let at = |parameters: Vec<f32>| {
+                let state = TrainerState { parameters, ..start.clone() };
+                let mut trainer = Trainer::new(gpu, model.clone(), options, &state).unwrap();
+                trainer.step(&x, &y, &still).unwrap();
+                (f64::from(trainer.losses().unwrap().total(&options.weights)), trainer.gradient().unwrap())
+            };
+            let (_, gradient) = at(start.parameters.clone());
+            // Every part of the model gets a direction of about the same slope, or the networks would drown the schedule.
+            let mut direction = vec![0.0f32; gradient.len()];
+            for p in model.parameters().iter() {
+                let norm = gradient[p.range.clone()].iter().map(|g| g * g).sum::<f32>().sqrt().max(1e-12);
+                for i in p.range.clone() {
+                    direction[i] = gradient[i] / norm;
+                }
+            }
+            // Small against 1e-3, where some of the schedule's parameters start: their sign may not change.
+            let h = 1e-4f32;
+            let moved = |sign: f32| start.parameters.iter().zip(&direction).map(|(p, d)| p + sign * h * d).collect();
+            let slope = (at(moved(1.0)).0 - at(moved(-1.0)).0) / (2.0 * f64::from(h));
+            let want: f64 = gradient.iter().zip(&direction).map(|(g, d)| f64::from(g * d)).sum();
+            let what = format!("{schedule:?}, {noise_weight:?}");
+            assert!((slope - want).abs() < 0.02 * want, "{what}: slope {slope}, gradient {want}");
+        }
+    }
+}
+
+#[test]
+fn the_weight_of_the_bound_needs_a_learned_schedule() {
+    let (_, gpu) = &devices()[0];
+    let model = Model::new(ModelConfig { schedule: ScheduleKind::Fixed(FixedSchedule::PHASE), ..SMALL }).unwrap();
+    let options = StepOptions { noise_weight: NoiseWeight::Snr, ..options(false) };
+    let state = TrainerState::new(&model, 7);
+    let error = Trainer::new(gpu, model, options, &state).err().unwrap().to_string();
+    assert!(error.contains("learned"), "{error}");
 }

@@ -4,7 +4,9 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::diffusion::{FixedSchedule, Hyper, ModelConfig, Parametrization, ScheduleKind, ScheduleWeights};
+use crate::diffusion::{
+    FixedSchedule, Hyper, ModelConfig, NoiseWeight, Parametrization, ScheduleKind, ScheduleWeights,
+};
 use crate::{Error, Result};
 
 /// Where the noise schedule comes from.
@@ -65,6 +67,17 @@ pub enum Target {
     /// What the one-pass solution of the transport-of-intensity equation leaves to be found: the phase minus that solution.
     /// The networks then correct a classical answer instead of redoing it, which a short training can afford.
     TieResidual,
+}
+
+/// What weighs the noise loss over time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[serde(rename_all = "lowercase")]
+pub enum Weight {
+    /// Nothing (the paper's).
+    #[default]
+    Uniform,
+    /// `−½ SNR'/SNR`, the variational bound's, which the paper drops (appendix E.3).
+    Snr,
 }
 
 /// `[model]`: sizes and kind.
@@ -226,6 +239,8 @@ pub struct TrainingSection {
     pub ema: f64,
     /// Spread the times of a batch evenly.
     pub stratified_times: bool,
+    /// What weighs the noise loss over time.
+    pub noise_weight: Weight,
     /// `w_β`.
     pub weight_beta: f32,
     /// `w_p`.
@@ -252,6 +267,7 @@ impl Default for TrainingSection {
             beta2: hyper.beta2,
             ema: hyper.ema_rate,
             stratified_times: false,
+            noise_weight: Weight::Uniform,
             weight_beta: weights.beta,
             weight_prior: weights.prior,
             weight_gamma: weights.gamma,
@@ -353,6 +369,11 @@ impl TrainConfig {
         if m.target == Target::TieResidual && m.condition != Condition::PairTie {
             return Err(Error::input("model.target = \"tie-residual\" needs model.condition = \"pair-tie\""));
         }
+        if t.noise_weight == Weight::Snr && m.schedule == Schedule::Fixed {
+            return Err(Error::input(
+                "training.noise_weight = \"snr\" needs a learned schedule, not model.schedule = \"fixed\"",
+            ));
+        }
         if t.checkpoint_every == 0 || t.log_every == 0 {
             return Err(Error::input("training.checkpoint_every and training.log_every must be at least 1"));
         }
@@ -367,6 +388,14 @@ impl TrainConfig {
         let decayed = last + (t.learning_rate - last) * 0.5 * (1.0 + (std::f64::consts::PI * progress.min(1.0)).cos());
         let warm = if step < t.warmup { (step + 1) as f64 / t.warmup as f64 } else { 1.0 };
         Hyper { learning_rate: decayed * warm, beta1: t.beta1, beta2: t.beta2, ema_rate: t.ema, ..Hyper::default() }
+    }
+
+    /// What weighs the noise loss over time.
+    pub fn noise_weight(&self) -> NoiseWeight {
+        match self.training.noise_weight {
+            Weight::Uniform => NoiseWeight::Uniform,
+            Weight::Snr => NoiseWeight::Snr,
+        }
     }
 
     /// The weights of the losses.
@@ -400,6 +429,8 @@ mod tests {
         assert!(parse("[data]\nbatch = 0").unwrap_err().contains("data.batch = 0"));
         assert!(parse("[data]\npatch = 60").unwrap_err().contains("multiple of 16"));
         assert!(parse("[model]\ntarget = \"tie-residual\"").unwrap_err().contains("pair-tie"));
+        let fixed = "[model]\nschedule = \"fixed\"\n[training]\nnoise_weight = \"snr\"";
+        assert!(parse(fixed).unwrap_err().contains("noise_weight"));
         assert!(parse("[data]\nphotograph = 0.0").unwrap_err().contains("all 0"));
         assert!(parse("[training]\nlearning_rate = nan").unwrap_err().contains("learning_rate"));
         assert!(parse("[training]\nfinal_learning_rate = 1.0").unwrap_err().contains("final_learning_rate"));

@@ -13,13 +13,13 @@
 //!
 //! A training step of a small model, from nothing:
 //! ```no_run
-//! use cvdm::diffusion::{Hyper, Model, ModelConfig, ScheduleWeights, StepOptions, Trainer, TrainerState};
+//! use cvdm::diffusion::{Hyper, Model, ModelConfig, StepOptions, Trainer, TrainerState};
 //! use cvdm::gpu::{Gpu, OpenOptions};
 //!
 //! # fn main() -> cvdm::Result<()> {
 //! let gpu = Gpu::open(&OpenOptions::default())?;
 //! let model = Model::new(ModelConfig { noise_base: 16, rate_base: 8, ..ModelConfig::default() })?;
-//! let options = StepOptions { batch: 4, height: 64, width: 64, weights: ScheduleWeights::default(), stratified_times: false };
+//! let options = StepOptions::new(4, 64, 64);
 //! let state = TrainerState::new(&model, 1);
 //! let mut trainer = Trainer::new(&gpu, model, options, &state)?;
 //! let (x, y) = (vec![0.0; 4 * 2 * 64 * 64], vec![0.0; 4 * 64 * 64]);

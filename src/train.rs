@@ -67,6 +67,7 @@ pub fn train(gpu: &Gpu, config: &TrainConfig, out: &Path, resume: bool, interrup
         width: config.data.patch,
         weights: config.loss_weights(),
         stratified_times: config.training.stratified_times,
+        noise_weight: config.noise_weight(),
     };
     let first = state.step;
     let mut trainer = Trainer::new(gpu, model, options, &state)?;

@@ -214,8 +214,27 @@ pub fn diffusion(level: Level, parameters: usize) -> Vec<Case> {
                 grho: &grho,
                 accumulate_rho: false,
                 gtau: Some(&gtau),
+                accumulate_tau: false,
                 losses: &r.tensor(Shape::vector(4))?,
                 partials: &r.tensor(losses::schedule_partials(s))?,
+            })
+        }),
+        case(&["weighted_noise_loss", "sum_partials"], s, move |r| {
+            let (rng, prediction, lambda) = (rng(r)?, r.tensor(s)?, r.tensor(s)?);
+            let (rho, tau, grho, gtau) = (r.tensor(rows)?, r.tensor(rows)?, r.tensor(rows)?, r.tensor(rows)?);
+            losses::weighted_noise(&losses::WeightedNoise {
+                rng: &rng,
+                prediction: &prediction,
+                lambda: &lambda,
+                rho: &rho,
+                tau: &tau.range(0..1)?,
+                weight: 1.0,
+                gprediction: &r.tensor(s)?,
+                glambda: &r.tensor(s)?,
+                grho: &grho,
+                gtau: Some(&gtau),
+                losses: &r.tensor(Shape::vector(4))?,
+                partials: &r.tensor(losses::weighted_noise_partials(s))?,
             })
         }),
         case(&["schedule", "schedule_backward"], format!("1024 units at {} times", rows.n), move |r| {

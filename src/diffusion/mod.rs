@@ -8,7 +8,7 @@ mod training;
 pub use model::{Model, ModelConfig, Parametrization, ScheduleKind};
 pub use sampler::{Discretisation, Reconstruction, SampleOptions, Sampler, Variant};
 pub use schedule::{FixedSchedule, TimeNetwork};
-pub use training::{Losses, StepOptions, Trainer, TrainerState};
+pub use training::{Losses, NoiseWeight, StepOptions, Trainer, TrainerState};
 
 pub use crate::kernels::adam::Hyper;
 pub use crate::kernels::losses::ScheduleWeights;

@@ -65,6 +65,17 @@ impl TrainerState {
     }
 }
 
+/// What weighs the squared error of the noise over time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum NoiseWeight {
+    /// Nothing: every time counts the same (the paper's).
+    #[default]
+    Uniform,
+    /// `−½ SNR'/SNR`, the weight of the variational bound that the paper drops (appendix E.3), for comparison. Needs a
+    /// schedule that is learned: the weight has gradients to it.
+    Snr,
+}
+
 /// How a training step is recorded.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct StepOptions {
@@ -79,6 +90,22 @@ pub struct StepOptions {
     /// Spread the times of a batch evenly with one random offset, instead of drawing each on its own. Both are uniform on
     /// [0, 1]; the spread ones vary less from step to step.
     pub stratified_times: bool,
+    /// What weighs the noise loss over time.
+    pub noise_weight: NoiseWeight,
+}
+
+impl StepOptions {
+    /// A step on `batch` patches of `height × width`, as in the paper.
+    pub fn new(batch: usize, height: usize, width: usize) -> Self {
+        Self {
+            batch,
+            height,
+            width,
+            weights: ScheduleWeights::default(),
+            stratified_times: false,
+            noise_weight: NoiseWeight::Uniform,
+        }
+    }
 }
 
 /// The tensors that a step is fed with and leaves behind.
@@ -282,26 +309,82 @@ fn record(tape: &mut Tape, model: &Model, options: &StepOptions) -> Result<Views
     let [x_part, gamma, z] = model.split_input(&input)?;
     tape.push([elementwise::copy(&views.x, &x_part, false)?]);
     tape.push(noising::forward(&views.rng, &views.y, &rate, &views.rho, &gamma, &z)?);
-    let learned = model.rho().is_some();
-    if learned {
+    let learned = record_rate_of_time(tape, model, &views, &rate)?;
+    if learned.is_some() {
         tape.watch(&input);
     }
     let prediction = model.record_noise(tape, theta, &input)?;
 
     // Backward: the noise loss through the noise network down to its input.
     let g = tape.intermediate("gradient of the prediction", target)?;
-    let partials = tape.intermediate("partial sums", losses::noise_partials(target))?;
-    tape.push(losses::noise(&views.rng, &prediction, 1.0, &g, &views.losses, &partials)?);
+    match (options.noise_weight, &learned) {
+        (NoiseWeight::Uniform, _) => {
+            let partials = tape.intermediate("partial sums", losses::noise_partials(target))?;
+            tape.push(losses::noise(&views.rng, &prediction, 1.0, &g, &views.losses, &partials)?);
+        }
+        (NoiseWeight::Snr, Some(of)) => {
+            let partials = tape.intermediate("partial sums", losses::weighted_noise_partials(target))?;
+            tape.push(losses::weighted_noise(&losses::WeightedNoise {
+                rng: &views.rng,
+                prediction: &prediction,
+                lambda: &rate,
+                rho: &views.rho,
+                tau: &of.tau,
+                weight: 1.0,
+                gprediction: &g,
+                glambda: &of.glambda,
+                grho: &of.grho,
+                gtau: of.gtau.as_ref(),
+                losses: &views.losses,
+                partials: &partials,
+            })?);
+        }
+        (NoiseWeight::Snr, None) => {
+            return Err(Error::input(
+                "the weight SNR'/SNR needs a learned schedule; a fixed one takes the uniform weight",
+            ));
+        }
+    }
     let gradients = tape.backward(&[(prediction, g)])?;
-    if learned {
+    if let Some(of) = &learned {
         let of_input =
             gradients.of(&input).ok_or_else(|| Error::shape("the noise network passed no gradient on to its input"))?;
-        record_schedule_gradient(tape, model, options, &views, &rate, &of_input)?;
+        record_schedule_gradient(tape, model, options, &views, &rate, of, &of_input)?;
     }
     let step: Vec<Call> =
         adam::step(&views.hyper, &views.gradient, theta, &views.first, &views.second, &views.average)?;
     tape.push(step);
     Ok(views)
+}
+
+/// A learned schedule in a step: the rate of time, and where the gradients gather.
+struct Learned {
+    /// τ by row, `[N + 1, 1, 1, 1]`.
+    tau: View,
+    glambda: View,
+    grho: View,
+    /// None if τ is ρ' itself.
+    gtau: Option<View>,
+}
+
+/// Records τ, if the schedule is learned.
+fn record_rate_of_time(tape: &mut Tape, model: &Model, views: &Views, rate: &View) -> Result<Option<Learned>> {
+    if model.rho().is_none() {
+        return Ok(None);
+    }
+    let rows = views.rho.shape;
+    let (tau, gtau) = match model.tau() {
+        None => (views.rho.range(1..2)?, None),
+        Some(network) => {
+            let values = tape.intermediate("tau and derivatives", rows)?;
+            let range = views.parameters.range(network.range.clone())?;
+            tape.push(schedule::forward(&range, &views.times, &values)?);
+            (values.range(0..1)?, Some(tape.intermediate("gradient of tau", rows)?))
+        }
+    };
+    let glambda = tape.intermediate("gradient of the rate", rate.shape)?;
+    let grho = tape.intermediate("gradient of rho", rows)?;
+    Ok(Some(Learned { tau, glambda, grho, gtau }))
 }
 
 /// The schedule's own losses, and everything that flows back through γ and z into `λ`, `ρ` and `τ`.
@@ -311,13 +394,13 @@ fn record_schedule_gradient(
     options: &StepOptions,
     views: &Views,
     rate: &View,
+    of: &Learned,
     of_input: &View,
 ) -> Result<()> {
     let theta = &views.parameters;
-    let rows = views.rho.shape;
     let [_, ggamma, gz] = model.split_input(of_input)?;
-    let glambda = tape.intermediate("gradient of the rate", rate.shape)?;
-    let grho = tape.intermediate("gradient of rho", rows)?;
+    // A weighted noise loss has written its part already.
+    let weighted = options.noise_weight == NoiseWeight::Snr;
     let partials = tape.intermediate("partial sums", noising::backward_partials(rate.shape))?;
     tape.push(noising::backward(&noising::Backward {
         rng: &views.rng,
@@ -326,43 +409,35 @@ fn record_schedule_gradient(
         rho: &views.rho,
         ggamma: &ggamma,
         gz: &gz,
-        glambda: &glambda,
-        accumulate_lambda: false,
-        grho: &grho,
-        accumulate_rho: false,
+        glambda: &of.glambda,
+        accumulate_lambda: weighted,
+        grho: &of.grho,
+        accumulate_rho: weighted,
         partials: &partials,
     })?);
-    let (tau, gtau) = match model.tau() {
-        None => (views.rho.range(1..2)?, None),
-        Some(network) => {
-            let values = tape.intermediate("tau and derivatives", rows)?;
-            let range = theta.range(network.range.clone())?;
-            tape.push(schedule::forward(&range, &views.times, &values)?);
-            (values.range(0..1)?, Some(tape.intermediate("gradient of tau", rows)?))
-        }
-    };
     let partials = tape.intermediate("partial sums", losses::schedule_partials(rate.shape))?;
     tape.push(losses::schedule(&losses::Schedule {
         y: &views.y,
         lambda: rate,
         rho: &views.rho,
-        tau: &tau,
+        tau: &of.tau,
         weights: options.weights,
-        glambda: &glambda,
+        glambda: &of.glambda,
         accumulate_lambda: true,
-        grho: &grho,
+        grho: &of.grho,
         accumulate_rho: true,
-        gtau: gtau.as_ref(),
+        gtau: of.gtau.as_ref(),
+        accumulate_tau: weighted,
         losses: &views.losses,
         partials: &partials,
     })?);
-    for (network, gradient) in [(model.rho(), Some(&grho)), (model.tau(), gtau.as_ref())] {
+    for (network, gradient) in [(model.rho(), Some(&of.grho)), (model.tau(), of.gtau.as_ref())] {
         if let (Some(network), Some(gradient)) = (network, gradient) {
             let range = theta.range(network.range.clone())?;
             let (of_parameters, add) = tape.parameter_gradient(&range)?;
             tape.push(schedule::backward(&range, &views.times, gradient, &of_parameters, add)?);
         }
     }
-    tape.backward(&[(*rate, glambda)])?;
+    tape.backward(&[(*rate, of.glambda)])?;
     Ok(())
 }

@@ -14,6 +14,8 @@ use crate::{Error, Result};
 
 /// `shaders/noise_loss.wgsl`.
 pub static NOISE: Lanes = lanes!("noise_loss", ["philox"]);
+/// `shaders/weighted_noise_loss.wgsl`.
+pub static WEIGHTED_NOISE: Lanes = lanes!("weighted_noise_loss", ["philox", "series"]);
 /// `shaders/schedule_losses.wgsl`.
 pub static SCHEDULE: Lanes = lanes!("schedule_losses", ["series"]);
 
@@ -101,6 +103,132 @@ pub fn noise(
     Ok(vec![first, sum.call(partials, &losses.range(0..1)?)])
 }
 
+#[derive(Debug, Clone, Copy, Pod, Zeroable)]
+#[repr(C)]
+struct WeightedParams {
+    prediction: Span,
+    lambda: Span,
+    rho: Span,
+    tau: Span,
+    gprediction: Span,
+    glambda: Span,
+    items: u32,
+    invocations: u32,
+    blocks: u32,
+    workgroups: u32,
+    scale: f32,
+    sigma_floor: f32,
+}
+
+/// The shape of the scratch tensor that [`weighted_noise`] needs for a prediction of this shape.
+pub fn weighted_noise_partials(prediction: Shape) -> Shape {
+    Shape::new(prediction.n, 3 * partial_count(prediction), 1, 1)
+}
+
+/// What [`weighted_noise`] reads and writes.
+#[derive(Debug, Clone, Copy)]
+pub struct WeightedNoise<'a> {
+    /// `[1, 4, 1, 1]`, unchanged since [`super::noising::forward`].
+    pub rng: &'a View,
+    /// `ε̂`, `[N, C, H, W]`.
+    pub prediction: &'a View,
+    /// `[N, C, H, W]`.
+    pub lambda: &'a View,
+    /// `(ρ, ρ', ρ'')`, `[N + 1, 3, 1, 1]`.
+    pub rho: &'a View,
+    /// τ, `[N + 1, 1, 1, 1]`, as in [`Schedule::tau`].
+    pub tau: &'a View,
+    /// Weight in the total.
+    pub weight: f32,
+    /// Gradient with respect to the prediction, `[N, C, H, W]`, overwritten, as the next three are.
+    pub gprediction: &'a View,
+    /// Gradient with respect to λ, `[N, C, H, W]`.
+    pub glambda: &'a View,
+    /// Gradient with respect to `(ρ, ρ', ρ'')`, `[N + 1, 3, 1, 1]`.
+    pub grho: &'a View,
+    /// Gradient with respect to the schedule of τ, `[N + 1, 3, 1, 1]`; `None` for the tied variant, where it belongs to ρ'.
+    pub gtau: Option<&'a View>,
+    /// `[1, 4, 1, 1]`: value 0 is written.
+    pub losses: &'a View,
+    /// Scratch of shape [`weighted_noise_partials`].
+    pub partials: &'a View,
+}
+
+/// `losses[0] = mean(w (ε − ε̂)²)` with the weight of the variational bound, `w = −½ SNR'/SNR = λτ/2(1 − γ)` (appendix E.3,
+/// which drops it), and its gradients, also those through `w`.
+///
+/// # Errors
+/// [`Error::Shape`] for shapes that do not fit.
+pub fn weighted_noise(o: &WeightedNoise<'_>) -> Result<Vec<Call>> {
+    let shape = o.prediction.shape;
+    let rows = Shape::new(shape.n + 1, 3, 1, 1);
+    expect_rng(o.rng)?;
+    expect_losses(o.losses)?;
+    o.lambda.expect("λ", shape)?;
+    o.rho.expect("(ρ, ρ′, ρ″) of all samples and t = 1", rows)?;
+    o.tau.expect("τ of all samples and t = 1", Shape { c: 1, ..rows })?;
+    o.gprediction.expect("the gradient of the predicted noise", shape)?;
+    o.glambda.expect("the gradient of λ", shape)?;
+    o.grho.expect("the gradient of (ρ, ρ′, ρ″)", rows)?;
+    expect_partials(o.partials, weighted_noise_partials(shape))?;
+    expect_tied(o.rho, o.tau, o.gtau)?;
+    let deal = WEIGHTED_NOISE.in_turn(shape);
+    let scale = 1.0 / shape.len() as f32;
+    let first = deal
+        .call(WeightedParams {
+            prediction: o.prediction.into(),
+            lambda: o.lambda.into(),
+            rho: o.rho.into(),
+            tau: o.tau.into(),
+            gprediction: o.gprediction.into(),
+            glambda: o.glambda.into(),
+            items: deal.items,
+            invocations: deal.invocations,
+            blocks: deal.blocks,
+            workgroups: deal.workgroups,
+            scale: o.weight * scale,
+            sigma_floor: SIGMA_FLOOR,
+        })
+        .bind(o.rng)
+        .bind(o.prediction)
+        .bind(o.lambda)
+        .bind(o.rho)
+        .bind(o.tau)
+        .bind(o.gprediction)
+        .bind(o.glambda)
+        .bind(o.partials)
+        .costs(100 * shape.len());
+    let count = deal.invocations as usize;
+    let rho = Sum {
+        rows: shape.n,
+        columns: if o.gtau.is_some() { 1 } else { 2 },
+        start: count,
+        row_stride: 3 * count,
+        column_stride: count,
+        segments: 1,
+        segment_stride: 0,
+        count,
+        scale: o.weight * scale,
+        accumulate: false,
+    };
+    let loss = Sum { rows: 1, columns: 1, start: 0, segments: shape.n, segment_stride: 3 * count, scale, ..rho };
+    let mut calls = vec![first, loss.call(o.partials, &o.losses.range(0..1)?), rho.call(o.partials, o.grho)];
+    if let Some(gtau) = o.gtau {
+        gtau.expect("the gradient of τ's schedule", rows)?;
+        calls.push(Sum { columns: 1, start: 2 * count, ..rho }.call(o.partials, gtau));
+    }
+    Ok(calls)
+}
+
+/// Refuses a gradient of τ where τ is ρ' itself, and none where it is not.
+fn expect_tied(rho: &View, tau: &View, gtau: Option<&View>) -> Result<()> {
+    let tied = tau.tensor == rho.tensor && tau.channel == rho.channel + 1;
+    if tied == gtau.is_some() {
+        return Err(Error::shape("τ = ρ′ (tied) takes no gradient of τ, a τ of its own needs one"));
+    }
+    Ok(())
+}
+
 /// Weights of the schedule's losses in the total.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct ScheduleWeights {
@@ -140,9 +268,11 @@ pub struct Schedule<'a> {
     pub grho: &'a View,
     /// Add to `grho` instead of overwriting it.
     pub accumulate_rho: bool,
-    /// Gradient with respect to the schedule of τ, `[N + 1, 3, 1, 1]`, overwritten; all but column 0 of rows `0..N` is
-    /// zero. `None` for the tied variant: there `τ − ρ'` is zero identically, and so is every gradient through it.
+    /// Gradient with respect to the schedule of τ, `[N + 1, 3, 1, 1]`; all but column 0 of rows `0..N` is zero. `None` for
+    /// the tied variant: there `τ − ρ'` is zero identically, and so is every gradient through it.
     pub gtau: Option<&'a View>,
+    /// Add to `gtau` instead of overwriting it.
+    pub accumulate_tau: bool,
     /// `[1, 4, 1, 1]`: values 1 to 3 are written.
     pub losses: &'a View,
     /// Scratch of shape [`schedule_partials`].
@@ -165,10 +295,7 @@ pub fn schedule(o: &Schedule<'_>) -> Result<Vec<Call>> {
     o.tau.expect("τ of all samples and t = 1", Shape { c: 1, ..rows })?;
     expect_losses(o.losses)?;
     expect_partials(o.partials, schedule_partials(shape))?;
-    let tied = o.tau.tensor == o.rho.tensor && o.tau.channel == o.rho.channel + 1;
-    if tied == o.gtau.is_some() {
-        return Err(Error::shape("τ = ρ′ (tied) takes no gradient of τ, a τ of its own needs one"));
-    }
+    expect_tied(o.rho, o.tau, o.gtau)?;
     let deal = SCHEDULE.in_turn(shape);
     let numel = shape.len() as f32;
     let mut first = deal
@@ -229,7 +356,7 @@ pub fn schedule(o: &Schedule<'_>) -> Result<Vec<Call>> {
     calls.push(end.call_at(o.partials, &o.grho.range(0..1)?, shape.n));
     if let Some(gtau) = o.gtau {
         gtau.expect("the gradient of τ's schedule", rows)?;
-        let tau = Sum { columns: 1, start: 3 * count, accumulate: false, ..samples };
+        let tau = Sum { columns: 1, start: 3 * count, accumulate: o.accumulate_tau, ..samples };
         calls.push(tau.call(o.partials, gtau));
     }
     Ok(calls)

@@ -90,6 +90,8 @@ pub static ALL: &[&Shader] = &[
     &adam::ADAM,
     &losses::NOISE.quads,
     &losses::NOISE.singles,
+    &losses::WEIGHTED_NOISE.quads,
+    &losses::WEIGHTED_NOISE.singles,
     &losses::SCHEDULE.quads,
     &losses::SCHEDULE.singles,
     &noising::FORWARD.quads,

@@ -71,6 +71,7 @@ pub static OPERATIONS: &[&Operation] = &[
     &schedule::NOISING,
     &schedule::VELOCITY,
     &losses::NOISE_LOSS,
+    &losses::WEIGHTED_NOISE_LOSS,
     &losses::SCHEDULE_LOSSES,
     &sampling::REVERSE_START,
     &sampling::REVERSE_STEP,

@@ -1,7 +1,7 @@
 //! `cvdm doctor`: is this machine ready?
 
 use cvdm::Result;
-use cvdm::diffusion::{Hyper, Model, ModelConfig, ScheduleWeights, StepOptions, Trainer, TrainerState};
+use cvdm::diffusion::{Hyper, Model, ModelConfig, StepOptions, Trainer, TrainerState};
 use cvdm::gpu::{Gpu, adapters};
 
 /// Lists the adapters, opens the chosen one and runs two training steps of a tiny model on it.
@@ -18,8 +18,7 @@ pub fn run(open: impl FnOnce() -> Result<Gpu>) -> Result<()> {
     println!("  largest tensor: {} MiB", caps.max_binding >> 20);
     let model =
         Model::new(ModelConfig { noise_base: 4, rate_base: 4, scales: 3, hidden: 32, ..ModelConfig::default() })?;
-    let options =
-        StepOptions { batch: 1, height: 16, width: 16, weights: ScheduleWeights::default(), stratified_times: false };
+    let options = StepOptions::new(1, 16, 16);
     let state = TrainerState::new(&model, 1);
     let (x, y): (Vec<f32>, Vec<f32>) = (vec![0.25; 2 * 256], (0..256).map(|i| (i % 16) as f32 / 8.0 - 1.0).collect());
     let losses = || -> Result<f32> {

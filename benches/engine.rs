@@ -1,0 +1,207 @@
+//! How fast whole networks are: `cargo bench --bench engine -- [--quick] [--filter TEXT] [--adapter NAME] [--profile]
+//! [--json FILE]`.
+//!
+//! A U-Net's forward pass, a U-Net's training step (mean squared error, gradients, Adam), a CVDM training step, a sampler
+//! step and a whole reconstruction. For each: the median time with its 10 % and 90 % quantiles, operations a second and
+//! their share of the multiply-adds that a tiny shader reaches on the same adapter, what the host spends before the device
+//! starts, the time of first use with every pipeline compiled on the way, and what the plan says without a clock:
+//! dispatches, bytes that must cross memory, memory held. `--profile` adds where the device's time goes, by shader.
+
+#[path = "engine/cases.rs"]
+mod cases;
+#[path = "kernels/measure.rs"]
+#[allow(dead_code)]
+mod measure;
+#[path = "kernels/peaks.rs"]
+mod peaks;
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use cvdm::gpu::{Gpu, OpenOptions};
+use cvdm::{Error, Result};
+use serde_json::{Value, json};
+
+use cases::{Case, Job};
+use measure::{Bench, Effort};
+
+#[derive(Default)]
+struct Options {
+    quick: bool,
+    filter: String,
+    adapter: Option<String>,
+    profile: bool,
+    json: Option<String>,
+}
+
+fn options() -> Result<Options> {
+    let mut options = Options::default();
+    let mut arguments = std::env::args().skip(1);
+    while let Some(argument) = arguments.next() {
+        let mut value =
+            || arguments.next().ok_or_else(|| Error::input(format!("{argument} stands last; a value must follow it")));
+        match argument.as_str() {
+            // What `cargo bench` itself adds.
+            "--bench" => {}
+            "--quick" => options.quick = true,
+            "--profile" => options.profile = true,
+            "--filter" => options.filter = value()?,
+            "--adapter" => options.adapter = Some(value()?),
+            "--json" => options.json = Some(value()?),
+            other => {
+                return Err(Error::input(format!(
+                    "\"{other}\" is no option; there are --quick, --profile, --filter TEXT, --adapter NAME, --json FILE"
+                )));
+            }
+        }
+    }
+    Ok(options)
+}
+
+/// Sorted times in milliseconds.
+struct Times(Vec<f64>);
+
+impl Times {
+    fn quantile(&self, share: f64) -> f64 {
+        self.0[(share * (self.0.len() - 1) as f64).round() as usize]
+    }
+}
+
+fn milliseconds(since: Instant) -> f64 {
+    1e3 * since.elapsed().as_secs_f64()
+}
+
+/// Runs of a job, as the host sees them: until everything is submitted, and until it is done.
+fn time(gpu: &Gpu, job: &mut Job, runs: usize, budget: Duration) -> Result<[Times; 2]> {
+    let (mut host, mut all) = (Vec::new(), Vec::new());
+    let begin = Instant::now();
+    while all.len() < runs && (all.len() < 3 || begin.elapsed() < budget) {
+        let start = Instant::now();
+        job.run()?;
+        host.push(milliseconds(start));
+        gpu.wait()?;
+        all.push(milliseconds(start));
+    }
+    Ok([host, all].map(|mut times| {
+        times.sort_by(f64::total_cmp);
+        Times(times)
+    }))
+}
+
+/// Milliseconds and calls by shader, most expensive first.
+fn profile(job: &Job) -> Result<Vec<(&'static str, f64, usize)>> {
+    let plan = job.plan();
+    let mut by_shader: BTreeMap<&'static str, (f64, usize)> = BTreeMap::new();
+    for (call, nanoseconds) in plan.calls().iter().zip(plan.profile()?) {
+        let entry = by_shader.entry(call.shader.name).or_default();
+        entry.0 += nanoseconds / 1e6;
+        entry.1 += 1;
+    }
+    let mut all: Vec<_> = by_shader.into_iter().map(|(name, (ms, calls))| (name, ms, calls)).collect();
+    all.sort_by(|a, b| b.1.total_cmp(&a.1));
+    Ok(all)
+}
+
+fn run(gpu: &Gpu, case: &Case, peak: f64, options: &Options) -> Result<Value> {
+    let known = gpu.pipeline_count();
+    let start = Instant::now();
+    let mut job = case.job(gpu)?;
+    job.run()?;
+    gpu.wait()?;
+    let first = milliseconds(start);
+    let compiled = gpu.pipeline_count() - known;
+    let (runs, budget) = if options.quick { (7, Duration::from_secs(3)) } else { (31, Duration::from_secs(12)) };
+    let [host, all] = time(gpu, &mut job, runs, budget)?;
+    let plan = job.plan();
+    let repeats = job.repeats() as u64;
+    let flops = repeats * plan.calls().iter().map(|c| c.flops).sum::<u64>();
+    let bytes = repeats * plan.calls().iter().map(|c| c.bytes).sum::<u64>();
+    let dispatches = job.repeats() * plan.calls().len();
+    let (median, memory) = (all.quantile(0.5), plan.memory());
+    let gflops = flops as f64 / median / 1e6;
+    let mib = |b: u64| b as f64 / (1 << 20) as f64;
+    println!(
+        "{:<16} {:<22} {:>10.2} {:>19} {:>8.1} {:>4.0} % {:>7.2} {:>10} {:>9.0} {:>9.1} {:>8.0} ({compiled})",
+        case.what.name(),
+        case.on(),
+        median,
+        format!("{:.2}–{:.2}", all.quantile(0.1), all.quantile(0.9)),
+        gflops,
+        100.0 * gflops / peak,
+        host.quantile(0.5),
+        dispatches,
+        mib(bytes),
+        mib(memory.total()),
+        first,
+    );
+    let mut line = json!({
+        "kind": "engine", "what": case.what.name(), "base": case.base, "batch": case.batch, "size": case.size,
+        "runs": all.0.len(), "median_ms": median, "p10_ms": all.quantile(0.1), "p90_ms": all.quantile(0.9),
+        "host_ms": host.quantile(0.5), "gflops": gflops, "flops": flops, "bytes": bytes, "dispatches": dispatches,
+        "memory_mib": mib(memory.total()), "memory_unshared_mib": mib(memory.persistent + memory.unshared),
+        "first_use_ms": first, "pipelines_compiled": compiled,
+    });
+    if options.profile && gpu.caps().timestamps {
+        let shares = profile(&job)?;
+        let total: f64 = shares.iter().map(|s| s.1).sum();
+        for (name, ms, calls) in &shares {
+            println!("    {name:<34} {ms:>9.3} ms {:>5.1} % in {calls} calls", 100.0 * ms / total);
+        }
+        line["profile_ms"] = shares.iter().map(|(name, ms, _)| (name.to_string(), json!(ms))).collect();
+    }
+    Ok(line)
+}
+
+fn bench() -> Result<()> {
+    let options = options()?;
+    let gpu = Gpu::open(&OpenOptions { adapter: options.adapter.clone(), ..Default::default() })?;
+    let summary = gpu.summary();
+    println!("{} ({}, {}; {})", summary.name, summary.backend, summary.kind, summary.driver);
+    let effort = Effort { runs: 11, budget: Duration::from_millis(500) };
+    let peaks = peaks::measure(&Bench::new(&gpu, effort)?)?;
+    println!("peaks: {:.1} GFLOP/s of multiply-adds, {:.2} GB/s of copying\n", peaks.gflops, peaks.gbytes);
+    println!(
+        "{:<16} {:<22} {:>10} {:>19} {:>8} {:>6} {:>7} {:>10} {:>9} {:>9} {:>8}",
+        "what",
+        "on",
+        "median ms",
+        "p10–p90",
+        "GFLOP/s",
+        "peak",
+        "host ms",
+        "dispatches",
+        "MiB moved",
+        "MiB held",
+        "first ms"
+    );
+    let mut lines = vec![json!({
+        "kind": "adapter", "name": summary.name, "backend": summary.backend, "type": summary.kind,
+        "driver": summary.driver, "version": env!("CARGO_PKG_VERSION"),
+        "peak_gflops": peaks.gflops, "peak_gbytes": peaks.gbytes,
+    })];
+    for case in cases::all(options.quick) {
+        if format!("{} {}", case.what.name(), case.on()).contains(&options.filter) {
+            lines.push(run(&gpu, &case, peaks.gflops, &options)?);
+        }
+    }
+    if let Some(path) = &options.json {
+        let write = || {
+            let mut file = std::fs::File::create(path)?;
+            lines.iter().try_for_each(|line| writeln!(file, "{line}"))
+        };
+        write().map_err(|e: std::io::Error| Error::File { path: path.into(), problem: e.to_string() })?;
+    }
+    Ok(())
+}
+
+fn main() -> ExitCode {
+    match bench() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(e) => {
+            eprintln!("{e}");
+            ExitCode::FAILURE
+        }
+    }
+}

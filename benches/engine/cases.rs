@@ -1,0 +1,188 @@
+//! What is timed end to end, and at which sizes.
+
+use std::collections::HashMap;
+
+use cvdm::Result;
+use cvdm::diffusion::{Hyper, Model, ModelConfig, SampleOptions, Sampler, StepOptions, Trainer, TrainerState};
+use cvdm::gpu::Gpu;
+use cvdm::kernels::conv2d::Activation;
+use cvdm::kernels::{adam, losses};
+use cvdm::nets::{Parameters, UNet, UNetConfig};
+use cvdm::random::state;
+use cvdm::tape::{Plan, PlanOptions, Tape};
+use cvdm::tensor::Shape;
+
+/// Steps of the reconstruction that is timed.
+const STEPS: usize = 10;
+
+#[derive(Clone, Copy, PartialEq)]
+pub enum What {
+    UNetForward,
+    UNetTraining,
+    CvdmTraining,
+    SamplerStep,
+    Reconstruction,
+}
+
+impl What {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::UNetForward => "unet_forward",
+            Self::UNetTraining => "unet_train_step",
+            Self::CvdmTraining => "cvdm_train_step",
+            Self::SamplerStep => "sampler_step",
+            Self::Reconstruction => "reconstruction",
+        }
+    }
+}
+
+/// One line of the table.
+pub struct Case {
+    pub what: What,
+    /// Base filters of the (noise) U-Net; the rate network of CVDM has half as many.
+    pub base: usize,
+    pub batch: usize,
+    pub size: usize,
+}
+
+/// All cases; the quick ones are those that a processor manages.
+pub fn all(quick: bool) -> Vec<Case> {
+    let sizes: &[(usize, usize, usize)] = if quick {
+        &[(16, 1, 64), (32, 4, 64), (32, 1, 128)]
+    } else {
+        &[
+            (16, 4, 64),
+            (32, 4, 64),
+            (32, 1, 128),
+            (32, 16, 128),
+            (64, 1, 128),
+            (64, 16, 128),
+            (64, 1, 256),
+            (64, 4, 256),
+        ]
+    };
+    let kinds = [What::UNetForward, What::UNetTraining, What::CvdmTraining, What::SamplerStep, What::Reconstruction];
+    let case = |what, &(base, batch, size): &(usize, usize, usize)| Case { what, base, batch, size };
+    kinds.iter().flat_map(|&what| sizes.iter().map(move |s| case(what, s))).collect()
+}
+
+/// Something that can be run again and again.
+pub enum Job {
+    Plan(Plan),
+    Training { trainer: Trainer, x: Vec<f32>, y: Vec<f32> },
+    Sampler { sampler: Sampler, condition: Vec<f32> },
+    Step(Sampler),
+}
+
+impl Job {
+    /// One run, submitted.
+    pub fn run(&mut self) -> Result<()> {
+        match self {
+            Self::Plan(plan) => plan.run(),
+            Self::Training { trainer, x, y } => trainer.step(x, y, &Hyper::default()),
+            Self::Sampler { sampler, condition } => sampler.sample(condition, false, || Ok(())).map(|_| ()),
+            Self::Step(sampler) => sampler.step_plan().run(),
+        }
+    }
+
+    /// The plan that a run replays.
+    pub fn plan(&self) -> &Plan {
+        match self {
+            Self::Plan(plan) => plan,
+            Self::Training { trainer, .. } => trainer.plan(),
+            Self::Sampler { sampler, .. } | Self::Step(sampler) => sampler.step_plan(),
+        }
+    }
+
+    /// How often a run replays it.
+    pub fn repeats(&self) -> usize {
+        if matches!(self, Self::Sampler { .. }) { STEPS } else { 1 }
+    }
+}
+
+fn ramp(len: usize) -> Vec<f32> {
+    (0..len).map(|i| (i * 101 % 1009) as f32 / 504.5 - 1.0).collect()
+}
+
+impl Case {
+    pub fn on(&self) -> String {
+        format!("base {}, {} × {}²", self.base, self.batch, self.size)
+    }
+
+    pub fn job(&self, gpu: &Gpu) -> Result<Job> {
+        match self.what {
+            What::UNetForward => self.unet(gpu, false),
+            What::UNetTraining => self.unet(gpu, true),
+            What::CvdmTraining => self.training(gpu),
+            What::SamplerStep => Ok(Job::Step(self.sampler(gpu)?)),
+            What::Reconstruction => {
+                let condition = ramp(2 * self.size * self.size);
+                Ok(Job::Sampler { sampler: self.sampler(gpu)?, condition })
+            }
+        }
+    }
+
+    /// A U-Net from three channels to one: the noise network of phase imaging on its own.
+    fn unet(&self, gpu: &Gpu, train: bool) -> Result<Job> {
+        let mut parameters = Parameters::default();
+        let config = UNetConfig {
+            in_channels: 3,
+            out_channels: 1,
+            base: self.base,
+            scales: 5,
+            up_kernel: 2,
+            head: Activation::None,
+        };
+        let net = UNet::new(config, &mut parameters, "net")?;
+        let mut tape = Tape::new(gpu.caps());
+        let theta = tape.persistent("parameters", parameters.shape())?;
+        let x = tape.persistent("input", Shape::new(self.batch, 3, self.size, self.size))?;
+        let plan = if train {
+            let state_of = |tape: &mut Tape, label: &str| tape.persistent(label, parameters.shape());
+            let gradient = state_of(&mut tape, "gradient")?;
+            let (first, second) = (state_of(&mut tape, "first moments")?, state_of(&mut tape, "second moments")?);
+            let average = state_of(&mut tape, "average")?;
+            let hyper = tape.persistent("optimiser settings", Shape::vector(8))?;
+            let rng = tape.persistent("random state", Shape::vector(4))?;
+            let values = tape.persistent("losses", Shape::vector(4))?;
+            tape.parameters(&theta, &gradient)?;
+            let y = net.record(&mut tape, &theta, &x)?;
+            let g = tape.intermediate("gradient of the output", y.shape)?;
+            let partials = tape.intermediate("partial sums", losses::noise_partials(y.shape))?;
+            tape.push(losses::noise(&rng, &y, 1.0, &g, &values, &partials)?);
+            tape.backward(&[(y, g)])?;
+            tape.push(adam::step(&hyper, &gradient, &theta, &first, &second, &average)?);
+            let plan = tape.plan(gpu, &HashMap::new(), PlanOptions::default())?;
+            plan.write(&hyper, &Hyper::default().values(1, 1.0))?;
+            plan.write(&rng, &state(1, 0, 0))?;
+            plan
+        } else {
+            tape.freeze();
+            net.record(&mut tape, &theta, &x)?;
+            tape.plan(gpu, &HashMap::new(), PlanOptions::default())?
+        };
+        plan.write(&theta, &parameters.initial(1))?;
+        plan.write(&x, &ramp(x.shape.len()))?;
+        plan.prepare()?;
+        Ok(Job::Plan(plan))
+    }
+
+    fn model(&self) -> Result<Model> {
+        Model::new(ModelConfig { noise_base: self.base, rate_base: self.base / 2, ..ModelConfig::default() })
+    }
+
+    fn training(&self, gpu: &Gpu) -> Result<Job> {
+        let model = self.model()?;
+        let options = StepOptions::new(self.batch, self.size, self.size);
+        let state = TrainerState::new(&model, 1);
+        let values = self.batch * self.size * self.size;
+        Ok(Job::Training { trainer: Trainer::new(gpu, model, options, &state)?, x: ramp(2 * values), y: ramp(values) })
+    }
+
+    fn sampler(&self, gpu: &Gpu) -> Result<Sampler> {
+        let model = self.model()?;
+        let flat = model.parameters().initial(1);
+        let options = SampleOptions { steps: STEPS, samples: self.batch, ..Default::default() };
+        Sampler::new(gpu, &model, &flat, (self.size, self.size), options)
+    }
+}

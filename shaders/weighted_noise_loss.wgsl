@@ -1,0 +1,72 @@
+// Noise loss under the weight that the variational bound gives it (appendix E.3), half the fall of the logarithm of the
+// signal-to-noise ratio: w = -SNR' / 2 SNR = lambda tau / 2 sigma, with sigma = max(1 - exp(-lambda rho), floor). The loss is
+// mean(w e^2) with e = prediction - noise, and unlike the plain one it has gradients to the schedule:
+//   g = 2 w e,   dw/dlambda = tau (1 - lambda rho gamma / sigma) / 2 sigma,   dw/dtau = lambda / 2 sigma,
+//   dw/drho = -tau lambda^2 gamma / 2 sigma^2, without the terms in gamma where sigma is at the floor.
+//
+// One pass over prediction and lambda. An invocation takes the items of a sample in turn and leaves three partial sums
+// (loss, rho, tau); sum_partials.wgsl adds those up.
+
+override WG: u32 = 64u;
+
+struct Params {
+    prediction: vec2u, // offset, stride
+    lambda: vec2u,
+    rho: vec2u,
+    tau: vec2u,
+    gprediction: vec2u,
+    glambda: vec2u,
+    items: u32, // of a sample
+    invocations: u32, // of a sample
+    blocks: u32, // workgroups of a sample
+    workgroups: u32,
+    scale: f32, // weight / number of values
+    sigma_floor: f32,
+}
+
+@group(0) @binding(0) var<uniform> p: Params;
+@group(0) @binding(1) var<storage, read> rng: vec4u;
+@group(0) @binding(2) var<storage, read> prediction: array<V>; // [N, C, H, W]
+@group(0) @binding(3) var<storage, read> lambda: array<V>; // [N, C, H, W]
+@group(0) @binding(4) var<storage, read> rho: array<f32>; // [M, 3], row n is sample n's
+@group(0) @binding(5) var<storage, read> tau: array<f32>; // [M, ..]
+@group(0) @binding(6) var<storage, read_write> gprediction: array<V>; // [N, C, H, W]
+@group(0) @binding(7) var<storage, read_write> glambda: array<V>; // [N, C, H, W]
+@group(0) @binding(8) var<storage, read_write> partials: array<f32>; // [N, 3, invocations]
+
+@compute @workgroup_size(WG)
+fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index) local: u32) {
+    let id = linear(workgroup);
+    let n = id / p.blocks;
+    let invocation = (id % p.blocks) * WG + local;
+    if (id >= p.workgroups || invocation >= p.invocations) {
+        return;
+    }
+    let age = rho[p.rho.x + n * p.rho.y];
+    let pace = tau[p.tau.x + n * p.tau.y];
+    let least = V(p.sigma_floor);
+    var loss = V();
+    var drho = V();
+    var dtau = V();
+    for (var item = invocation; item < p.items; item += p.invocations) {
+        let rate = lambda[(p.lambda.x + n * p.lambda.y) / LANES + item];
+        let gamma = exp(-rate * age);
+        let free = -expm1_of(-rate * age, gamma);
+        let sigma = max(free, least);
+        let tilt = select(V(), gamma / sigma, free >= least);
+        let eps = noise(rng, 0u, rng.z, n, item);
+        let error = prediction[(p.prediction.x + n * p.prediction.y) / LANES + item] - eps;
+        let square = error * error;
+        let half = 0.5 / sigma;
+        loss += half * rate * pace * square;
+        gprediction[(p.gprediction.x + n * p.gprediction.y) / LANES + item] = 2.0 * p.scale * half * rate * pace * error;
+        glambda[(p.glambda.x + n * p.glambda.y) / LANES + item] =
+            p.scale * half * pace * square * (1.0 - rate * age * tilt);
+        drho -= half * pace * rate * rate * tilt * square;
+        dtau += half * rate * square;
+    }
+    let to = n * 3u * p.invocations + invocation;
+    partials[to] = total(loss);
+    partials[to + p.invocations] = total(drho);
+    partials[to + 2u * p.invocations] = total(dtau);
+}
