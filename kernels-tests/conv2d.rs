@@ -77,10 +77,7 @@ fn forward(tape: &mut Tape, c: Conv2d, v: &[View], act: Activation, y: &View, ad
         return Ok(vec![conv2d::forward(c, &v[0], &v[1], Some(&v[2]), act, y, add)?]);
     }
     let packed = tape.persistent("packed", conv2d_3x3::packed(y.shape.c, v[0].shape.c))?;
-    Ok(vec![
-        conv2d_3x3::pack(&v[1], &packed, false)?,
-        conv2d_3x3::forward(caps, &v[0], &packed, Some(&v[2]), act, y, add)?,
-    ])
+    Ok(vec![conv2d_3x3::pack(&v[1], &packed)?, conv2d_3x3::forward(caps, &v[0], &packed, Some(&v[2]), act, y, add)?])
 }
 
 #[test]
@@ -186,9 +183,9 @@ fn input_gradient() {
                 let mut calls = Vec::new();
                 for (gx, add) in [(&v[2], false), (&v[3], true)] {
                     if conv2d_3x3::suits(caps, c.spec, c.xs) {
-                        let packed = tape.persistent("packed", conv2d_3x3::packed(c.xs.c, c.ys.c))?;
-                        calls.push(conv2d_3x3::pack(&v[1], &packed, true)?);
-                        calls.push(conv2d_3x3::forward(caps, &v[0], &packed, None, Activation::None, gx, add)?);
+                        let packed = tape.persistent("packed", conv2d_3x3::packed(c.ys.c, c.xs.c))?;
+                        calls.push(conv2d_3x3::pack(&v[1], &packed)?);
+                        calls.push(conv2d_3x3::grad_input(caps, &v[0], &packed, gx, add)?);
                     } else {
                         calls.push(conv2d::grad_input(c.spec, &v[0], &v[1], None, Activation::None, gx, add)?);
                     }
@@ -325,4 +322,34 @@ fn shapes_that_do_not_fit_are_refused() {
     let w = tape.persistent("w", Shape::new(3, 2, 3, 3)).unwrap();
     let refused = conv2d::forward(spec, &x, &w, None, Activation::None, &y, false).unwrap_err().to_string();
     assert!(refused.contains("[1, 3, 4, 5]") && refused.contains("[1, 3, 4, 4]"), "{refused}");
+}
+
+#[test]
+fn a_single_split_goes_straight_to_the_gradient() {
+    // Many channels and one tile: one split on every adapter.
+    let (xs, ys) = (Shape::new(1, 33, 4, 8), Shape::new(1, 34, 4, 8));
+    let (x, g) = (random(xs, 5, -1.0, 1.0), random(ys, 6, -1.0, 1.0));
+    let spec = Conv2d::same(3);
+    let mut want = vec![9.0; 3];
+    want.extend(reference::grad_weight(spec, xs, ys, &wide(&x.values), &wide(&g.values)));
+    want.extend(reference::channel_sums(ys, &wide(&g.values)));
+    want.extend([9.0; 2]);
+    let part = want.len() - 5;
+    let flat = Shape::vector(part + 5);
+    run(
+        &[x, g, given(flat, vec![9.0; part + 5]), given(flat, vec![9.0; part + 5])],
+        |tape, v| {
+            let caps = tape.caps();
+            let to = v[2].range(3..3 + part)?;
+            if !conv2d_3x3::suits(caps, spec, xs) {
+                let split = 34 * 33 * 9;
+                let (gw, gb) = (to.range(0..split)?, to.range(split..part)?);
+                return Ok(vec![conv2d::grad_weight(spec, &v[0], &v[1], &gw, false)?, channel_sum(&v[1], &gb, false)?]);
+            }
+            assert_eq!(conv2d_3x3::parts(caps, xs, 34), Shape::new(1, 1, 1, part));
+            assert!(conv2d_3x3::grad_weight(caps, &v[0], &v[1], &v[3]).is_err(), "a vector of another length");
+            Ok(vec![conv2d_3x3::grad_weight(caps, &v[0], &v[1], &to)?])
+        },
+        |mode, got| close(mode, &got[2], &want, tolerance(32), 1e-6),
+    );
 }

@@ -9,6 +9,7 @@
 // Needs subgroups of at least 8 and a width that is a multiple of 4; conv2d.wgsl takes everything else.
 
 override WG: u32 = 8u;
+override FLIP: u32 = 0u;
 
 struct Params {
     x: vec2u, // offset, stride
@@ -25,11 +26,13 @@ struct Params {
     has_bias: u32,
     activation: u32,
     accumulate: u32, // add to y instead of overwriting it
+    weight_start: u32, // vec4 from one output channel's weights to the next one's
+    weight_step: u32,  // vec4 from one input channel's weights to the next one's
 }
 
 @group(0) @binding(0) var<uniform> p: Params;
 @group(0) @binding(1) var<storage, read> x: array<vec4f>;       // [N, C, H, W / 4]
-@group(0) @binding(2) var<storage, read> weights: array<vec4f>; // [Cout, Cin, 3]: nine taps and three of padding
+@group(0) @binding(2) var<storage, read> weights: array<vec4f>; // [Cout, Cin, 3] or [Cin, Cout, 3]: nine taps, three zeros
 @group(0) @binding(3) var<storage, read> bias: array<f32>;      // [Cout]
 @group(0) @binding(4) var<storage, read_write> y: array<vec4f>; // [N, Cout, H, W / 4]
 
@@ -101,7 +104,7 @@ fn main(
     var o1 = o0;
     var o2 = o0;
     var o3 = o0;
-    var at_w = min(co, p.out_channels - 1u) * p.in_channels * 3u;
+    var at_w = min(co, p.out_channels - 1u) * p.weight_start;
     for (var ci = 0u; ci < p.in_channels; ci++) {
         let v0 = select(vec4f(), x[at0], in0);
         let v1 = select(vec4f(), x[at1], in1);
@@ -112,10 +115,15 @@ fn main(
         at0 += plane;
         at1 += plane;
         at2 += plane;
-        at_w += 3u;
-        let k0 = wa.xyz;
-        let k1 = vec3f(wa.w, wb.xy);
-        let k2 = vec3f(wb.zw, wc.x);
+        at_w += p.weight_step;
+        var k0 = wa.xyz;
+        var k1 = vec3f(wa.w, wb.xy);
+        var k2 = vec3f(wb.zw, wc.x);
+        if (FLIP == 1u) {
+            k0 = vec3f(wc.x, wb.wz);
+            k1 = vec3f(wb.yx, wa.w);
+            k2 = wa.zyx;
+        }
 
         var l = subgroupBroadcast(v0.w, 0u);
         var a = subgroupBroadcast(v0, 1u);

@@ -4,8 +4,8 @@
 // Work: a workgroup takes WG output channels, one an invocation, and 4 input channels; it walks over its share of the
 // 4 x 8 tiles of all samples. A tile of g is loaded once (8 vec4) and stays in registers for the four input channels,
 // whose 6 x 10 windows are read as in conv2d_3x3.wgsl, one vec4 a lane in three loads, and handed round by
-// subgroupBroadcast: 20 loads against 1152 multiply-adds. Each workgroup writes its own partial sums; reduce.rs adds the
-// splits in a fixed order, so the result repeats bit for bit.
+// subgroupBroadcast: 20 loads against 1152 multiply-adds. Each workgroup writes its own partial sums; sum_splits.wgsl
+// adds the splits in a fixed order, so the result repeats bit for bit. A single split is the gradient and goes straight there.
 
 override WG: u32 = 8u;
 
@@ -23,6 +23,7 @@ struct Params {
     ci_blocks: u32,
     splits: u32,
     part: u32,  // values of one split: Cout * Cin * 9 + Cout
+    out: u32,   // offset of the parts in their buffer
     workgroups: u32,
 }
 
@@ -188,7 +189,7 @@ fn main(
         t3 = add_channel(t3, tile, window, c3);
         sum += row_sum(tile.r0) + row_sum(tile.r1) + row_sum(tile.r2) + row_sum(tile.r3);
     }
-    let out = split * p.part;
+    let out = p.out + split * p.part;
     put(out, co, ci, t0);
     put(out, co, ci + 1u, t1);
     put(out, co, ci + 2u, t2);

@@ -4,7 +4,7 @@
 // A workgroup takes WG channels co, one an invocation, and 8 channels ci; it walks over its share of the pairs of quads of
 // all samples. The invocation's own 2 x 2 patches of g are 8 vec4; the 8 pixels of 8 channels of x are 16 vec4, one a lane
 // in two loads, handed round by subgroupBroadcast: 10 loads (of g as vec4) against 256 multiply-adds. Partial sums are
-// added by reduce.rs in a fixed order.
+// added by sum_splits.wgsl in a fixed order; a single split is the gradient and goes straight there.
 
 override WG: u32 = 8u;
 
@@ -21,6 +21,7 @@ struct Params {
     ci_blocks: u32,
     splits: u32,
     part: u32,  // values of one split: Cin * Cout * 4 + Cout
+    out: u32,   // offset of the parts in their buffer
     workgroups: u32,
 }
 
@@ -118,7 +119,7 @@ fn main(
         s7 = taps(s7, subgroupBroadcast(u, 6u), subgroupBroadcast(u, 7u), a, b);
         sum += total(a) + total(b);
     }
-    let out = split * p.part;
+    let out = p.out + split * p.part;
     put(out, ci, co, s0);
     put(out, ci + 1u, co, s1);
     put(out, ci + 2u, co, s2);

@@ -1,12 +1,8 @@
 // Lays 3x3 weights out for conv2d_3x3.wgsl: [Cout, Cin, 12], nine taps and three zeros, so that they load as three vec4.
-//
-// Transposed, it is the weight of the input gradient: [Cin, Cout, 12] with the taps in reverse order.
 
 struct Params {
     offset: u32, // of the weights in their buffer
-    rows: u32,   // channels of the packed weight's output
-    columns: u32,
-    transposed: u32,
+    pairs: u32,  // Cout * Cin
     workgroups: u32,
 }
 
@@ -18,20 +14,13 @@ struct Params {
 fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index) local: u32) {
     let id = linear(workgroup);
     let pair = id * 64u + local;
-    if (id >= p.workgroups || pair >= p.rows * p.columns) {
+    if (id >= p.workgroups || pair >= p.pairs) {
         return;
     }
     var w: array<f32, 9>;
-    if (p.transposed == 1u) {
-        let at = p.offset + ((pair % p.columns) * p.rows + pair / p.columns) * 9u;
-        for (var i = 0u; i < 9u; i++) {
-            w[i] = weights[at + 8u - i];
-        }
-    } else {
-        let at = p.offset + pair * 9u;
-        for (var i = 0u; i < 9u; i++) {
-            w[i] = weights[at + i];
-        }
+    let at = p.offset + pair * 9u;
+    for (var i = 0u; i < 9u; i++) {
+        w[i] = weights[at + i];
     }
     packed[pair * 3u] = vec4f(w[0], w[1], w[2], w[3]);
     packed[pair * 3u + 1u] = vec4f(w[4], w[5], w[6], w[7]);

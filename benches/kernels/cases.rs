@@ -137,7 +137,7 @@ fn convolutions_with_subgroups(s: Shape) -> [Case; 2] {
             let packed = r.tensor(conv2d_3x3::packed(c, c))?;
             let parts = r.tensor(conv2d_3x3::parts(caps, s, c))?;
             Ok(vec![
-                conv2d_3x3::pack(&weight, &packed, false)?,
+                conv2d_3x3::pack(&weight, &packed)?,
                 conv2d_3x3::forward(caps, &x, &packed, Some(&bias), Activation::Softplus, &y, false)?,
                 conv2d_3x3::grad_weight(caps, &x, &y, &parts)?,
             ])

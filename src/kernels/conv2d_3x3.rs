@@ -39,28 +39,21 @@ pub fn packed(rows: usize, columns: usize) -> Shape {
 #[repr(C)]
 struct Pack {
     offset: u32,
-    rows: u32,
-    columns: u32,
-    transposed: u32,
+    pairs: u32,
     workgroups: u32,
+    unused: u32,
 }
 
-/// Lays `weight [Cout, Cin, 3, 3]` out for [`forward`]: `packed [Cout, Cin, 3, 4]`; `transposed`, for the input gradient:
-/// `[Cin, Cout, 3, 4]` with the taps reversed.
+/// Lays `weight [Cout, Cin, 3, 3]` out for [`forward`] and [`grad_input`]: `packed [Cout, Cin, 3, 4]`.
 ///
 /// # Errors
 /// [`crate::Error::Shape`] if the weight has another number of values.
-pub fn pack(weight: &View, packed: &View, transposed: bool) -> Result<Call> {
+pub fn pack(weight: &View, packed: &View) -> Result<Call> {
     let (rows, columns) = (packed.shape.n, packed.shape.c);
     expect_values("the weight to pack", weight, Shape::new(rows, columns, 3, 3))?;
-    let workgroups = (rows * columns).div_ceil(64);
-    let params = Pack {
-        offset: weight.offset() as u32,
-        rows: rows as u32,
-        columns: columns as u32,
-        transposed: u32::from(transposed),
-        workgroups: workgroups as u32,
-    };
+    let pairs = rows * columns;
+    let workgroups = pairs.div_ceil(64);
+    let params = Pack { offset: weight.offset() as u32, pairs: pairs as u32, workgroups: workgroups as u32, unused: 0 };
     Ok(Call::new(&PACK, params, grid(workgroups)).bind(weight).bind(packed))
 }
 
@@ -80,10 +73,11 @@ struct Forward {
     has_bias: u32,
     activation: u32,
     accumulate: u32,
+    weight_start: u32,
+    weight_step: u32,
 }
 
-/// `y = activation(conv2d(x, weight) + bias)`, or added to `y` with `accumulate`, from packed weights. With transposed ones
-/// it is the input gradient.
+/// `y = activation(conv2d(x, weight) + bias)`, or added to `y` with `accumulate`, from packed weights.
 ///
 /// Shapes: `x [N, Cin, H, W]`, `weight [Cout, Cin, 3, 4]` packed, `bias [Cout]`, `y [N, Cout, H, W]`; `W` a multiple of 4.
 ///
@@ -98,11 +92,47 @@ pub fn forward(
     y: &View,
     accumulate: bool,
 ) -> Result<Call> {
-    y.expect("the convolution's output", SPEC.output(x.shape, y.shape.c)?)?;
     weight.expect("the packed weight", packed(y.shape.c, x.shape.c))?;
     if let Some(bias) = bias {
         expect_values("the convolution's bias", bias, Shape::vector(y.shape.c))?;
     }
+    convolve(caps, x, weight, bias, activation, y, Direction::Forward, accumulate)
+}
+
+/// The input gradient, written to `gx` or added to it, from the same packed weights.
+///
+/// Shapes: `g [N, Cout, H, W]`, `weight [Cout, Cin, 3, 4]` packed, `gx [N, Cin, H, W]`; `W` a multiple of 4.
+///
+/// # Errors
+/// [`crate::Error::Shape`] if a shape is another.
+pub fn grad_input(caps: Caps, g: &View, weight: &View, gx: &View, accumulate: bool) -> Result<Call> {
+    weight.expect("the packed weight", packed(g.shape.c, gx.shape.c))?;
+    convolve(caps, g, weight, None, Activation::None, gx, Direction::Backward, accumulate)
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Direction {
+    Forward,
+    Backward,
+}
+
+#[allow(clippy::too_many_arguments)]
+fn convolve(
+    caps: Caps,
+    x: &View,
+    weight: &View,
+    bias: Option<&View>,
+    activation: Activation,
+    y: &View,
+    direction: Direction,
+    accumulate: bool,
+) -> Result<Call> {
+    y.expect("the convolution's output", SPEC.output(x.shape, y.shape.c)?)?;
+    // Packed weights are three vec4 for each pair of channels, the forward pass's input channels next to each other.
+    let (weight_start, weight_step) = match direction {
+        Direction::Forward => (3 * x.shape.c, 3),
+        Direction::Backward => (3, 3 * y.shape.c),
+    };
     let wg = lanes(caps, y.shape.c);
     let quads = x.shape.w / 4;
     let tiles = [quads.div_ceil(2), x.shape.h.div_ceil(4)];
@@ -122,9 +152,12 @@ pub fn forward(
         has_bias: u32::from(bias.is_some()),
         activation: activation as u32,
         accumulate: u32::from(accumulate),
+        weight_start: weight_start as u32,
+        weight_step: weight_step as u32,
     };
     Ok(Call::new(&FORWARD, params, grid(workgroups))
         .with("WG", wg as u32)
+        .with("FLIP", u32::from(direction == Direction::Backward))
         .bind(x)
         .bind(weight)
         .bind(bias.unwrap_or(weight))
@@ -148,7 +181,9 @@ struct GradWeight {
     ci_blocks: u32,
     splits: u32,
     part: u32,
+    out: u32,
     workgroups: u32,
+    unused: u32,
 }
 
 /// Shape of the partial sums that [`grad_weight`] writes: `[1, splits, 1, Cout·Cin·9 + Cout]`.
@@ -158,20 +193,33 @@ pub fn parts(caps: Caps, x: Shape, out_channels: usize) -> Shape {
     Shape::new(1, splits(caps, blocks, tiles), 1, out_channels * x.c * 9 + out_channels)
 }
 
+/// Where the kernels of weight gradients put `part` values of `splits` splits: the number of splits and the offset. A tensor
+/// of partial sums `[1, splits, 1, part]`; or, if there is one split only, `part` values next to each other anywhere.
+pub(super) fn destination(sums: &View, parts: Shape) -> Result<(u32, u32)> {
+    let (splits, part) = (parts.c, parts.w);
+    if splits == 1 && sums.shape == Shape::vector(part) {
+        return Ok((1, sums.offset() as u32));
+    }
+    sums.expect("the partial sums", parts)?;
+    Ok((splits as u32, 0))
+}
+
 /// Partial sums of the weight gradient (first `Cout·Cin·9` values of each split) and the bias gradient (the last `Cout`).
 ///
-/// Shapes: `x [N, Cin, H, W]`, `g [N, Cout, H, W]`, `parts` as [`parts`] says; `W` a multiple of 4.
+/// Shapes: `x [N, Cin, H, W]`, `g [N, Cout, H, W]`, `W` a multiple of 4; `sums` as [`parts`] says, or, where that has a single
+/// split, a vector of so many values: the gradients themselves, weight and bias next to each other.
 ///
 /// # Errors
 /// [`crate::Error::Shape`] if a shape is another.
 pub fn grad_weight(caps: Caps, x: &View, g: &View, sums: &View) -> Result<Call> {
     g.expect("the convolution's output gradient", SPEC.output(x.shape, g.shape.c)?)?;
-    sums.expect("the partial sums", parts(caps, x.shape, g.shape.c))?;
+    let parts = parts(caps, x.shape, g.shape.c);
+    let (splits, out) = destination(sums, parts)?;
     let wg = lanes(caps, g.shape.c);
     let quads = x.shape.w / 4;
     let (tiles_x, tiles_y) = (quads.div_ceil(2), x.shape.h.div_ceil(4));
     let (co_blocks, ci_blocks) = (g.shape.c.div_ceil(wg), x.shape.c.div_ceil(4));
-    let workgroups = co_blocks * ci_blocks * sums.shape.c;
+    let workgroups = co_blocks * ci_blocks * splits as usize;
     let params = GradWeight {
         x: x.into(),
         g: g.into(),
@@ -184,9 +232,11 @@ pub fn grad_weight(caps: Caps, x: &View, g: &View, sums: &View) -> Result<Call> 
         tiles: (x.shape.n * tiles_x * tiles_y) as u32,
         co_blocks: co_blocks as u32,
         ci_blocks: ci_blocks as u32,
-        splits: sums.shape.c as u32,
-        part: sums.shape.w as u32,
+        splits,
+        part: parts.w as u32,
+        out,
         workgroups: workgroups as u32,
+        unused: 0,
     };
     Ok(Call::new(&GRAD_WEIGHT, params, grid(workgroups))
         .with("WG", wg as u32)

@@ -6,7 +6,7 @@
 use bytemuck::{Pod, Zeroable};
 
 use super::conv2d::{Activation, Conv2d, expect_values};
-use super::conv2d_3x3::{lanes, splits};
+use super::conv2d_3x3::{destination, lanes, splits};
 use super::{Call, Span, conv2d, grid, shader};
 use crate::gpu::{Caps, Shader};
 use crate::tensor::{Shape, View};
@@ -169,8 +169,8 @@ struct GradWeight {
     ci_blocks: u32,
     splits: u32,
     part: u32,
+    out: u32,
     workgroups: u32,
-    unused: u32,
 }
 
 /// Shape of the partial sums of the 2×2 kernel: `[1, splits, 1, Cin·Cout·4 + Cout]`.
@@ -184,17 +184,19 @@ pub fn parts(caps: Caps, x: Shape, out_channels: usize) -> Shape {
 /// of the 2×2 kernel where [`suits`] says so. Elsewhere the weight gradient is [`conv2d::grad_weight`] of the adjoint with
 /// `x` and `g` exchanged.
 ///
-/// Shapes: `x [N, Cin, H, W]`, `g [N, Cout, 2H, 2W]`, `sums` as [`parts`] says.
+/// Shapes: `x [N, Cin, H, W]`, `g [N, Cout, 2H, 2W]`; `sums` as [`parts`] says, or, where that has a single split, a vector of
+/// so many values: the gradients themselves, weight and bias next to each other.
 ///
 /// # Errors
 /// [`Error::Shape`] if a shape is another.
 pub fn grad_weight(caps: Caps, x: &View, g: &View, sums: &View) -> Result<Call> {
     g.expect("the transposed convolution's output gradient", output(x.shape, g.shape.c))?;
-    sums.expect("the partial sums", parts(caps, x.shape, g.shape.c))?;
+    let parts = parts(caps, x.shape, g.shape.c);
+    let (splits, out) = destination(sums, parts)?;
     let wg = lanes(caps, g.shape.c);
     let pairs = (x.shape.plane() / 4).div_ceil(2);
     let (co_blocks, ci_blocks) = (g.shape.c.div_ceil(wg), x.shape.c.div_ceil(8));
-    let workgroups = co_blocks * ci_blocks * sums.shape.c;
+    let workgroups = co_blocks * ci_blocks * splits as usize;
     let params = GradWeight {
         x: x.into(),
         g: g.into(),
@@ -206,10 +208,10 @@ pub fn grad_weight(caps: Caps, x: &View, g: &View, sums: &View) -> Result<Call> 
         total: (x.shape.n * pairs) as u32,
         co_blocks: co_blocks as u32,
         ci_blocks: ci_blocks as u32,
-        splits: sums.shape.c as u32,
-        part: sums.shape.w as u32,
+        splits,
+        part: parts.w as u32,
+        out,
         workgroups: workgroups as u32,
-        unused: 0,
     };
     Ok(Call::new(&GRAD_WEIGHT, params, grid(workgroups))
         .with("WG", wg as u32)

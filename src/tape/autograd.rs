@@ -11,9 +11,9 @@ use super::{Op, Tape};
 use crate::kernels::conv2d::{self, Activation};
 use crate::kernels::instance_norm::BackwardOptions;
 use crate::kernels::{
-    activation, conv_transpose2d, conv2d_3x3, elementwise, instance_norm, max_pool2d, split_sum, velocity,
+    Call, activation, conv_transpose2d, conv2d_3x3, elementwise, instance_norm, max_pool2d, split_sum, velocity,
 };
-use crate::tensor::{TensorId, View};
+use crate::tensor::{Shape, TensorId, View};
 use crate::{Error, Result};
 
 /// A gradient tensor and which of its channels have been written.
@@ -160,7 +160,7 @@ impl Tape {
         let slot = match gradients.slots.entry(value.tensor) {
             Entry::Occupied(entry) => entry.into_mut(),
             Entry::Vacant(entry) => {
-                let shape = crate::tensor::Shape { c: value.channels, ..value.shape };
+                let shape = Shape { c: value.channels, ..value.shape };
                 let whole = self.intermediate("gradient", shape)?;
                 entry.insert(Slot { whole, written: Vec::new() })
             }
@@ -173,13 +173,41 @@ impl Tape {
         Ok((part(&whole, value), add))
     }
 
+    /// Records a weight gradient that is computed in splits, `[1, splits, 1, weight and bias]`. Parameters that lie next to each
+    /// other are summed in one dispatch, and a single split needs no sum: it is written where the gradient belongs.
+    fn split_gradient(
+        &mut self,
+        parts: Shape,
+        [gw, gb]: [&View; 2],
+        [add_w, add_b]: [bool; 2],
+        record: impl FnOnce(&View) -> Result<Call>,
+    ) -> Result<()> {
+        let neighbours = gw.tensor == gb.tensor && gb.offset() == gw.offset() + gw.shape.len() && add_w == add_b;
+        let both = View { shape: Shape::vector(parts.w), ..*gw };
+        if neighbours && parts.c == 1 && !add_w {
+            let call = record(&both)?;
+            self.push([call]);
+            return Ok(());
+        }
+        let sums = self.intermediate("partial sums", parts)?;
+        let call = record(&sums)?;
+        self.push([call]);
+        if neighbours {
+            self.push([split_sum::sum_splits(&sums, 0, &both, add_w)?]);
+        } else {
+            self.push([split_sum::sum_splits(&sums, 0, gw, add_w)?]);
+            self.push([split_sum::sum_splits(&sums, gw.shape.len(), gb, add_b)?]);
+        }
+        Ok(())
+    }
+
     fn wants(&self, value: &View) -> bool {
         self.differentiable.contains(&value.tensor)
     }
 
     fn backward_op(&mut self, op: &Op, g: View, after_softplus: bool, gradients: &mut Gradients) -> Result<()> {
         match op {
-            Op::Conv2d { spec, x, weight, bias, activation, y } => {
+            Op::Conv2d { spec, x, weight, bias, packed, activation, y } => {
                 let g = match activation {
                     Activation::Softplus if !gradients.before_activation.contains(&y.tensor) => {
                         let before = self.intermediate("gradient before softplus", y.shape)?;
@@ -190,13 +218,11 @@ impl Tape {
                 };
                 let (gw, add_w) = self.parameter_gradient(weight)?;
                 let (gb, add_b) = self.parameter_gradient(bias)?;
-                let fast = conv2d_3x3::suits(self.caps, *spec, x.shape);
-                if fast {
-                    let parts = self.intermediate("partial sums", conv2d_3x3::parts(self.caps, x.shape, g.shape.c))?;
-                    let call = conv2d_3x3::grad_weight(self.caps, x, &g, &parts)?;
-                    self.push([call]);
-                    self.push([split_sum::sum_splits(&parts, 0, &gw, add_w)?]);
-                    self.push([split_sum::sum_splits(&parts, gw.shape.len(), &gb, add_b)?]);
+                let caps = self.caps;
+                if packed.is_some() {
+                    let parts = conv2d_3x3::parts(caps, x.shape, g.shape.c);
+                    let record = |to: &View| conv2d_3x3::grad_weight(caps, x, &g, to);
+                    self.split_gradient(parts, [&gw, &gb], [add_w, add_b], record)?;
                 } else {
                     self.push([conv2d::grad_weight(*spec, x, &g, &gw, add_w)?]);
                     self.push([split_sum::channel_sum(&g, &gb, add_b)?]);
@@ -205,25 +231,20 @@ impl Tape {
                     return Ok(());
                 }
                 let (gx, add) = self.claim(x, gradients)?;
-                let call = if fast {
-                    let shape = conv2d_3x3::packed(x.shape.c, g.shape.c);
-                    let packed = self.derived("packed weight", shape, |p| conv2d_3x3::pack(weight, p, true))?;
-                    conv2d_3x3::forward(self.caps, &g, &packed, None, Activation::None, &gx, add)?
-                } else {
-                    conv2d::grad_input(*spec, &g, weight, None, Activation::None, &gx, add)?
+                let call = match packed {
+                    Some(packed) => conv2d_3x3::grad_input(caps, &g, packed, &gx, add)?,
+                    None => conv2d::grad_input(*spec, &g, weight, None, Activation::None, &gx, add)?,
                 };
                 self.push([call]);
             }
             Op::ConvTranspose2d { kernel, x, weight, bias, .. } => {
                 let (gw, add_w) = self.parameter_gradient(weight)?;
                 let (gb, add_b) = self.parameter_gradient(bias)?;
-                if conv_transpose2d::suits(self.caps, *kernel, x.shape) {
-                    let shape = conv_transpose2d::parts(self.caps, x.shape, g.shape.c);
-                    let parts = self.intermediate("partial sums", shape)?;
-                    let call = conv_transpose2d::grad_weight(self.caps, x, &g, &parts)?;
-                    self.push([call]);
-                    self.push([split_sum::sum_splits(&parts, 0, &gw, add_w)?]);
-                    self.push([split_sum::sum_splits(&parts, gw.shape.len(), &gb, add_b)?]);
+                let caps = self.caps;
+                if conv_transpose2d::suits(caps, *kernel, x.shape) {
+                    let parts = conv_transpose2d::parts(caps, x.shape, g.shape.c);
+                    let record = |to: &View| conv_transpose2d::grad_weight(caps, x, &g, to);
+                    self.split_gradient(parts, [&gw, &gb], [add_w, add_b], record)?;
                 } else {
                     let adjoint = conv_transpose2d::adjoint(*kernel)?;
                     self.push([conv2d::grad_weight(adjoint, &g, x, &gw, add_w)?]);

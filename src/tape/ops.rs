@@ -19,6 +19,8 @@ pub enum Op {
         weight: View,
         /// Parameter `[Cout]`.
         bias: View,
+        /// The weight as the 3×3 kernel reads it, where that kernel is used.
+        packed: Option<View>,
         /// The epilogue.
         activation: Activation,
         /// Output.
@@ -131,15 +133,17 @@ impl Tape {
         activation: Activation,
         y: &View,
     ) -> Result<()> {
+        let mut packed = None;
         let call = if conv2d_3x3::suits(self.caps, spec, x.shape) {
             let shape = conv2d_3x3::packed(y.shape.c, x.shape.c);
-            let packed = self.derived("packed weight", shape, |p| conv2d_3x3::pack(weight, p, false))?;
-            conv2d_3x3::forward(self.caps, x, &packed, Some(bias), activation, y, false)?
+            let weight = self.derived("packed weight", shape, |p| conv2d_3x3::pack(weight, p))?;
+            packed = Some(weight);
+            conv2d_3x3::forward(self.caps, x, &weight, Some(bias), activation, y, false)?
         } else {
             conv2d::forward(spec, x, weight, Some(bias), activation, y, false)?
         };
         self.push([call]);
-        self.note(Op::Conv2d { spec, x: *x, weight: *weight, bias: *bias, activation, y: *y });
+        self.note(Op::Conv2d { spec, x: *x, weight: *weight, bias: *bias, packed, activation, y: *y });
         Ok(())
     }
 
