@@ -119,3 +119,17 @@ fn blur_is_a_gaussian_that_keeps_the_mean() {
     assert_eq!(gaussian_blur(&image, 0.0).unwrap(), image);
     assert!(matches!(gaussian_blur(&image, -1.0), Err(Error::Input(_))));
 }
+
+#[test]
+fn cells_that_lie_inside_touch_no_border_of_the_window() {
+    let gray = picture(96, 144);
+    for seed in 0..200 {
+        let shape = CellShape { inside: 1.0, window: 2.0 / 3.0, ..CellShape::default() };
+        let cells = training_phase(&gray, PhaseVariant::Cells(shape), seed).unwrap();
+        // A window of two thirds leaves a sixth of each side out at either end.
+        let touches = |y: usize, x: usize| !(16..80).contains(&y) || !(24..120).contains(&x);
+        let outside = (0..96 * 144).filter(|i| touches(i / 144, i % 144)).any(|i| cells.values()[i] != 0.0);
+        assert!(!outside, "seed {seed}");
+        assert!(cells.min_max().1 >= 0.5, "seed {seed}: empty");
+    }
+}

@@ -3,13 +3,14 @@
 use crate::config::{Condition, DataSection, ModelSection, Target, TrainConfig};
 use crate::data::{Photographs, Plane, Split};
 use crate::inverse::{
-    Boundary, DefocusPair, FresnelSetup, MAX_TRAINING_NOISE, NoiseLaw, PHASE_RANGE, PhaseMix, add_noise,
+    Boundary, CellShape, DefocusPair, FresnelSetup, MAX_TRAINING_NOISE, NoiseLaw, PHASE_RANGE, PhaseMix, add_noise,
     normalise_pair, phase_to_target, simulate_cropped, target_to_phase, tie_single, training_noise_level,
 };
 use crate::{Error, Result};
 
-/// Regularisation of the condition's transport-of-intensity channel: the value that US-TIE's authors give for measurements.
-const TIE_REGULARISATION: f64 = 5e-9;
+/// Regularisation of the condition's transport-of-intensity channel: half strength at a period of 350 pixels, so that noise in
+/// the lowest frequencies stays bounded and an object that fills a patch keeps its strength.
+const TIE_REGULARISATION: f64 = 1e-7;
 
 /// The quantile of the transport-of-intensity channel that is placed at phase 0. The equation leaves a constant open; objects lie
 /// in a medium of phase 0, so that the darkest part of the image is the best guess at it.
@@ -139,6 +140,7 @@ impl PhaseSource {
             cells: data.cells,
             amplitude_probability: data.amplitude_probability,
             amplitude_depth: data.amplitude_depth,
+            cell_shape: CellShape { window: data.patch as f32 / side as f32, ..CellShape::default() },
             ..PhaseMix::paper()
         };
         Ok(Self { photographs, config: config.clone(), setup, mix })

@@ -16,11 +16,16 @@ pub struct CellShape {
     pub radius: (f32, f32),
     /// How much of the local thickness the photograph's texture may take away: 0 none, 1 all of it.
     pub texture: f32,
+    /// Share of frames in which every cell lies inside the window, with medium all around, as one records a single cell. In the others
+    /// cells may be cut, and then nothing that is measured tells what lies outside.
+    pub inside: f32,
+    /// Share of the frame's sides that is looked at in the end, around its middle: simulators crop a margin.
+    pub window: f32,
 }
 
 impl Default for CellShape {
     fn default() -> Self {
-        Self { max_count: 5, radius: (0.1, 0.38), texture: 0.6 }
+        Self { max_count: 5, radius: (0.1, 0.38), texture: 0.6, inside: 0.5, window: 1.0 }
     }
 }
 
@@ -61,15 +66,19 @@ struct Cell {
 pub(super) fn draw_cells(texture: &Plane, shape: &CellShape, rng: &mut ChaCha8Rng) -> Result<Plane> {
     let (small, large) = shape.radius;
     if shape.max_count == 0
-        || !(small > 0.0 && small < large && large.is_finite() && (0.0..=1.0).contains(&shape.texture))
+        || !(small > 0.0 && small < large && large.is_finite())
+        || ![shape.texture, shape.inside, shape.window].iter().all(|share| (0.0..=1.0).contains(share))
     {
         return Err(Error::input(format!(
-            "cells need a count of at least 1, radii 0 < smallest < largest and a texture in [0, 1]; given was {shape:?}"
+            "cells need a count of at least 1, radii 0 < smallest < largest, texture, inside and window in [0, 1]; given was {shape:?}"
         )));
     }
     let (height, width) = (texture.height(), texture.width());
-    let cells: Vec<Cell> =
-        (0..rng.random_range(1..=shape.max_count)).map(|_| Cell::draw(height, width, shape, rng)).collect();
+    let inside = rng.random::<f32>() < shape.inside;
+    // A cell that must fit fills more of its frame when it is alone.
+    let count =
+        if inside { rng.random_range(1..=shape.max_count.min(2)) } else { rng.random_range(1..=shape.max_count) };
+    let cells: Vec<Cell> = (0..count).map(|_| Cell::draw(height, width, shape, inside, rng)).collect();
     let at = |y: usize, x: usize| {
         let t = texture.at(y, x);
         // Cells that touch press against each other rather than pile up: a soft maximum, `(Σ hᵖ)^(1/p)`.
@@ -79,10 +88,17 @@ pub(super) fn draw_cells(texture: &Plane, shape: &CellShape, rng: &mut ChaCha8Rn
 }
 
 impl Cell {
-    fn draw(height: usize, width: usize, shape: &CellShape, rng: &mut ChaCha8Rng) -> Self {
+    fn draw(height: usize, width: usize, shape: &CellShape, inside: bool, rng: &mut ChaCha8Rng) -> Self {
         let side = height.min(width) as f32;
-        let radius = side * rng.random_range(shape.radius.0..shape.radius.1);
-        let centre = (height as f32 * rng.random_range(0.1..0.9), width as f32 * rng.random_range(0.1..0.9));
+        let mut radius = side * rng.random_range(shape.radius.0..shape.radius.1);
+        let mut margin = [0.1, 0.1];
+        if inside {
+            // Stretched by at most 1.15, bent by at most 0.13, with a soft edge of at most 0.15: 1.5 radii hold all of it.
+            radius = radius.min(0.32 * shape.window * side);
+            margin = [height, width].map(|length| 0.5 * (1.0 - shape.window) + 1.5 * radius / length as f32);
+        }
+        let [down, across] = margin.map(|m| rng.random_range(m..1.0 - m));
+        let centre = (height as f32 * down, width as f32 * across);
         let body = Dome::draw(centre, radius, rng);
         // Inside the body: at most 0.3 of the radius off centre, at most 0.55 of it wide.
         let shift = |rng: &mut ChaCha8Rng| radius * rng.random_range(-0.2..0.2);

@@ -121,13 +121,15 @@ pub fn us_tie(pair: &DefocusPair, setup: &FresnelSetup, options: &UsTieOptions) 
     Ok(UsTieResult { phase: tie.phase(), iterations, stop, residual })
 }
 
-/// The phase in rad, of zero mean, by one Tikhonov-regularised inversion: the first iteration of [`us_tie`], which
-/// takes the intensity in focus as constant. One pair of transforms.
+/// The phase in rad, of zero mean, by one Tikhonov-regularised inversion that takes the intensity in focus as constant, namely
+/// its mean. One pair of transforms. (The first iteration of [`us_tie`] is the same divided by the largest intensity, which
+/// its convergence needs, and which makes it too small as an answer of its own.)
 ///
 /// # Errors
 /// Those of [`us_tie`].
 pub fn tie_single(pair: &DefocusPair, setup: &FresnelSetup, regularisation: f64, boundary: Boundary) -> Result<Plane> {
     let mut tie = Tie::new(pair, setup, regularisation, boundary)?;
+    tie.max_intensity = tie.intensity.iter().sum::<f64>() / tie.intensity.len() as f64;
     tie.solve();
     Ok(tie.phase())
 }

@@ -1,0 +1,112 @@
+//! What a training step and a sampler step cost, read from the plan: dispatches, bytes that must cross memory, passes over
+//! feature maps, memory. No clock: a change that makes the engine do more work fails here on every machine.
+
+mod harness;
+
+use std::collections::BTreeMap;
+
+use cvdm::diffusion::{Model, ModelConfig, SampleOptions, Sampler, StepOptions, Trainer, TrainerState};
+use cvdm::tape::Plan;
+use harness::devices;
+
+/// The networks of the shipped weights, in the paper's form.
+fn model() -> Model {
+    Model::new(ModelConfig { noise_base: 16, rate_base: 8, ..ModelConfig::default() }).unwrap()
+}
+
+fn calls(plan: &Plan) -> BTreeMap<&'static str, usize> {
+    let mut calls = BTreeMap::new();
+    for call in plan.calls() {
+        *calls.entry(call.shader.name.split('.').next().unwrap()).or_default() += 1;
+    }
+    calls
+}
+
+fn bytes(plan: &Plan, shader: &str) -> u64 {
+    plan.calls().iter().filter(|c| c.shader.name.split('.').next() == Some(shader)).map(|c| c.bytes).sum()
+}
+
+/// Bytes of all the convolutions' outputs in a U-Net of 5 scales: two of `base << i` channels at each scale of the encoder
+/// and, but for the deepest, of the decoder.
+fn feature_maps(base: usize, batch: usize, size: usize) -> u64 {
+    let maps = |i: usize| 2 * (base << i) * (size >> i) * (size >> i) * if i == 4 { 1 } else { 2 };
+    (4 * batch * (0..5).map(maps).sum::<usize>()) as u64
+}
+
+const MIB: u64 = 1 << 20;
+
+#[test]
+fn a_training_step() {
+    let (_, gpu) = &devices()[0];
+    let model = model();
+    let state = TrainerState::new(&model, 1);
+    let trainer = Trainer::new(gpu, model.clone(), StepOptions::new(4, 64, 64), &state).unwrap();
+    let plan = trainer.plan();
+    let count = calls(plan);
+    // Two U-Nets of 18 blocks' halves, 9 scales' halves and 4 steps up each.
+    for (shader, expected) in [
+        ("instance_norm", 36),
+        ("instance_norm_backward", 36),
+        ("instance_norm_affine", 36),
+        ("max_pool2d", 8),
+        ("max_pool2d_backward", 8),
+        ("noising", 1),
+        ("noising_backward", 1),
+        ("schedule_losses", 1),
+        ("noise_loss", 1),
+        ("adam", 1),
+    ] {
+        assert_eq!(count.get(shader), Some(&expected), "{shader}: {count:?}");
+    }
+    // Nothing is filled, copied or added on its own but the condition; softplus costs a pass only at the rate's head.
+    assert_eq!(count.get("copy"), Some(&1), "{count:?}");
+    assert_eq!(count.get("fill").or(count.get("binary")), None, "{count:?}");
+    assert_eq!(count.get("activation_backward"), Some(&1), "{count:?}");
+
+    // Instance norm reads and writes each feature map once forward; backward reads it and its gradient and writes one.
+    let maps = feature_maps(16, 4, 64) + feature_maps(8, 4, 64);
+    let passes = |shader| bytes(plan, shader) as f64 / maps as f64;
+    assert!(passes("instance_norm") < 2.01, "{} passes", passes("instance_norm"));
+    assert!(passes("instance_norm_backward") < 3.02, "{} passes", passes("instance_norm_backward"));
+
+    // Adam reads five flat tensors and writes four.
+    let flat = 4 * model.parameters().len() as u64;
+    assert!(bytes(plan, "adam").div_ceil(flat) <= 10, "{} bytes", bytes(plan, "adam"));
+
+    // Memory: known before the first dispatch, and shared by lifetime.
+    let memory = plan.memory();
+    assert!(memory.total() <= 87 * MIB, "{memory:?}");
+    assert!(100 * memory.shared <= 62 * memory.unshared, "{memory:?}");
+
+    if gpu.caps().subgroups && gpu.caps().software {
+        assert_eq!(count["conv2d_3x3"], 71, "36 forward, 35 input gradients: none for the rate's input");
+        assert_eq!((count["pack_weights"], count["conv2d_3x3_grad_weight"]), (36, 36));
+        assert!(plan.calls().len() <= 329, "{} dispatches: {count:?}", plan.calls().len());
+        let all: u64 = plan.calls().iter().map(|c| c.bytes).sum();
+        assert!(all <= 308 * MIB, "{} MiB cross memory", all / MIB);
+    }
+}
+
+#[test]
+fn a_sampler_step() {
+    let (_, gpu) = &devices()[0];
+    let model = model();
+    let flat = model.parameters().initial(1);
+    let options = SampleOptions { steps: 10, samples: 8, ..SampleOptions::default() };
+    let sampler = Sampler::new(gpu, &model, &flat, (64, 64), options).unwrap();
+    let plan = sampler.step_plan();
+    let count = calls(plan);
+    // A noise network and the fused update: 18 convolutions with their norms, 4 poolings, 4 steps up, the head.
+    let convolutions = if gpu.caps().subgroups { ("conv2d_3x3", 18) } else { ("conv2d", 19) };
+    for (shader, expected) in [convolutions, ("instance_norm", 18), ("max_pool2d", 4), ("reverse_step", 1)] {
+        assert_eq!(count.get(shader), Some(&expected), "{shader}: {count:?}");
+    }
+    assert_eq!(plan.calls().len(), 46, "{count:?}");
+    // The update reads λ, γ, z and the prediction and writes γ and z: six maps of one channel.
+    let map = 4 * 8 * 64 * 64;
+    assert!(bytes(plan, "reverse_step") < 7 * map, "{} bytes", bytes(plan, "reverse_step"));
+    // Weights are packed once, not in every step.
+    assert_eq!(count.get("pack_weights"), None, "{count:?}");
+    let memory = plan.memory();
+    assert!(3 * memory.shared <= memory.unshared, "{memory:?}");
+}
