@@ -3,6 +3,8 @@
 
 CARGO ?= cargo
 DATA ?= data
+# Options of the benches, such as BENCH=--quick for a processor.
+BENCH ?=
 # Mesa's device-select layer asks for a display, and complains on machines that have none.
 export NODEVICE_SELECT = 1
 
@@ -15,7 +17,8 @@ test: vulkan
 	$(CARGO) test --release --features cli
 
 bench: vulkan
-	$(CARGO) bench --bench kernels
+	$(CARGO) bench --bench kernels -- $(BENCH)
+	$(CARGO) bench --bench engine -- --profile $(BENCH)
 
 # Photographs and the measured cell, from package registries.
 data:
@@ -30,7 +33,7 @@ retrain: vulkan data
 table: vulkan data
 	$(CARGO) run --release --features cli --bin cvdm -- evaluate --force --out out/table \
 		--weights weights/phase.safetensors weights/phase-cddpm.safetensors \
-		--photographs $(DATA)/test-photographs --field $(DATA)/hl60/hl60.npy --samples 8 --steps 25
+		--photographs $(DATA)/test-photographs --field $(DATA)/hl60/hl60.npy --views 2 --samples 8 --steps 50
 
 vulkan:
 	@scripts/ensure-vulkan.sh

@@ -1,5 +1,5 @@
-//! How fast whole networks are: `cargo bench --bench engine -- [--quick] [--filter TEXT] [--adapter NAME] [--profile]
-//! [--json FILE]`.
+//! How fast whole networks are: `cargo bench --bench engine -- [--quick] [--tall-tiles] [--filter TEXT] [--adapter NAME]
+//! [--profile] [--json FILE]`.
 //!
 //! A U-Net's forward pass, a U-Net's training step (mean squared error, gradients, Adam), a CVDM training step, a sampler
 //! step and a whole reconstruction. For each: the median time with its 10 % and 90 % quantiles, operations a second and
@@ -30,6 +30,7 @@ use measure::{Bench, Effort};
 #[derive(Default)]
 struct Options {
     quick: bool,
+    tall_tiles: bool,
     filter: String,
     adapter: Option<String>,
     profile: bool,
@@ -46,13 +47,14 @@ fn options() -> Result<Options> {
             // What `cargo bench` itself adds.
             "--bench" => {}
             "--quick" => options.quick = true,
+            "--tall-tiles" => options.tall_tiles = true,
             "--profile" => options.profile = true,
             "--filter" => options.filter = value()?,
             "--adapter" => options.adapter = Some(value()?),
             "--json" => options.json = Some(value()?),
             other => {
                 return Err(Error::input(format!(
-                    "\"{other}\" is no option; there are --quick, --profile, --filter TEXT, --adapter NAME, --json FILE"
+                    "\"{other}\" is no option; there are --quick, --tall-tiles, --profile, --filter TEXT, --adapter NAME, --json FILE"
                 )));
             }
         }
@@ -156,7 +158,8 @@ fn run(gpu: &Gpu, case: &Case, peak: f64, options: &Options) -> Result<Value> {
 
 fn bench() -> Result<()> {
     let options = options()?;
-    let gpu = Gpu::open(&OpenOptions { adapter: options.adapter.clone(), ..Default::default() })?;
+    let open = OpenOptions { adapter: options.adapter.clone(), tall_tiles: options.tall_tiles, ..Default::default() };
+    let gpu = Gpu::open(&open)?;
     let summary = gpu.summary();
     println!("{} ({}, {}; {})", summary.name, summary.backend, summary.kind, summary.driver);
     let effort = Effort { runs: 11, budget: Duration::from_millis(500) };

@@ -1,5 +1,5 @@
-//! How fast each kernel is, alone: `cargo bench --bench kernels -- [--quick] [--filter TEXT] [--batch N] [--adapter NAME]
-//! [--json FILE]`.
+//! How fast each kernel is, alone: `cargo bench --bench kernels -- [--quick] [--tall-tiles] [--filter TEXT] [--batch N]
+//! [--adapter NAME] [--json FILE]`.
 //!
 //! For each kernel at a few shapes of a U-Net: the median time with its 10 % and 90 % quantiles, what that makes in
 //! operations and in bytes that must cross memory, and both as a share of what two tiny shaders reach on the same adapter:
@@ -31,6 +31,7 @@ use peaks::Peaks;
 #[derive(Default)]
 struct Options {
     quick: bool,
+    tall_tiles: bool,
     filter: String,
     batch: Option<usize>,
     adapter: Option<String>,
@@ -47,6 +48,7 @@ fn options() -> Result<Options> {
             // What `cargo bench` itself adds.
             "--bench" => {}
             "--quick" => options.quick = true,
+            "--tall-tiles" => options.tall_tiles = true,
             "--filter" => options.filter = value()?,
             "--adapter" => options.adapter = Some(value()?),
             "--json" => options.json = Some(value()?),
@@ -60,7 +62,7 @@ fn options() -> Result<Options> {
             }
             other => {
                 return Err(Error::input(format!(
-                    "\"{other}\" is no option; there are --quick, --filter TEXT, --batch N, --adapter NAME, --json FILE"
+                    "\"{other}\" is no option; there are --quick, --tall-tiles, --filter TEXT, --batch N, --adapter NAME, --json FILE"
                 )));
             }
         }
@@ -116,7 +118,8 @@ fn all_cases(options: &Options, subgroups: bool) -> Vec<Case> {
 
 fn bench() -> Result<()> {
     let options = options()?;
-    let gpu = Gpu::open(&OpenOptions { adapter: options.adapter.clone(), ..Default::default() })?;
+    let open = OpenOptions { adapter: options.adapter.clone(), tall_tiles: options.tall_tiles, ..Default::default() };
+    let gpu = Gpu::open(&open)?;
     let effort = if options.quick {
         Effort { runs: 11, budget: Duration::from_millis(250) }
     } else {

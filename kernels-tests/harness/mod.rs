@@ -11,13 +11,13 @@ use cvdm::kernels::Call;
 use cvdm::tape::{PlanOptions, Tape};
 use cvdm::tensor::{Shape, View};
 
-/// A device of this machine for each way the shaders are compiled: unchecked (as shipped), checked, and unchecked
-/// without subgroups (the portable kernels). No adapter is a failure, never a pass.
+/// A device of this machine for each way the shaders are compiled: unchecked (as shipped), checked (with the other tiles where
+/// there are two), and unchecked without subgroups (the portable kernels). No adapter is a failure, never a pass.
 pub fn devices() -> &'static [(&'static str, Gpu)] {
     static DEVICES: OnceLock<Vec<(&'static str, Gpu)>> = OnceLock::new();
     DEVICES.get_or_init(|| {
         let open = |checked_shaders, without_subgroups| {
-            Gpu::open(&OpenOptions { checked_shaders, without_subgroups, adapter: None })
+            Gpu::open(&OpenOptions { checked_shaders, without_subgroups, tall_tiles: checked_shaders, adapter: None })
                 .expect("the kernel tests need an adapter; `make test` installs a software one")
         };
         vec![("unchecked", open(false, false)), ("checked", open(true, false)), ("no subgroups", open(false, true))]

@@ -135,7 +135,9 @@ fn convolve(
     };
     let wg = lanes(caps, y.shape.c);
     let quads = x.shape.w / 4;
-    let tiles = [quads.div_ceil(2), x.shape.h.div_ceil(4)];
+    // An image of no more than four rows has no use for the lower half of a tile.
+    let halves = if caps.tall_tiles && x.shape.h > 4 { 2 } else { 1 };
+    let tiles = [quads.div_ceil(2), x.shape.h.div_ceil(4 * halves)];
     let blocks = y.shape.c.div_ceil(wg);
     let workgroups = x.shape.n * tiles[0] * tiles[1] * blocks;
     let params = Forward {
@@ -157,6 +159,7 @@ fn convolve(
     };
     Ok(Call::new(&FORWARD, params, grid(workgroups))
         .with("WG", wg as u32)
+        .with("HALVES", halves as u32)
         .with("FLIP", u32::from(direction == Direction::Backward))
         .bind(x)
         .bind(weight)
