@@ -9,58 +9,26 @@
 
 #[path = "engine/cases.rs"]
 mod cases;
-#[path = "kernels/measure.rs"]
-#[allow(dead_code)]
+#[path = "common/measure.rs"]
+#[allow(dead_code, reason = "each bench uses its own part")]
 mod measure;
-#[path = "kernels/peaks.rs"]
+#[path = "common/options.rs"]
+#[allow(dead_code, reason = "each bench has its own options")]
+mod options;
+#[path = "common/peaks.rs"]
 mod peaks;
 
 use std::collections::BTreeMap;
-use std::io::Write;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use cvdm::gpu::{Gpu, OpenOptions};
-use cvdm::{Error, Result};
+use cvdm::gpu::Gpu;
+use cvdm::Result;
 use serde_json::{Value, json};
 
 use cases::{Case, Job};
 use measure::{Bench, Effort};
-
-#[derive(Default)]
-struct Options {
-    quick: bool,
-    tall_tiles: bool,
-    filter: String,
-    adapter: Option<String>,
-    profile: bool,
-    json: Option<String>,
-}
-
-fn options() -> Result<Options> {
-    let mut options = Options::default();
-    let mut arguments = std::env::args().skip(1);
-    while let Some(argument) = arguments.next() {
-        let mut value =
-            || arguments.next().ok_or_else(|| Error::input(format!("{argument} stands last; a value must follow it")));
-        match argument.as_str() {
-            // What `cargo bench` itself adds.
-            "--bench" => {}
-            "--quick" => options.quick = true,
-            "--tall-tiles" => options.tall_tiles = true,
-            "--profile" => options.profile = true,
-            "--filter" => options.filter = value()?,
-            "--adapter" => options.adapter = Some(value()?),
-            "--json" => options.json = Some(value()?),
-            other => {
-                return Err(Error::input(format!(
-                    "\"{other}\" is no option; there are --quick, --tall-tiles, --profile, --filter TEXT, --adapter NAME, --json FILE"
-                )));
-            }
-        }
-    }
-    Ok(options)
-}
+use options::Options;
 
 /// Sorted times in milliseconds.
 struct Times(Vec<f64>);
@@ -157,9 +125,8 @@ fn run(gpu: &Gpu, case: &Case, peak: f64, options: &Options) -> Result<Value> {
 }
 
 fn bench() -> Result<()> {
-    let options = options()?;
-    let open = OpenOptions { adapter: options.adapter.clone(), tall_tiles: options.tall_tiles, ..Default::default() };
-    let gpu = Gpu::open(&open)?;
+    let options = Options::read()?;
+    let gpu = options.open()?;
     let summary = gpu.summary();
     println!("{} ({}, {}; {})", summary.name, summary.backend, summary.kind, summary.driver);
     let effort = Effort { runs: 11, budget: Duration::from_millis(500) };
@@ -189,13 +156,7 @@ fn bench() -> Result<()> {
             lines.push(run(&gpu, &case, peaks.gflops, &options)?);
         }
     }
-    if let Some(path) = &options.json {
-        let write = || {
-            let mut file = std::fs::File::create(path)?;
-            lines.iter().try_for_each(|line| writeln!(file, "{line}"))
-        };
-        write().map_err(|e: std::io::Error| Error::File { path: path.into(), problem: e.to_string() })?;
-    }
+    options.write(&lines)?;
     Ok(())
 }
 

@@ -9,66 +9,28 @@
 
 #[path = "kernels/cases.rs"]
 mod cases;
-#[path = "kernels/measure.rs"]
+#[path = "common/measure.rs"]
+#[allow(dead_code, reason = "each bench uses its own part")]
 mod measure;
-#[path = "kernels/peaks.rs"]
+#[path = "common/options.rs"]
+#[allow(dead_code, reason = "each bench has its own options")]
+mod options;
+#[path = "common/peaks.rs"]
 mod peaks;
 
 use std::collections::BTreeSet;
-use std::io::Write;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use cvdm::gpu::{Gpu, OpenOptions, Shader};
+use cvdm::gpu::Shader;
 use cvdm::kernels::ALL;
 use cvdm::{Error, Result};
 use serde_json::{Value, json};
 
 use cases::{Case, Level};
 use measure::{Bench, Effort, Timing};
+use options::Options;
 use peaks::Peaks;
-
-#[derive(Default)]
-struct Options {
-    quick: bool,
-    tall_tiles: bool,
-    filter: String,
-    batch: Option<usize>,
-    adapter: Option<String>,
-    json: Option<String>,
-}
-
-fn options() -> Result<Options> {
-    let mut options = Options::default();
-    let mut arguments = std::env::args().skip(1);
-    while let Some(argument) = arguments.next() {
-        let mut value =
-            || arguments.next().ok_or_else(|| Error::input(format!("{argument} stands last; a value must follow it")));
-        match argument.as_str() {
-            // What `cargo bench` itself adds.
-            "--bench" => {}
-            "--quick" => options.quick = true,
-            "--tall-tiles" => options.tall_tiles = true,
-            "--filter" => options.filter = value()?,
-            "--adapter" => options.adapter = Some(value()?),
-            "--json" => options.json = Some(value()?),
-            "--batch" => {
-                let text = value()?;
-                let batch = text.parse().ok().filter(|&n: &usize| n > 0);
-                options.batch = Some(
-                    batch
-                        .ok_or_else(|| Error::input(format!("--batch is \"{text}\", expected a number of samples")))?,
-                );
-            }
-            other => {
-                return Err(Error::input(format!(
-                    "\"{other}\" is no option; there are --quick, --tall-tiles, --filter TEXT, --batch N, --adapter NAME, --json FILE"
-                )));
-            }
-        }
-    }
-    Ok(options)
-}
 
 /// The table on standard output, and the same as JSON lines.
 struct Report {
@@ -117,9 +79,8 @@ fn all_cases(options: &Options, subgroups: bool) -> Vec<Case> {
 }
 
 fn bench() -> Result<()> {
-    let options = options()?;
-    let open = OpenOptions { adapter: options.adapter.clone(), tall_tiles: options.tall_tiles, ..Default::default() };
-    let gpu = Gpu::open(&open)?;
+    let options = Options::read()?;
+    let gpu = options.open()?;
     let effort = if options.quick {
         Effort { runs: 11, budget: Duration::from_millis(250) }
     } else {
@@ -156,13 +117,7 @@ fn bench() -> Result<()> {
         }
         timed.extend(case.shaders);
     }
-    if let Some(path) = &options.json {
-        let write = || {
-            let mut file = std::fs::File::create(path)?;
-            report.lines.iter().try_for_each(|line| writeln!(file, "{line}"))
-        };
-        write().map_err(|e: std::io::Error| Error::File { path: path.into(), problem: e.to_string() })?;
-    }
+    options.write(&report.lines)?;
     let possible = ALL.iter().filter(|s| !s.subgroups || gpu.caps().subgroups).map(|s| stem(s));
     let missing: BTreeSet<&str> = possible.filter(|s| s.contains(&options.filter) && !timed.contains(s)).collect();
     if missing.is_empty() {

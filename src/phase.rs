@@ -89,8 +89,11 @@ impl Measurement {
     }
 }
 
-/// The one-pass transport-of-intensity solution in the target's units, with its dark end at −1.
-fn anchored_tie(pair: &DefocusPair, setup: &FresnelSetup) -> Result<Plane> {
+/// The one-pass transport-of-intensity solution that models are given, in rad, of zero mean.
+///
+/// # Errors
+/// [`Error::Input`] if the pair's mean intensity is not positive.
+pub fn one_pass_tie(pair: &DefocusPair, setup: &FresnelSetup) -> Result<Plane> {
     // Intensities relative to the illumination: a measured pair may come in any unit.
     let mean = 0.5 * (pair.plus().mean() + pair.minus().mean());
     if mean.is_nan() || mean <= 0.0 {
@@ -99,7 +102,12 @@ fn anchored_tie(pair: &DefocusPair, setup: &FresnelSetup) -> Result<Plane> {
         )));
     }
     let relative = DefocusPair::new(pair.plus().map(|v| v / mean), pair.minus().map(|v| v / mean))?;
-    let phase = tie_single(&relative, setup, TIE_REGULARISATION, Boundary::Periodic)?;
+    tie_single(&relative, setup, TIE_REGULARISATION, Boundary::Periodic)
+}
+
+/// The same in the target's units, with its dark end at −1.
+fn anchored_tie(pair: &DefocusPair, setup: &FresnelSetup) -> Result<Plane> {
+    let phase = one_pass_tie(pair, setup)?;
     let mut sorted = phase.values().to_vec();
     let rank = (TIE_ANCHOR * (sorted.len() - 1) as f64) as usize;
     let (_, &mut dark, _) = sorted.select_nth_unstable_by(rank, f32::total_cmp);

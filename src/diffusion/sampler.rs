@@ -105,10 +105,10 @@ impl Sampler {
                 size.1
             )));
         }
-        // The fast kernels need widths that are multiples of 4 at every scale; a larger margin costs less than the portable
-        // kernels would.
-        let multiple = model.multiple() * if gpu.caps().subgroups { 4 } else { 1 };
-        let padded = (size.0.next_multiple_of(multiple), size.1.next_multiple_of(multiple));
+        // The fast kernels need widths that are multiples of 4 at every scale; a larger margin on the right costs less than the
+        // portable kernels would.
+        let across = model.multiple() * if gpu.caps().subgroups { 4 } else { 1 };
+        let padded = (size.0.next_multiple_of(model.multiple()), size.1.next_multiple_of(across));
         let batch = if options.batch == 0 { options.samples } else { options.batch.min(options.samples) };
         let config = model.config();
         let one = Shape::new(1, config.condition_channels, padded.0, padded.1);

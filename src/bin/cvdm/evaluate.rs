@@ -1,12 +1,14 @@
 //! `cvdm evaluate`: weights against the classical method, on held-out photographs and on a measured field.
 
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use clap::Args;
 use cvdm::data::{Photographs, Plane, Split, read_npy, write_atomically};
 use cvdm::evaluate::{Scores, classical, field_pair, mean, photograph_pair, score};
 use cvdm::gpu::Gpu;
 use cvdm::inverse::{DefocusPair, FresnelSetup};
+use cvdm::phase::one_pass_tie;
 use cvdm::reconstruct::{PhaseResult, Reconstructor};
 use cvdm::weights::load_weights;
 use cvdm::{Error, Progress, Result};
@@ -155,6 +157,9 @@ pub fn run(args: &Evaluate, open: impl FnOnce() -> Result<Gpu>) -> Result<()> {
     for case in &cases {
         let (tie, seconds) = classical(&case.pair, &case.setup, case.noisy)?;
         rows.push(row(case, "US-TIE", score(&tie, &case.truth, seconds)?));
+        let started = Instant::now();
+        let once = one_pass_tie(&case.pair, &case.setup)?;
+        rows.push(row(case, "TIE, one pass", score(&once, &case.truth, started.elapsed().as_secs_f64())?));
         let mut results: Vec<(String, PhaseResult)> = Vec::new();
         for (name, method) in &mut methods {
             let result = method.reconstruct(&case.pair, &case.setup, false, watch(&mut progress, &interrupt))?;

@@ -1,0 +1,75 @@
+//! What both benches take on their command line, and where their JSON lines go.
+
+use std::io::Write;
+
+use cvdm::gpu::{Gpu, OpenOptions};
+use cvdm::{Error, Result};
+use serde_json::Value;
+
+#[derive(Default)]
+pub struct Options {
+    /// Few runs at small shapes, for a processor.
+    pub quick: bool,
+    /// [`OpenOptions::tall_tiles`].
+    pub tall_tiles: bool,
+    /// Only what has this text in its name.
+    pub filter: String,
+    /// Samples of the kernels' images.
+    pub batch: Option<usize>,
+    /// Add where the device's time goes, by shader.
+    pub profile: bool,
+    pub adapter: Option<String>,
+    pub json: Option<String>,
+}
+
+impl Options {
+    /// Reads the command line.
+    pub fn read() -> Result<Self> {
+        let mut options = Self::default();
+        let mut arguments = std::env::args().skip(1);
+        while let Some(argument) = arguments.next() {
+            let mut value = || {
+                arguments.next().ok_or_else(|| Error::input(format!("{argument} stands last; a value must follow it")))
+            };
+            match argument.as_str() {
+                // What `cargo bench` itself adds.
+                "--bench" => {}
+                "--quick" => options.quick = true,
+                "--tall-tiles" => options.tall_tiles = true,
+                "--profile" => options.profile = true,
+                "--filter" => options.filter = value()?,
+                "--adapter" => options.adapter = Some(value()?),
+                "--json" => options.json = Some(value()?),
+                "--batch" => options.batch = Some(positive(&value()?)?),
+                other => {
+                    return Err(Error::input(format!(
+                        "\"{other}\" is no option; there are --quick, --tall-tiles, --profile, --filter TEXT, --batch N, \
+                         --adapter NAME, --json FILE"
+                    )));
+                }
+            }
+        }
+        Ok(options)
+    }
+
+    /// The device that they name.
+    pub fn open(&self) -> Result<Gpu> {
+        let adapter = self.adapter.clone();
+        Gpu::open(&OpenOptions { adapter, tall_tiles: self.tall_tiles, ..Default::default() })
+    }
+
+    /// Writes the lines to the file that they name, if they do.
+    pub fn write(&self, lines: &[Value]) -> Result<()> {
+        let Some(path) = &self.json else { return Ok(()) };
+        let write = || {
+            let mut file = std::fs::File::create(path)?;
+            lines.iter().try_for_each(|line| writeln!(file, "{line}"))
+        };
+        write().map_err(|e: std::io::Error| Error::File { path: path.into(), problem: e.to_string() })
+    }
+}
+
+fn positive(text: &str) -> Result<usize> {
+    let number = text.parse().ok().filter(|&n: &usize| n > 0);
+    number.ok_or_else(|| Error::input(format!("--batch is \"{text}\", expected a number of samples")))
+}
