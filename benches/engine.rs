@@ -22,8 +22,8 @@ use std::collections::BTreeMap;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use cvdm::gpu::Gpu;
 use cvdm::Result;
+use cvdm::gpu::Gpu;
 use serde_json::{Value, json};
 
 use cases::{Case, Job};
