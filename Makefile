@@ -17,8 +17,9 @@ test: vulkan
 	$(CARGO) test --release --features cli
 
 bench: vulkan
-	$(CARGO) bench --bench kernels -- $(BENCH)
-	$(CARGO) bench --bench engine -- --profile $(BENCH)
+	@mkdir -p out/bench
+	$(CARGO) bench --features cli --bench kernels -- --json out/bench/kernels.jsonl --picture out/bench/roofline.png $(BENCH)
+	$(CARGO) bench --features cli --bench engine -- --json out/bench/engine.jsonl --profile $(BENCH)
 
 # Photographs and the measured cell, from package registries.
 data:

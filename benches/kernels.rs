@@ -1,5 +1,5 @@
 //! How fast each kernel is, alone: `cargo bench --bench kernels -- [--quick] [--tall-tiles] [--filter TEXT] [--batch N]
-//! [--adapter NAME] [--json FILE]`.
+//! [--adapter NAME] [--json FILE] [--picture FILE]` (a picture with `--features cli`).
 //!
 //! For each kernel at a few shapes of a U-Net: the median time with its 10 % and 90 % quantiles, what that makes in
 //! operations and in bytes that must cross memory, and both as a share of what two tiny shaders reach on the same adapter:
@@ -17,6 +17,9 @@ mod measure;
 mod options;
 #[path = "common/peaks.rs"]
 mod peaks;
+#[cfg(feature = "cli")]
+#[path = "common/roofline.rs"]
+mod roofline;
 
 use std::collections::BTreeSet;
 use std::process::ExitCode;
@@ -78,6 +81,20 @@ fn all_cases(options: &Options, subgroups: bool) -> Vec<Case> {
     cases
 }
 
+#[cfg(feature = "cli")]
+fn draw(options: &Options, report: &Report, adapter: &str) -> Result<()> {
+    let Some(path) = &options.picture else { return Ok(()) };
+    roofline::write(path, &report.lines, report.peaks, &format!("Kernels on {adapter}"))
+}
+
+#[cfg(not(feature = "cli"))]
+fn draw(options: &Options, _: &Report, _: &str) -> Result<()> {
+    match &options.picture {
+        None => Ok(()),
+        Some(_) => Err(Error::input("--picture needs the feature cli: cargo bench --features cli --bench kernels")),
+    }
+}
+
 fn bench() -> Result<()> {
     let options = Options::read()?;
     let gpu = options.open()?;
@@ -118,6 +135,7 @@ fn bench() -> Result<()> {
         timed.extend(case.shaders);
     }
     options.write(&report.lines)?;
+    draw(&options, &report, &summary.name)?;
     let possible = ALL.iter().filter(|s| !s.subgroups || gpu.caps().subgroups).map(|s| stem(s));
     let missing: BTreeSet<&str> = possible.filter(|s| s.contains(&options.filter) && !timed.contains(s)).collect();
     if missing.is_empty() {

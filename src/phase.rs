@@ -149,7 +149,6 @@ impl PhaseSource {
             amplitude_probability: data.amplitude_probability,
             amplitude_depth: data.amplitude_depth,
             cell_shape: CellShape { window: data.patch as f32 / side as f32, ..CellShape::default() },
-            ..PhaseMix::paper()
         };
         Ok(Self { photographs, config: config.clone(), setup, mix })
     }

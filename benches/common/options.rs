@@ -20,6 +20,8 @@ pub struct Options {
     pub profile: bool,
     pub adapter: Option<String>,
     pub json: Option<String>,
+    /// A roofline plot of the kernels. Needs the feature `cli`.
+    pub picture: Option<String>,
 }
 
 impl Options {
@@ -40,11 +42,12 @@ impl Options {
                 "--filter" => options.filter = value()?,
                 "--adapter" => options.adapter = Some(value()?),
                 "--json" => options.json = Some(value()?),
+                "--picture" => options.picture = Some(value()?),
                 "--batch" => options.batch = Some(positive(&value()?)?),
                 other => {
                     return Err(Error::input(format!(
                         "\"{other}\" is no option; there are --quick, --tall-tiles, --profile, --filter TEXT, --batch N, \
-                         --adapter NAME, --json FILE"
+                         --adapter NAME, --json FILE, --picture FILE"
                     )));
                 }
             }

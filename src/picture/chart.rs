@@ -21,6 +21,8 @@ const SAMPLE: f32 = 26.0;
 const ENTRY_GAP: f32 = 26.0;
 const LEGEND_ROW: f32 = 24.0;
 const LINE_WIDTH: f32 = 2.2;
+/// The side of a mark.
+const MARK: f32 = 7.0;
 /// The smallest chart that still has room for its labels, in pixels.
 const SMALLEST: (usize, usize) = (240, 180);
 
@@ -43,6 +45,7 @@ pub struct LineChart {
     title: String,
     x_label: String,
     y_label: String,
+    x_scale: Scale,
     y_scale: Scale,
     y_range: Option<(f64, f64)>,
     size: (usize, usize),
@@ -56,6 +59,7 @@ impl LineChart {
             title: title.into(),
             x_label: String::new(),
             y_label: String::new(),
+            x_scale: Scale::Linear,
             y_scale: Scale::Linear,
             y_range: None,
             size: (1000, 620),
@@ -78,6 +82,12 @@ impl LineChart {
     /// A logarithmic y axis; values of zero and below leave gaps.
     pub fn log_y(mut self) -> Self {
         self.y_scale = Scale::Log;
+        self
+    }
+
+    /// A logarithmic x axis; points at zero and below are not drawn.
+    pub fn log_x(mut self) -> Self {
+        self.x_scale = Scale::Log;
         self
     }
 
@@ -164,7 +174,7 @@ impl LineChart {
     /// Places the axes in the picture.
     fn plot(&self, fonts: &Fonts) -> Plot {
         let (width, height) = (self.size.0 as f32, self.size.1 as f32);
-        let drawn = |&(x, y): &(f64, f64)| x.is_finite() && self.y_scale.holds(y);
+        let drawn = |&(x, y): &(f64, f64)| self.x_scale.holds(x) && self.y_scale.holds(y);
         let band = |s: &Series| s.band.iter().flat_map(|&(x, low, high)| [(x, low), (x, high)]).collect::<Vec<_>>();
         let points: Vec<(f64, f64)> =
             self.series.iter().flat_map(|s| s.points.iter().copied().chain(band(s))).filter(drawn).collect();
@@ -172,7 +182,7 @@ impl LineChart {
             values.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), v| (low.min(v), high.max(v)))
         };
         let (left, right) = extent(&mut points.iter().map(|p| p.0));
-        let x = Axis::new(Scale::Linear, left, right, 0.0);
+        let x = Axis::new(self.x_scale, left, right, 0.0);
         let y = match self.y_range {
             Some((low, high)) => Axis::new(self.y_scale, low, high, 0.0),
             None => {
@@ -230,7 +240,11 @@ impl LineChart {
                     canvas.rect([x, y - 6.0, SAMPLE, 12.0], inks[i].with_opacity(0.2));
                 }
                 let dash = series.dashed.then_some(8.0);
-                canvas.polyline(&[(x, y), (x + SAMPLE, y)], LINE_WIDTH + 0.4, dash, inks[i]);
+                if series.marked {
+                    draw_mark(canvas, (x + 0.5 * SAMPLE, y), inks[i]);
+                } else {
+                    canvas.polyline(&[(x, y), (x + SAMPLE, y)], LINE_WIDTH + 0.4, dash, inks[i]);
+                }
                 let name = fonts.fit(&series.name, LEGEND.weight, LEGEND.size, page_width - EDGE - x - SAMPLE - 8.0);
                 canvas.text(&name, x + SAMPLE + 8.0, y + 5.0, LEGEND);
             }
@@ -303,7 +317,10 @@ impl Plot {
 
     fn draw_line(&self, canvas: &mut Canvas<'_>, series: &Series, ink: Ink) {
         let dash = series.dashed.then_some(9.0);
-        if series.smoothing > 0.0 {
+        if series.marked {
+            let places = series.points.iter().filter_map(|&(x, y)| Some((self.column(x)?, self.line(y)?)));
+            places.for_each(|place| draw_mark(canvas, place, ink));
+        } else if series.smoothing > 0.0 {
             self.draw_points(canvas, &series.points, 1.0, None, ink.with_opacity(0.28));
             self.draw_points(canvas, &series.average(self.y_scale), LINE_WIDTH, dash, ink);
         } else {
@@ -316,6 +333,11 @@ impl Plot {
             canvas.polyline(&thin_out(&run), width, dash, ink);
         }
     }
+}
+
+/// A small square around a place.
+fn draw_mark(canvas: &mut Canvas<'_>, (x, y): (f32, f32), ink: Ink) {
+    canvas.rect([x - 0.5 * MARK, y - 0.5 * MARK, MARK, MARK], ink);
 }
 
 /// The stretches of `items` between gaps.

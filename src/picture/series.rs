@@ -21,6 +21,7 @@ pub struct Series {
     pub(super) band: Vec<(f64, f64, f64)>,
     pub(super) smoothing: f64,
     pub(super) dashed: bool,
+    pub(super) marked: bool,
 }
 
 impl Series {
@@ -32,6 +33,7 @@ impl Series {
             band: Vec::new(),
             smoothing: 0.0,
             dashed: false,
+            marked: false,
         }
     }
 
@@ -79,6 +81,12 @@ impl Series {
     /// Draws the line dashed, as for a reference.
     pub fn dashed(mut self) -> Self {
         self.dashed = true;
+        self
+    }
+
+    /// Draws a mark at each point instead of a line through them.
+    pub fn marked(mut self) -> Self {
+        self.marked = true;
         self
     }
 
