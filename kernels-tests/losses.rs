@@ -351,12 +351,12 @@ fn weighted_noise_loss_and_gradients() {
             let (mut loss, h) = (0.0, 1e-6);
             let [mut gprediction, mut glambda, mut grho, mut gtau] =
                 [vec![], vec![], vec![0.0; 3 * rows.n], vec![0.0; 3 * rows.n]];
-            for i in 0..shape.len() {
+            for (i, eps) in eps.iter().enumerate() {
                 let n = i / per;
                 let time = f64::from(rho.values[3 * n]);
                 let pace = f64::from(if tied { rho.values[3 * n + 1] } else { tau.values[3 * n] });
                 let rate = f64::from(lambda.values[i]);
-                let error = f64::from(prediction.values[i]) - eps[i];
+                let error = f64::from(prediction.values[i]) - eps;
                 let square = error * error;
                 loss += weighted(rate, time, pace, square) / numel;
                 let slope = |f: &dyn Fn(f64) -> f64| weight * (f(h) - f(-h)) / (2.0 * h) / numel;
