@@ -205,9 +205,33 @@ fn bad_measurements_and_weights_are_refused_by_name() {
     try_with(&bench.path("changed.safetensors"), &pair, &["another architecture"]);
     fails(&["info", text(&pair)], &["pair.tif"]);
     fails(&["--adapter", "no such card", "doctor"], &["no such card", "there are"]);
-    // A full disk: every write to /dev/full fails with "no space left on device".
-    #[cfg(target_os = "linux")]
-    fails(&["train", text(&config), "--out", "/dev/full"], &["/dev/full"]);
+}
+
+/// A limit on the size of files stands in for a full disk: the write of a checkpoint fails half way.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_write_that_fails_half_way_loses_nothing() {
+    let bench = Bench::new();
+    let run = bench.path("run");
+    succeeds(&["train", text(&bench.config("run.toml", "steps = 4")), "--out", text(&run)]);
+    let checkpoint = run.join("checkpoint.safetensors");
+    let before = std::fs::read(&checkpoint).unwrap();
+    assert!(before.len() > 16_384, "larger than the limit");
+    let longer = bench.config("longer.toml", "steps = 8");
+    let arguments = ["train", text(&longer), "--out", text(&run), "--resume"];
+    let output = Command::new("sh")
+        .args(["-c", "ulimit -f 16; trap '' XFSZ; exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_cvdm")])
+        .args(arguments)
+        .output()
+        .unwrap();
+    let message = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success() && !message.contains("panicked"), "{message}");
+    assert!(message.contains("checkpoint.safetensors"), "{message}");
+    assert_eq!(std::fs::read(&checkpoint).unwrap(), before, "the checkpoint is what it was");
+    // With room on the disk it goes on.
+    succeeds(&arguments);
+    assert_eq!(load_weights(&run.join("weights.safetensors")).unwrap().step, 8);
+    fails(&["train", text(&longer), "--out", "/dev/full"], &["/dev/full"]);
 }
 
 #[test]
