@@ -4,13 +4,14 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use clap::Args;
+use cvdm::config::Schedule;
 use cvdm::data::{Photographs, Plane, Split, read_npy, write_atomically};
 use cvdm::evaluate::{Scores, classical, field_pair, mean, photograph_pair, score};
 use cvdm::gpu::Gpu;
 use cvdm::inverse::{DefocusPair, FresnelSetup};
 use cvdm::phase::one_pass_tie;
 use cvdm::reconstruct::{PhaseResult, Reconstructor};
-use cvdm::weights::load_weights;
+use cvdm::weights::{Weights, load_weights};
 use cvdm::{Error, Progress, Result};
 use serde::Serialize;
 
@@ -144,11 +145,7 @@ pub fn run(args: &Evaluate, open: impl FnOnce() -> Result<Gpu>) -> Result<()> {
     let mut progress = Progress::new(total, "evaluating");
     let mut rows = Vec::new();
     let mut pictured: Vec<String> = Vec::new();
-    let names: Vec<String> = args
-        .weights
-        .iter()
-        .map(|p| p.file_stem().map(|s| s.to_string_lossy().into_owned()).unwrap_or_default())
-        .collect();
+    let names = names(&args.weights, &weights);
     let mut methods: Vec<(String, Reconstructor)> = names
         .iter()
         .zip(weights)
@@ -178,6 +175,22 @@ pub fn run(args: &Evaluate, open: impl FnOnce() -> Result<Gpu>) -> Result<()> {
     write_atomically(out.join("table.md"), |f| f.write_all(table.as_bytes()))?;
     println!("{table}\nscores and pictures are in {}", out.display());
     Ok(())
+}
+
+/// What the methods are called: by their kind, and by their file too where that says more than one.
+fn names(files: &[PathBuf], weights: &[Weights]) -> Vec<String> {
+    let kind = |w: &Weights| match w.config.model.schedule {
+        Schedule::Learned => "CVDM",
+        Schedule::Tied => "CVDM, tied",
+        Schedule::Simple => "CVDM-simple",
+        Schedule::Fixed => "CDDPM",
+    };
+    let name = |(file, w): (&PathBuf, &Weights)| {
+        let stem = file.file_stem().map(|s| s.to_string_lossy().into_owned()).unwrap_or_default();
+        let alone = weights.iter().filter(|other| kind(other) == kind(w)).count() == 1;
+        if alone { kind(w).to_string() } else { format!("{} ({stem})", kind(w)) }
+    };
+    files.iter().zip(weights).map(name).collect()
 }
 
 fn row(case: &Case, method: &str, scores: Scores) -> Row {
