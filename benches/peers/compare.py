@@ -31,42 +31,40 @@ def key(line):
 
 
 def peer_name(line):
-    return f"{line['peer']} {line['version']} {line['backend']}"
+    return f"{line['peer']} {line['backend']}"
 
 
 def milliseconds(value):
     return "-" if value is None else f"{value:.1f}" if value < 1000 else f"{value:.0f}"
 
 
-def verdicts(peers):
-    """By peer: the sentence of its check line."""
-    words = {}
-    for line in peers:
-        if line["what"] == "check":
-            off = "not a number" if line["worst"] is None else f"off by {line['worst']:.1g}"
-            words[peer_name(line)] = "yes" if line["right"] else f"NO, {line['worst_of']} {off}"
-    return words
+def verdict(line):
+    if "failed" in line:
+        return line["failed"]
+    if line["right"]:
+        return "yes"
+    return "NO: not a number" if line["worst"] is None else f"NO: {line['worst_of']} off by {line['worst']:.1g}"
 
 
 def rows(ours, peers):
     own = {key(line): line for line in ours if line.get("kind") == "engine"}
-    right = verdicts(peers)
+    right = {peer_name(line): verdict(line) for line in peers if line["what"] == "check"}
     for line in peers:
         if line["what"] == "check":
             continue
         what, base, batch, size = key(line)
-        mine = own.get(key(line))
-        name = peer_name(line)
+        mine = own.get(key(line), {})
+        median, peer_median = mine.get("median_ms"), line.get("median_ms")
         yield [
             what,
             f"base {base}, {batch} × {size}²",
-            name,
-            milliseconds(mine and mine["median_ms"]),
-            milliseconds(line["median_ms"]),
-            f"{line['median_ms'] / mine['median_ms']:.2f}" if mine else "-",
-            milliseconds(mine and mine["first_use_ms"]),
-            milliseconds(line["first_ms"]),
-            right.get(name, "not checked"),
+            peer_name(line),
+            milliseconds(median),
+            line.get("failed") or milliseconds(peer_median),
+            f"{peer_median / median:.2f}" if median and peer_median else "-",
+            milliseconds(mine.get("first_use_ms")),
+            milliseconds(line.get("first_ms")),
+            right.get(peer_name(line), "not checked"),
         ]
 
 
@@ -106,7 +104,8 @@ def main():
         if line.get("kind") == "adapter":
             print(f"ours: {line['name']} ({line['backend']}; {line['driver']}), version {line['version']}")
             break
-    for described in sorted({f"{peer_name(line)}: {line['adapter']}" for line in peers}):
+    done = [line for line in peers if "failed" not in line]
+    for described in sorted({f"{peer_name(line)}: {line['adapter']}, version {line['version']}" for line in done}):
         print(described)
     print("\n" + table(HEADS, list(rows(ours, peers))))
     builds = [("ours, library", arguments.ours_build), ("burn, this program", arguments.burn_build)]
