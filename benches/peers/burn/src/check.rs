@@ -31,10 +31,10 @@ impl Outcome {
 
     fn compare(&mut self, name: String, found: f64, expected: f64) {
         let error = (found - expected).abs() / expected.abs();
-        // Not `error > worst`: what is not a number is the worst of all.
-        if !(error <= self.worst) {
-            self.worst = if error.is_nan() { f64::INFINITY } else { error };
-            self.worst_of = name;
+        // What is not a number is the worst of all.
+        let error = if error.is_nan() { f64::INFINITY } else { error };
+        if error > self.worst {
+            (self.worst, self.worst_of) = (error, name);
         }
     }
 }

@@ -50,7 +50,7 @@ impl Case {
 
     fn tensor(&self, channels: usize, device: &Device) -> Tensor<4> {
         let shape = [self.batch, channels, self.size, self.size];
-        let ramp = (0..shape.iter().product()).map(|i: usize| (i * 101 % 1009) as f32 / 504.5 - 1.0).collect();
+        let ramp = (0..shape.iter().product::<usize>()).map(|i| (i * 101 % 1009) as f32 / 504.5 - 1.0).collect();
         Tensor::from_data(TensorData::new::<f32, _>(ramp, shape), device)
     }
 }
@@ -80,7 +80,7 @@ pub fn time(what: What, case: &Case, effort: &Effort, device: &Device) -> Result
         What::Forward => {
             let net = UNet::new(case.base, device).no_grad();
             let x = case.tensor(IN, device);
-            repeat(effort, device, || drop(net.forward(x.clone())))
+            repeat(effort, device, || net.forward(x.clone()))
         }
         What::Training => {
             let device = &device.clone().autodiff();
@@ -97,13 +97,16 @@ pub fn time(what: What, case: &Case, effort: &Effort, device: &Device) -> Result
     }
 }
 
-fn repeat(effort: &Effort, device: &Device, mut step: impl FnMut()) -> Result<Times> {
+/// What a step returns is kept until the device is done, so that none of it is left out.
+fn repeat<T>(effort: &Effort, device: &Device, mut step: impl FnMut() -> T) -> Result<Times> {
     let wait = || device.sync().map_err(|e| format!("waiting for the device: {e}"));
     let mut once = || {
         let start = Instant::now();
-        step();
+        let kept = step();
         wait()?;
-        Ok::<_, String>(1e3 * start.elapsed().as_secs_f64())
+        let elapsed = 1e3 * start.elapsed().as_secs_f64();
+        drop(kept);
+        Ok::<_, String>(elapsed)
     };
     let begin = Instant::now();
     let first = once()?;
