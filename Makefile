@@ -1,4 +1,4 @@
-# The doors of the house: `make demo`, `make test`, `make bench`, `make data`, `make retrain`.
+# The doors of the house: `make demo`, `make test`, `make bench`, `make peers`, `make data`, `make retrain`.
 # Each first makes sure that there is a Vulkan driver (scripts/ensure-vulkan.sh installs Mesa's software one if not).
 
 CARGO ?= cargo
@@ -8,7 +8,7 @@ BENCH ?=
 # Mesa's device-select layer asks for a display, and complains on machines that have none.
 export NODEVICE_SELECT = 1
 
-.PHONY: demo test bench data retrain table vulkan
+.PHONY: demo test bench peers data retrain table vulkan
 
 demo: vulkan
 	$(CARGO) run --release --features cli --bin cvdm -- demo --out out/demo
@@ -20,6 +20,10 @@ bench: vulkan
 	@mkdir -p out/bench
 	$(CARGO) bench --features cli --bench kernels -- --json out/bench/kernels.jsonl --picture out/bench/roofline.png $(BENCH)
 	$(CARGO) bench --features cli --bench engine -- --json out/bench/engine.jsonl --profile $(BENCH)
+
+# Other engines on the same networks, beside ours; long (benches/peers/README.md).
+peers: vulkan
+	CARGO="$(CARGO)" scripts/bench-peers.sh
 
 # Photographs and the measured cell, from package registries.
 data:
