@@ -38,7 +38,7 @@ retrain: vulkan data
 table: vulkan data
 	$(CARGO) run --release --features cli --bin cvdm -- evaluate --force --out out/table \
 		--weights weights/phase.safetensors weights/phase-cddpm.safetensors \
-		--photographs $(DATA)/test-photographs --field $(DATA)/hl60/hl60.npy --views 2 --samples 8 --steps 50
+		--photographs $(DATA)/test-photographs --field $(DATA)/hl60/hl60.npy --views 2 --samples 8 --steps 40
 
 vulkan:
 	@scripts/ensure-vulkan.sh
