@@ -140,7 +140,7 @@ fn parameter_name(path: &[String]) -> String {
 }
 
 fn numbers(data: TensorData) -> Result<Vec<f64>> {
-    let values = data.to_vec::<f32>().map_err(|e| format!("reading a tensor: {e:?}"))?;
+    let values = data.try_into_vec::<f32>().map_err(|e| format!("reading a tensor: {e:?}"))?;
     Ok(values.into_iter().map(f64::from).collect())
 }
 
