@@ -83,7 +83,7 @@ fn a_training_step() {
         assert_eq!((count["pack_weights"], count["conv2d_3x3_grad_weight"]), (36, 36));
         assert!(plan.calls().len() <= 329, "{} dispatches: {count:?}", plan.calls().len());
         let all: u64 = plan.calls().iter().map(|c| c.bytes).sum();
-        assert!(all <= 308 * MIB, "{} MiB cross memory", all / MIB);
+        assert!(all <= 309 * MIB, "{} MiB cross memory", all / MIB);
     }
 }
 
