@@ -27,10 +27,10 @@ pub struct Demo {
     #[arg(long, default_value = "assets")]
     assets: PathBuf,
     /// Samples of each measurement.
-    #[arg(long, default_value_t = 4)]
+    #[arg(long, default_value_t = 8)]
     samples: usize,
     /// Sampling steps.
-    #[arg(long, default_value_t = 50)]
+    #[arg(long, default_value_t = 40)]
     steps: usize,
 }
 
