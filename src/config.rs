@@ -135,6 +135,17 @@ impl Default for ModelSection {
 }
 
 impl ModelSection {
+    /// Refuses a residual as target where the condition lacks the solution that it is a residual of.
+    ///
+    /// # Errors
+    /// [`Error::Input`].
+    pub fn check_target(&self) -> Result<()> {
+        if self.target == Target::TieResidual && self.condition != Condition::PairTie {
+            return Err(Error::input("model.target = \"tie-residual\" needs model.condition = \"pair-tie\""));
+        }
+        Ok(())
+    }
+
     /// The model's configuration.
     pub fn model(&self) -> ModelConfig {
         ModelConfig {
@@ -366,9 +377,7 @@ impl TrainConfig {
                 "data.photograph, blurred, random_range and cells are all 0; one must be positive",
             ));
         }
-        if m.target == Target::TieResidual && m.condition != Condition::PairTie {
-            return Err(Error::input("model.target = \"tie-residual\" needs model.condition = \"pair-tie\""));
-        }
+        m.check_target()?;
         if t.noise_weight == Weight::Snr && m.schedule == Schedule::Fixed {
             return Err(Error::input(
                 "training.noise_weight = \"snr\" needs a learned schedule, not model.schedule = \"fixed\"",

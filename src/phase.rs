@@ -16,8 +16,8 @@ const TIE_REGULARISATION: f64 = 1e-7;
 /// in a medium of phase 0, so that the darkest part of the image is the best guess at it.
 const TIE_ANCHOR: f64 = 0.05;
 
-/// Residuals are this many times as large to the networks as they are in the target's range [−1, 1], where they have a standard
-/// deviation of about a half of what a phase itself has.
+/// Residuals are this many times as large to the networks as they are in the target's range [−1, 1], where their standard deviation
+/// is a half to two thirds of the phase's own.
 const RESIDUAL_GAIN: f32 = 2.0;
 
 /// The optical setting of a configuration.
@@ -40,8 +40,10 @@ impl Measurement {
     /// Prepares a pair for a model.
     ///
     /// # Errors
-    /// [`Error::Input`] if the pair's mean intensity is not positive; those of the transport-of-intensity solution.
+    /// [`Error::Input`] if the pair's mean intensity is not positive, or the target is a residual of a solution that the
+    /// condition does not hold; those of the transport-of-intensity solution.
     pub fn new(pair: &DefocusPair, setup: &FresnelSetup, model: &ModelSection) -> Result<Self> {
+        model.check_target()?;
         let mut channels = normalise_pair(pair).to_vec();
         if model.condition == Condition::PairTie {
             channels.push(anchored_tie(pair, setup)?);
@@ -56,7 +58,7 @@ impl Measurement {
 
     /// The classical solution that the target is relative to; none if it is the phase itself.
     fn base(&self) -> Option<&Plane> {
-        // The transport-of-intensity channel comes last; a checked configuration has one for this target.
+        // The transport-of-intensity channel comes last; `new` refuses this target without one.
         (self.target == Target::TieResidual).then(|| &self.channels[self.channels.len() - 1])
     }
 
@@ -233,6 +235,13 @@ mod tests {
             let moved = phase.at(5, 5) + deviation.at(5, 5);
             assert!((measurement.phase(&shifted).at(5, 5) - moved).abs() < 1e-5);
         }
+    }
+
+    #[test]
+    fn a_residual_needs_its_solution() {
+        let (_, pair, setup) = bump();
+        let error = Measurement::new(&pair, &setup, &model(Condition::Pair, Target::TieResidual)).unwrap_err();
+        assert!(error.to_string().contains("pair-tie"), "{error}");
     }
 
     #[test]

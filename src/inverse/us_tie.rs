@@ -126,10 +126,16 @@ pub fn us_tie(pair: &DefocusPair, setup: &FresnelSetup, options: &UsTieOptions) 
 /// its convergence needs, and which makes it too small as an answer of its own.)
 ///
 /// # Errors
-/// Those of [`us_tie`].
+/// Those of [`us_tie`]; [`Error::Input`] too if the mean intensity is not positive.
 pub fn tie_single(pair: &DefocusPair, setup: &FresnelSetup, regularisation: f64, boundary: Boundary) -> Result<Plane> {
     let mut tie = Tie::new(pair, setup, regularisation, boundary)?;
-    tie.max_intensity = tie.intensity.iter().sum::<f64>() / tie.intensity.len() as f64;
+    tie.divisor = tie.intensity.iter().sum::<f64>() / tie.intensity.len() as f64;
+    if tie.divisor <= 0.0 {
+        return Err(Error::input(format!(
+            "the two images' mean intensity is {}; intensities without offset are needed",
+            tie.divisor
+        )));
+    }
     tie.solve();
     Ok(tie.phase())
 }
@@ -146,7 +152,8 @@ struct Tie {
     inverse_laplacian: Vec<f64>,
     wave_number: f64,
     intensity: Vec<f64>,
-    max_intensity: f64,
+    /// What `D` is divided by: the largest intensity in focus, as the iteration's convergence needs.
+    divisor: f64,
     /// `D`.
     derivative: Vec<f64>,
     /// Transform of the last `δ`, then work space.
@@ -199,7 +206,7 @@ impl Tie {
             inverse_laplacian,
             wave_number: setup.wave_number(),
             intensity,
-            max_intensity,
+            divisor: max_intensity,
             derivative,
             work,
             phase: vec![Complex64::ZERO; height * width],
@@ -213,7 +220,7 @@ impl Tie {
 
     /// Adds the `δ` that explains `D` to `φ`, and leaves its transform in `work`.
     fn solve(&mut self) {
-        let scale = -self.wave_number / self.max_intensity;
+        let scale = -self.wave_number / self.divisor;
         self.work.iter_mut().zip(&self.derivative).for_each(|(w, &d)| *w = (scale * d).into());
         self.fft.forward(&mut self.work);
         for ((delta, phase), l) in self.work.iter_mut().zip(&mut self.phase).zip(&self.inverse_laplacian) {
