@@ -314,7 +314,10 @@ fn draw_panel(
     // The unit stands in the middle, in what room the longer label leaves on either side.
     let label_width = |text: &str| fonts.width(text, BAR_LABEL.weight, BAR_LABEL.size);
     let room = place.column_width as f32 - 2.0 * label_width(&low_label).max(label_width(&high_label)) - 12.0;
-    canvas.text(&fonts.fit(&panel.unit, BAR_LABEL.weight, BAR_LABEL.size, room), middle, baseline, BAR_LABEL.middle());
+    // A unit cut short says nothing: it stands whole or not at all.
+    if label_width(&panel.unit) <= room {
+        canvas.text(&panel.unit, middle, baseline, BAR_LABEL.middle());
+    }
     Ok(())
 }
 
