@@ -1,4 +1,4 @@
-//! How fast whole networks are: `cargo bench --bench engine -- [--quick] [--tall-tiles] [--filter TEXT] [--adapter NAME]
+//! How fast whole networks are: `cargo bench --bench engine -- [--quick] [--filter TEXT] [--adapter NAME]
 //! [--profile] [--json FILE]`.
 //!
 //! A U-Net's forward pass, a U-Net's training step (mean squared error, gradients, Adam), a CVDM training step, a sampler

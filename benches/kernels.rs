@@ -1,4 +1,4 @@
-//! How fast each kernel is, alone: `cargo bench --bench kernels -- [--quick] [--tall-tiles] [--filter TEXT] [--batch N]
+//! How fast each kernel is, alone: `cargo bench --bench kernels -- [--quick] [--filter TEXT] [--batch N]
 //! [--adapter NAME] [--json FILE] [--picture FILE]` (a picture with `--features cli`).
 //!
 //! For each kernel at a few shapes of a U-Net: the median time with its 10 % and 90 % quantiles, what that makes in

@@ -5,8 +5,9 @@ mod harness;
 mod reference;
 
 use cvdm::kernels::conv2d::{self, Activation, Conv2d};
+use cvdm::kernels::conv2d_3x3::{self, Direction, Packing, Variant};
 use cvdm::kernels::split_sum::{channel_sum, sum_splits};
-use cvdm::kernels::{Call, conv2d_3x3};
+use cvdm::kernels::{Call, conv2d_3x3_grad_weight};
 use cvdm::tape::Tape;
 use cvdm::tensor::{Shape, View};
 use harness::{Given, close, given, random, run, wide};
@@ -70,32 +71,58 @@ fn softplus(x: f64) -> f64 {
     x.max(0.0) + (-x.abs()).exp().ln_1p()
 }
 
-/// The kernel that the tape would choose: packed weights where the fast one suits.
-fn forward(tape: &mut Tape, c: Conv2d, v: &[View], act: Activation, y: &View, add: bool) -> cvdm::Result<Vec<Call>> {
+/// The kernel that the tape would choose: packed weights where the fast one suits. Adds to `y` if there is no bias.
+fn forward(
+    tape: &mut Tape,
+    c: Conv2d,
+    [x, weight]: [&View; 2],
+    bias: Option<&View>,
+    act: Activation,
+    y: &View,
+) -> cvdm::Result<Vec<Call>> {
     let caps = tape.caps();
-    if !conv2d_3x3::suits(caps, c, v[0].shape) {
-        return Ok(vec![conv2d::forward(c, &v[0], &v[1], Some(&v[2]), act, y, add)?]);
+    if conv2d_3x3::suits(caps, c, x.shape) {
+        let variant = Variant::fixed(caps, x.shape, y.shape.c);
+        return by_variant(tape, variant, Direction::Forward, [x, weight], bias, act, y);
     }
-    let packed = tape.persistent("packed", conv2d_3x3::packed(y.shape.c, v[0].shape.c))?;
-    Ok(vec![conv2d_3x3::pack(&v[1], &packed)?, conv2d_3x3::forward(caps, &v[0], &packed, Some(&v[2]), act, y, add)?])
+    Ok(vec![conv2d::forward(c, x, weight, bias, act, y, bias.is_none())?])
+}
+
+/// As `forward`, and as the input gradient, by one of the 3×3 kernels' variants.
+fn by_variant(
+    tape: &mut Tape,
+    variant: Variant,
+    direction: Direction,
+    [x, weight]: [&View; 2],
+    bias: Option<&View>,
+    act: Activation,
+    y: &View,
+) -> cvdm::Result<Vec<Call>> {
+    let packing = Packing::new(tape.caps(), variant, x.shape.c, y.shape.c);
+    let packed = tape.persistent("packed", packing.shape())?;
+    let mut calls = vec![conv2d_3x3::pack(&packing, direction, weight, &packed)?];
+    calls.extend(conv2d_3x3::forward(&packing, x, &packed, bias, act, y, bias.is_none())?);
+    Ok(calls)
 }
 
 #[test]
 fn forward_with_bias_and_softplus() {
     for c in cases() {
-        let mut want = reference::forward(c.spec, c.xs, c.ys, &wide(&c.x.values), &wide(&c.w.values));
+        let plain = reference::forward(c.spec, c.xs, c.ys, &wide(&c.x.values), &wide(&c.w.values));
+        let mut want = plain.clone();
         reference::add_bias(c.ys, &mut want, &wide(&c.b.values));
         let smooth: Vec<f64> = want.iter().map(|&v| softplus(v)).collect();
         let before: Vec<f64> = wide(&c.g.values);
-        let added: Vec<f64> = want.iter().zip(&before).map(|(a, b)| a + b).collect();
+        let added: Vec<f64> = plain.iter().zip(&before).map(|(a, b)| a + b).collect();
         let atol = tolerance(c.xs.c * c.spec.kernel * c.spec.kernel);
         let tensors = [c.x, c.w, c.b, given(c.ys, vec![9.0; c.ys.len()]), given(c.ys, vec![9.0; c.ys.len()]), c.g];
         run(
             &tensors,
             |tape, v| {
-                let mut calls = forward(tape, c.spec, v, Activation::None, &v[3], false)?;
-                calls.extend(forward(tape, c.spec, v, Activation::Softplus, &v[4], false)?);
-                calls.extend(forward(tape, c.spec, v, Activation::None, &v[5], true)?);
+                let xw = [&v[0], &v[1]];
+                let mut calls = forward(tape, c.spec, xw, Some(&v[2]), Activation::None, &v[3])?;
+                calls.extend(forward(tape, c.spec, xw, Some(&v[2]), Activation::Softplus, &v[4])?);
+                calls.extend(forward(tape, c.spec, xw, None, Activation::None, &v[5])?);
                 Ok(calls)
             },
             |mode, got| {
@@ -128,7 +155,7 @@ fn softplus_of_all_numbers() {
         ];
         run(
             &tensors,
-            |tape, v| forward(tape, spec, v, Activation::Softplus, &v[3], false),
+            |tape, v| forward(tape, spec, [&v[0], &v[1]], Some(&v[2]), Activation::Softplus, &v[3]),
             |mode, got| {
                 // Relative everywhere, though below zero the values vanish exponentially: the smallest normal number is
                 // softplus(−87.3). Down there the rounding of the exponential's argument counts 87-fold.
@@ -160,8 +187,8 @@ fn channel_ranges_leave_their_neighbours_alone() {
         run(
             &[x, w, b, y],
             |tape, v| {
-                let views = [v[0].range(3..7)?, v[1], v[2]];
-                forward(tape, spec, &views, Activation::None, &v[3].range(5..8)?, false)
+                let x = v[0].range(3..7)?;
+                forward(tape, spec, [&x, &v[1]], Some(&v[2]), Activation::None, &v[3].range(5..8)?)
             },
             |mode, got| close(&format!("{mode}: width {width}"), &got[3], &want, tolerance(36), 1e-6),
         );
@@ -183,9 +210,10 @@ fn input_gradient() {
                 let mut calls = Vec::new();
                 for (gx, add) in [(&v[2], false), (&v[3], true)] {
                     if conv2d_3x3::suits(caps, c.spec, c.xs) {
-                        let packed = tape.persistent("packed", conv2d_3x3::packed(c.ys.c, c.xs.c))?;
-                        calls.push(conv2d_3x3::pack(&v[1], &packed)?);
-                        calls.push(conv2d_3x3::grad_input(caps, &v[0], &packed, gx, add)?);
+                        let packing = Packing::new(caps, Variant::fixed(caps, c.ys, c.xs.c), c.ys.c, c.xs.c);
+                        let packed = tape.persistent("packed", packing.shape())?;
+                        calls.push(conv2d_3x3::pack(&packing, Direction::Backward, &v[1], &packed)?);
+                        calls.extend(conv2d_3x3::forward(&packing, &v[0], &packed, None, Activation::None, gx, add)?);
                     } else {
                         calls.push(conv2d::grad_input(c.spec, &v[0], &v[1], None, Activation::None, gx, add)?);
                     }
@@ -205,9 +233,11 @@ fn grad_parameters(tape: &mut Tape, c: Conv2d, x: &View, g: &View, to: [[&View; 
     let caps = tape.caps();
     let mut calls = Vec::new();
     if conv2d_3x3::suits(caps, c, x.shape) {
-        let parts = tape.persistent("parts", conv2d_3x3::parts(caps, x.shape, g.shape.c))?;
-        calls.push(conv2d_3x3::grad_weight(caps, x, g, &parts)?);
-        for ([gw, gb], add) in to.into_iter().zip([false, true]) {
+        // The two results by different kernels: each variant has its turn with one of the shapes.
+        for (i, ([gw, gb], add)) in to.into_iter().zip([false, true]).enumerate() {
+            let outputs = conv2d_3x3_grad_weight::OUTPUTS[(g.shape.c + i) % 3];
+            let parts = tape.persistent("parts", conv2d_3x3_grad_weight::parts(caps, outputs, x.shape, g.shape.c))?;
+            calls.push(conv2d_3x3_grad_weight::grad_weight(caps, outputs, x, g, &parts)?);
             calls.push(sum_splits(&parts, 0, gw, add)?);
             calls.push(sum_splits(&parts, gw.shape.len(), gb, add)?);
         }
@@ -309,6 +339,58 @@ fn gradients_agree_with_finite_differences() {
     }
 }
 
+/// Whole blocks of output channels and parts of one, one chunk of input channels and several, windows with one block and with
+/// more: all variants give the same numbers bit for bit, or which one measuring chooses would change a result.
+#[test]
+fn every_variant_gives_the_same_numbers() {
+    let spec = Conv2d::same(3);
+    // Each of so many additions rounds a sum that is itself as large as the root of their number.
+    let atol = |terms: usize| 0.5 * f64::from(f32::EPSILON) * terms as f64;
+    for (n, ci, co, h, w) in [(2, 3, 5, 3, 4), (1, 60, 70, 5, 12), (1, 180, 9, 4, 8)] {
+        let (xs, ys) = (Shape::new(n, ci, h, w), Shape::new(n, co, h, w));
+        let x = random(xs, 1, -1.0, 1.0);
+        let weight = random(spec.weight(ci, co), 2, -1.0, 1.0);
+        let bias = random(Shape::vector(co), 3, -1.0, 1.0);
+        let g = random(ys, 4, -1.0, 1.0);
+        let before = random(xs, 5, -1.0, 1.0);
+        let mut want = reference::forward(spec, xs, ys, &wide(&x.values), &wide(&weight.values));
+        reference::add_bias(ys, &mut want, &wide(&bias.values));
+        let want: Vec<f64> = want.into_iter().map(softplus).collect();
+        let mut want_gx = reference::grad_input(spec, xs, ys, &wide(&g.values), &wide(&weight.values));
+        want_gx.iter_mut().zip(&before.values).for_each(|(a, &b)| *a += f64::from(b));
+        let tensors = [x, weight, bias, g, given(ys, vec![9.0; ys.len()]), before];
+        let mut first: Option<[Vec<f32>; 2]> = None;
+        for variant in Variant::ALL {
+            run(
+                &tensors,
+                |tape, v| {
+                    if !tape.caps().subgroups {
+                        let forward =
+                            conv2d::forward(spec, &v[0], &v[1], Some(&v[2]), Activation::Softplus, &v[4], false)?;
+                        let backward = conv2d::grad_input(spec, &v[3], &v[1], None, Activation::None, &v[5], true)?;
+                        return Ok(vec![forward, backward]);
+                    }
+                    let xw = [&v[0], &v[1]];
+                    let softplus = Activation::Softplus;
+                    let mut calls = by_variant(tape, variant, Direction::Forward, xw, Some(&v[2]), softplus, &v[4])?;
+                    let gw = [&v[3], &v[1]];
+                    calls.extend(by_variant(tape, variant, Direction::Backward, gw, None, Activation::None, &v[5])?);
+                    Ok(calls)
+                },
+                |mode, got| {
+                    let name = format!("{mode}: {variant:?}, {xs} to {co} channels");
+                    close(&name, &got[4], &want, atol(9 * ci), 1e-6);
+                    close(&format!("{name}: input gradient"), &got[5], &want_gx, atol(9 * co), 1e-6);
+                    if mode == "unchecked" {
+                        let first = first.get_or_insert_with(|| [got[4].clone(), got[5].clone()]);
+                        assert!(first[0] == got[4] && first[1] == got[5], "{name}: other bits than the first variant");
+                    }
+                },
+            );
+        }
+    }
+}
+
 #[test]
 fn shapes_that_do_not_fit_are_refused() {
     let spec = Conv2d::same(3);
@@ -346,9 +428,12 @@ fn a_single_split_goes_straight_to_the_gradient() {
                 let (gw, gb) = (to.range(0..split)?, to.range(split..part)?);
                 return Ok(vec![conv2d::grad_weight(spec, &v[0], &v[1], &gw, false)?, channel_sum(&v[1], &gb, false)?]);
             }
-            assert_eq!(conv2d_3x3::parts(caps, xs, 34), Shape::new(1, 1, 1, part));
-            assert!(conv2d_3x3::grad_weight(caps, &v[0], &v[1], &v[3]).is_err(), "a vector of another length");
-            Ok(vec![conv2d_3x3::grad_weight(caps, &v[0], &v[1], &to)?])
+            assert_eq!(conv2d_3x3_grad_weight::parts(caps, 1, xs, 34), Shape::new(1, 1, 1, part));
+            assert!(
+                conv2d_3x3_grad_weight::grad_weight(caps, 1, &v[0], &v[1], &v[3]).is_err(),
+                "a vector of another length"
+            );
+            Ok(vec![conv2d_3x3_grad_weight::grad_weight(caps, 1, &v[0], &v[1], &to)?])
         },
         |mode, got| close(mode, &got[2], &want, tolerance(32), 1e-6),
     );

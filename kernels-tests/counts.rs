@@ -79,11 +79,12 @@ fn a_training_step() {
     assert!(100 * memory.shared <= 62 * memory.unshared, "{memory:?}");
 
     if gpu.caps().subgroups && gpu.caps().software {
-        assert_eq!(count["conv2d_3x3"], 71, "36 forward, 35 input gradients: none for the rate's input");
-        assert_eq!((count["pack_weights"], count["conv2d_3x3_grad_weight"]), (36, 36));
-        assert!(plan.calls().len() <= 329, "{} dispatches: {count:?}", plan.calls().len());
+        // 36 forward, 35 input gradients: none for the rate's input. Large ones take a dispatch for every 64 KiB of weights.
+        assert_eq!((count["pack_weights"], count["conv2d_3x3"]), (71, 225));
+        assert_eq!(count["conv2d_3x3_grad_weight"], 36);
+        assert!(plan.calls().len() <= 522, "{} dispatches: {count:?}", plan.calls().len());
         let all: u64 = plan.calls().iter().map(|c| c.bytes).sum();
-        assert!(all <= 309 * MIB, "{} MiB cross memory", all / MIB);
+        assert!(all <= 336 * MIB, "{} MiB cross memory", all / MIB);
     }
 }
 
@@ -97,11 +98,17 @@ fn a_sampler_step() {
     let plan = sampler.step_plan();
     let count = calls(plan);
     // A noise network and the fused update: 18 convolutions with their norms, 4 poolings, 4 steps up, the head.
-    let convolutions = if gpu.caps().subgroups { ("conv2d_3x3", 18) } else { ("conv2d", 19) };
+    // On a software adapter a convolution takes a dispatch for every 64 KiB of its weights.
+    let convolutions = match (gpu.caps().subgroups, gpu.caps().software) {
+        (true, true) => ("conv2d_3x3", 79),
+        (true, false) => ("conv2d_3x3", 18),
+        _ => ("conv2d", 19),
+    };
     for (shader, expected) in [convolutions, ("instance_norm", 18), ("max_pool2d", 4), ("reverse_step", 1)] {
         assert_eq!(count.get(shader), Some(&expected), "{shader}: {count:?}");
     }
-    assert_eq!(plan.calls().len(), 46, "{count:?}");
+    let others = if gpu.caps().subgroups { 28 } else { 27 };
+    assert_eq!(plan.calls().len(), convolutions.1 + others, "{count:?}");
     // The update reads λ, γ, z and the prediction and writes γ and z: six maps of one channel.
     let map = 4 * 8 * 64 * 64;
     assert!(bytes(plan, "reverse_step") < 7 * map, "{} bytes", bytes(plan, "reverse_step"));

@@ -1,139 +1,135 @@
 // 3x3 convolution, stride 1, padding 1, with subgroups: y = activation(conv(x, w) + bias).
 //
-// Work: one invocation computes 4 rows x 8 columns of one output channel in registers, or two such halves one above the
-// other (HALVES); the invocations of a workgroup take neighbouring output channels. What costs on software adapters is the
-// number of loads (each is a loop over the lanes), so loads are shared: the 6 x 10 input window of a half is read as 24
-// vec4, one a lane in three loads, and handed round by subgroupBroadcast. Per input channel that is 3 loads for the window
-// and 3 for the nine weights against 288 multiply-adds; two halves need 5 and 3 against 576. The input gradient is the same
-// kernel, reading the same packed weights with input and output channels exchanged (weight_start, weight_step) and the
-// taps in reverse order (FLIP).
+// Work: one invocation computes a tile of 4 rows x 8 columns of 1, 2 or 4 neighbouring output channels (OUTPUTS); those of
+// a workgroup take the channels after them. What costs on software adapters is the number of loads, each a loop over the
+// lanes of some 30 instructions a lane, whether of a value or of a vec4. So loads are shared: the 6 x 10 input window of a
+// tile is read as 24 vec4, one a lane in three loads, handed round by subgroupBroadcast, and serves all OUTPUTS channels.
+// Weights are packed (pack_weights.wgsl) so that a lane reads the nine taps of its channels as few vec4 next to each other,
+// from a storage buffer or from a uniform one (weights_storage.wgsl, weights_uniform.wgsl), where a driver knows that no lane
+// writes and needs no loop. The input gradient is the same kernel on weights packed in the other order.
 //
-// Measured (llvmpipe, two cores, 35 convolutions of a U-Net's training step, 12 GFLOP): Mesa 22.3 takes 414 ms with one
-// half, 390 ms with two; Mesa 25.0 275 and 297 ms. Left out to see what costs, on one half: the window's loads 232 ms of the
-// 414 (25.0: 154 of 280), the weights' 263 (126), the broadcasts 110 (115): loads still decide, and two halves save fewer
-// than they should because 64 sums do not fit the registers. Tried and dropped: two input channels at a time (25.0: 342 ms);
-// subgroups of 16 by 512-bit vectors (22.3: 517 against 541 ms under load; 25.0 four times slower).
+// A driver's multiply and add are separate instructions, two for each of the 288 OUTPUTS multiply-adds of an input channel.
+// Instructions for each of them, counted in the code that Mesa 22.3 makes: 1 output channel 2.5 for the window and 2.5 for
+// the weights (0.8 from a uniform buffer); 4 output channels 0.6 and 0.7. The 128 sums do not fit the registers, but each is
+// fetched once and put back once an input channel, for nine multiply-adds.
+// Measured (llvmpipe, two cores, GFLOP/s of 32, 64, 128 channels at 64, 32, 16 squared, batch 4, in one run):
+//   Mesa 22.3   1 output 48 55 37   2, uniform 70 78 58   4, uniform 71 89 66   4, storage 72 83 52
+//   Mesa 25.0   1 output 64 46 48   2, uniform 78 65 56   4, uniform 83 74 61   4, storage 43 49 48
+// Tried and dropped: 8 rows a tile (never ahead with 4 outputs), 8 outputs (half the speed), two input channels at a time,
+// subgroups of 16 by 512-bit vectors. Winograd's transforms would save multiply-adds, which are not what decides: they need
+// a load of weights for every one or two multiply-adds instead of every 32.
 //
 // Needs subgroups of at least 8 and a width that is a multiple of 4; conv2d.wgsl takes everything else.
 
 override WG: u32 = 8u;
-override FLIP: u32 = 0u;
-override HALVES: u32 = 1u; // 4 or 8 rows a tile
+override OUTPUTS: u32 = 4u;
 
 struct Params {
     x: vec2u, // offset, stride
     y: vec2u, // offset, stride
-    in_channels: u32,
+    in_channels: u32, // of this dispatch
     out_channels: u32,
     height: u32,
-    quads: u32,      // width / 4
+    quads: u32,       // width / 4
     tiles_x: u32,
     tiles_y: u32,
-    blocks: u32,     // blocks of WG output channels
+    first_block: u32, // of WG * OUTPUTS output channels
+    blocks: u32,      // of this dispatch
     workgroups: u32,
     bias_offset: u32,
-    has_bias: u32,
+    start: u32,       // where the sums start: 0 at zero, 1 at the bias, 2 at y
     activation: u32,
-    accumulate: u32, // add to y instead of overwriting it
-    weight_start: u32, // vec4 from one output channel's weights to the next one's
-    weight_step: u32,  // vec4 from one input channel's weights to the next one's
+    block_stride: u32, // vec4 from one block's weights to the next one's
 }
 
 @group(0) @binding(0) var<uniform> p: Params;
 @group(0) @binding(1) var<storage, read> x: array<vec4f>;       // [N, C, H, W / 4]
-@group(0) @binding(2) var<storage, read> weights: array<vec4f>; // [Cout, Cin, 3] or [Cin, Cout, 3]: nine taps, three zeros
 @group(0) @binding(3) var<storage, read> bias: array<f32>;      // [Cout]
 @group(0) @binding(4) var<storage, read_write> y: array<vec4f>; // [N, Cout, H, W / 4]
 
+// A row of the window: the value left of the tile, its eight columns, and the value right of it.
+struct Line { l: f32, a: vec4f, b: vec4f, r: f32 }
+struct Window { i0: Line, i1: Line, i2: Line, i3: Line, i4: Line, i5: Line }
 struct Row { lo: vec4f, hi: vec4f }
-struct Half { r0: Row, r1: Row, r2: Row, r3: Row }
+struct Tile { r0: Row, r1: Row, r2: Row, r3: Row }
 struct Taps { top: vec3f, middle: vec3f, bottom: vec3f }
 
-// One row of weights on one input row: l, a, b, r are its 1 + 4 + 4 + 1 values.
-fn tap(acc: Row, w: vec3f, l: f32, a: vec4f, b: vec4f, r: f32) -> Row {
-    let lo = acc.lo + w.x * vec4f(l, a.xyz) + w.y * a + w.z * vec4f(a.yzw, b.x);
-    let hi = acc.hi + w.x * vec4f(a.w, b.xyz) + w.y * b + w.z * vec4f(b.yzw, r);
+// Two rows of the window from a load: the quads left of, in, in and right of the tile, of one row and of the next.
+fn upper(v: vec4f) -> Line {
+    return Line(subgroupBroadcast(v.w, 0u), subgroupBroadcast(v, 1u), subgroupBroadcast(v, 2u), subgroupBroadcast(v.x, 3u));
+}
+
+fn lower(v: vec4f) -> Line {
+    return Line(subgroupBroadcast(v.w, 4u), subgroupBroadcast(v, 5u), subgroupBroadcast(v, 6u), subgroupBroadcast(v.x, 7u));
+}
+
+fn add_line(sum: Row, w: vec3f, i: Line) -> Row {
+    let lo = sum.lo + w.x * vec4f(i.l, i.a.xyz) + w.y * i.a + w.z * vec4f(i.a.yzw, i.b.x);
+    let hi = sum.hi + w.x * vec4f(i.a.w, i.b.xyz) + w.y * i.b + w.z * vec4f(i.b.yzw, i.r);
     return Row(lo, hi);
 }
 
-// Four rows of the tile from the six rows of the window around them, two in each of v0, v1, v2.
-fn add_channel(acc: Half, w: Taps, v0: vec4f, v1: vec4f, v2: vec4f) -> Half {
-    var o = acc;
-    var l = subgroupBroadcast(v0.w, 0u);
-    var a = subgroupBroadcast(v0, 1u);
-    var b = subgroupBroadcast(v0, 2u);
-    var r = subgroupBroadcast(v0.x, 3u);
-    o.r0 = tap(o.r0, w.top, l, a, b, r);
-
-    l = subgroupBroadcast(v0.w, 4u);
-    a = subgroupBroadcast(v0, 5u);
-    b = subgroupBroadcast(v0, 6u);
-    r = subgroupBroadcast(v0.x, 7u);
-    o.r0 = tap(o.r0, w.middle, l, a, b, r);
-    o.r1 = tap(o.r1, w.top, l, a, b, r);
-
-    l = subgroupBroadcast(v1.w, 0u);
-    a = subgroupBroadcast(v1, 1u);
-    b = subgroupBroadcast(v1, 2u);
-    r = subgroupBroadcast(v1.x, 3u);
-    o.r0 = tap(o.r0, w.bottom, l, a, b, r);
-    o.r1 = tap(o.r1, w.middle, l, a, b, r);
-    o.r2 = tap(o.r2, w.top, l, a, b, r);
-
-    l = subgroupBroadcast(v1.w, 4u);
-    a = subgroupBroadcast(v1, 5u);
-    b = subgroupBroadcast(v1, 6u);
-    r = subgroupBroadcast(v1.x, 7u);
-    o.r1 = tap(o.r1, w.bottom, l, a, b, r);
-    o.r2 = tap(o.r2, w.middle, l, a, b, r);
-    o.r3 = tap(o.r3, w.top, l, a, b, r);
-
-    l = subgroupBroadcast(v2.w, 0u);
-    a = subgroupBroadcast(v2, 1u);
-    b = subgroupBroadcast(v2, 2u);
-    r = subgroupBroadcast(v2.x, 3u);
-    o.r2 = tap(o.r2, w.bottom, l, a, b, r);
-    o.r3 = tap(o.r3, w.middle, l, a, b, r);
-
-    l = subgroupBroadcast(v2.w, 4u);
-    a = subgroupBroadcast(v2, 5u);
-    b = subgroupBroadcast(v2, 6u);
-    r = subgroupBroadcast(v2.x, 7u);
-    o.r3 = tap(o.r3, w.bottom, l, a, b, r);
-    return o;
+fn add_lines(sum: Row, w: Taps, i: Line, j: Line, k: Line) -> Row {
+    return add_line(add_line(add_line(sum, w.top, i), w.middle, j), w.bottom, k);
 }
 
-fn load_taps(at: u32) -> Taps {
-    let a = weights[at];
-    let b = weights[at + 1u];
-    let c = weights[at + 2u];
-    if (FLIP == 1u) {
-        return Taps(vec3f(c.x, b.wz), vec3f(b.yx, a.w), a.zyx);
-    }
-    return Taps(a.xyz, vec3f(a.w, b.xy), vec3f(b.zw, c.x));
+fn add_channel(sum: Tile, w: Taps, v: Window) -> Tile {
+    return Tile(
+        add_lines(sum.r0, w, v.i0, v.i1, v.i2),
+        add_lines(sum.r1, w, v.i1, v.i2, v.i3),
+        add_lines(sum.r2, w, v.i2, v.i3, v.i4),
+        add_lines(sum.r3, w, v.i3, v.i4, v.i5),
+    );
 }
 
-fn put(index: u32, value: vec4f) {
-    let v = activate(value, p.activation);
-    if (p.accumulate == 1u) {
-        y[index] = y[index] + v;
-    } else {
-        y[index] = v;
+// Where a row of the tile lies in y, and whether its first and its second quad lie in the image.
+struct Place { at: u32, lo: bool, hi: bool }
+
+fn place(n: u32, co: u32, row: u32, quad: u32) -> Place {
+    let inside = co < p.out_channels && row < p.height;
+    return Place((p.y.x + n * p.y.y) / 4u + (co * p.height + row) * p.quads + quad, inside, inside && quad + 1u < p.quads);
+}
+
+fn get_row(n: u32, co: u32, row: u32, quad: u32) -> Row {
+    let to = place(n, co, row, quad);
+    var value = Row();
+    if (to.lo) {
+        value.lo = y[to.at];
     }
+    if (to.hi) {
+        value.hi = y[to.at + 1u];
+    }
+    return value;
+}
+
+fn first_sums(n: u32, co: u32, row: u32, quad: u32) -> Tile {
+    if (p.start == 2u) {
+        return Tile(
+            get_row(n, co, row, quad),
+            get_row(n, co, row + 1u, quad),
+            get_row(n, co, row + 2u, quad),
+            get_row(n, co, row + 3u, quad),
+        );
+    }
+    var first = 0.0;
+    if (p.start == 1u) {
+        first = bias[p.bias_offset + min(co, p.out_channels - 1u)];
+    }
+    let blank = Row(vec4f(first), vec4f(first));
+    return Tile(blank, blank, blank, blank);
 }
 
 fn put_row(n: u32, co: u32, row: u32, quad: u32, value: Row) {
-    if (co >= p.out_channels || row >= p.height) {
-        return;
+    let to = place(n, co, row, quad);
+    if (to.lo) {
+        y[to.at] = activate(value.lo, p.activation);
     }
-    let at = (p.y.x + n * p.y.y) / 4u + (co * p.height + row) * p.quads + quad;
-    put(at, value.lo);
-    if (quad + 1u < p.quads) {
-        put(at + 1u, value.hi);
+    if (to.hi) {
+        y[to.at + 1u] = activate(value.hi, p.activation);
     }
 }
 
-fn put_half(n: u32, co: u32, row: u32, quad: u32, value: Half) {
+fn put_tile(n: u32, co: u32, row: u32, quad: u32, value: Tile) {
     put_row(n, co, row, quad, value.r0);
     put_row(n, co, row + 1u, quad, value.r1);
     put_row(n, co, row + 2u, quad, value.r2);
@@ -150,11 +146,12 @@ fn main(
     if (id >= p.workgroups) {
         return;
     }
-    let co = (id % p.blocks) * WG + local;
+    let block = id % p.blocks;
+    let co = ((p.first_block + block) * WG + local) * OUTPUTS;
     id /= p.blocks;
     let quad = (id % p.tiles_x) * 2u;
     id /= p.tiles_x;
-    let row = (id % p.tiles_y) * 4u * HALVES;
+    let row = (id % p.tiles_y) * 4u;
     let n = id / p.tiles_y;
 
     // The lane's part of the window: of its rows two a load, of each row the quads left of, in, in and right of the tile.
@@ -165,44 +162,63 @@ fn main(
     let in0 = in_width && window_row >= 0 && window_row < i32(p.height);
     let in1 = in_width && window_row + 2 < i32(p.height);
     let in2 = in_width && window_row + 4 < i32(p.height);
-    let in3 = in_width && window_row + 6 < i32(p.height);
-    let in4 = in_width && window_row + 8 < i32(p.height);
     let plane = p.height * p.quads;
     let start = i32((p.x.x + n * p.x.y) / 4u) + window_row * i32(p.quads) + window_quad;
     var at0 = select(0u, u32(start), in0);
     var at1 = select(0u, u32(start + 2 * i32(p.quads)), in1);
     var at2 = select(0u, u32(start + 4 * i32(p.quads)), in2);
-    var at3 = select(0u, u32(start + 6 * i32(p.quads)), in3);
-    var at4 = select(0u, u32(start + 8 * i32(p.quads)), in4);
 
-    var first = 0.0;
-    if (p.has_bias == 1u) {
-        first = bias[p.bias_offset + min(co, p.out_channels - 1u)];
+    var t0 = first_sums(n, co, row, quad);
+    var t1 = t0;
+    var t2 = t0;
+    var t3 = t0;
+    if (OUTPUTS >= 2u) {
+        t1 = first_sums(n, co + 1u, row, quad);
     }
-    let blank = Row(vec4f(first), vec4f(first));
-    var upper = Half(blank, blank, blank, blank);
-    var lower = upper;
-    var at_w = min(co, p.out_channels - 1u) * p.weight_start;
+    if (OUTPUTS == 4u) {
+        t2 = first_sums(n, co + 2u, row, quad);
+        t3 = first_sums(n, co + 3u, row, quad);
+    }
+    let per_lane = (9u * OUTPUTS + 3u) / 4u;
+    var at = block * p.block_stride + local * per_lane;
     for (var ci = 0u; ci < p.in_channels; ci++) {
-        let w = load_taps(at_w);
         let v0 = select(vec4f(), x[at0], in0);
         let v1 = select(vec4f(), x[at1], in1);
         let v2 = select(vec4f(), x[at2], in2);
-        upper = add_channel(upper, w, v0, v1, v2);
-        if (HALVES == 2u) {
-            let v3 = select(vec4f(), x[at3], in3);
-            let v4 = select(vec4f(), x[at4], in4);
-            lower = add_channel(lower, w, v2, v3, v4);
+        let v = Window(upper(v0), lower(v0), upper(v1), lower(v1), upper(v2), lower(v2));
+        let a = weights[at];
+        let b = weights[at + 1u];
+        let c = weights[at + 2u];
+        if (OUTPUTS == 1u) {
+            t0 = add_channel(t0, Taps(a.xyz, vec3f(a.w, b.xy), vec3f(b.zw, c.x)), v);
+        } else {
+            let d = weights[at + 3u];
+            let e = weights[at + 4u];
+            if (OUTPUTS == 2u) {
+                t0 = add_channel(t0, Taps(vec3f(a.xz, b.x), vec3f(b.z, c.xz), vec3f(d.xz, e.x)), v);
+                t1 = add_channel(t1, Taps(vec3f(a.yw, b.y), vec3f(b.w, c.yw), vec3f(d.yw, e.y)), v);
+            } else {
+                let f = weights[at + 5u];
+                let g = weights[at + 6u];
+                let h = weights[at + 7u];
+                let i = weights[at + 8u];
+                t0 = add_channel(t0, Taps(vec3f(a.x, b.x, c.x), vec3f(d.x, e.x, f.x), vec3f(g.x, h.x, i.x)), v);
+                t1 = add_channel(t1, Taps(vec3f(a.y, b.y, c.y), vec3f(d.y, e.y, f.y), vec3f(g.y, h.y, i.y)), v);
+                t2 = add_channel(t2, Taps(vec3f(a.z, b.z, c.z), vec3f(d.z, e.z, f.z), vec3f(g.z, h.z, i.z)), v);
+                t3 = add_channel(t3, Taps(vec3f(a.w, b.w, c.w), vec3f(d.w, e.w, f.w), vec3f(g.w, h.w, i.w)), v);
+            }
         }
         at0 += plane;
         at1 += plane;
         at2 += plane;
-        at3 += plane;
-        at4 += plane;
-        at_w += p.weight_step;
+        at += WG * per_lane;
     }
-    put_half(n, co, row, quad, upper);
-    if (HALVES == 2u) {
-        put_half(n, co, row + 4u, quad, lower);
+    put_tile(n, co, row, quad, t0);
+    if (OUTPUTS >= 2u) {
+        put_tile(n, co + 1u, row, quad, t1);
+    }
+    if (OUTPUTS == 4u) {
+        put_tile(n, co + 2u, row, quad, t2);
+        put_tile(n, co + 3u, row, quad, t3);
     }
 }

@@ -118,11 +118,19 @@ impl<'a> Bench<'a> {
             self.gpu.wait()?;
             runs.push(self.once(&plan)?);
         }
-        let calls = if self.timestamps() { plan.calls().to_vec() } else { vec![joined(plan.calls())] };
-        let timings = calls.into_iter().enumerate().map(|(i, call)| {
-            let mut nanoseconds: Vec<f64> = runs.iter().map(|run| run[i]).collect();
+        // A convolution may take several dispatches: neighbours of one shader count as one call.
+        let groups = if self.timestamps() {
+            plan.calls().chunk_by(|a, b| a.shader.name == b.shader.name).collect()
+        } else {
+            vec![plan.calls()]
+        };
+        let mut done = 0;
+        let timings = groups.into_iter().map(|group| {
+            let range = if self.timestamps() { done..done + group.len() } else { 0..1 };
+            done = range.end;
+            let mut nanoseconds: Vec<f64> = runs.iter().map(|run| run[range.clone()].iter().sum()).collect();
             nanoseconds.sort_by(f64::total_cmp);
-            Timing { call, nanoseconds }
+            Timing { call: joined(group), nanoseconds }
         });
         Ok(Measured { timings: timings.collect(), first })
     }

@@ -10,8 +10,6 @@ use serde_json::Value;
 pub struct Options {
     /// Few runs at small shapes, for a processor.
     pub quick: bool,
-    /// [`OpenOptions::tall_tiles`].
-    pub tall_tiles: bool,
     /// Only what has this text in its name.
     pub filter: String,
     /// Samples of the kernels' images.
@@ -37,7 +35,6 @@ impl Options {
                 // What `cargo bench` itself adds.
                 "--bench" => {}
                 "--quick" => options.quick = true,
-                "--tall-tiles" => options.tall_tiles = true,
                 "--profile" => options.profile = true,
                 "--filter" => options.filter = value()?,
                 "--adapter" => options.adapter = Some(value()?),
@@ -46,7 +43,7 @@ impl Options {
                 "--batch" => options.batch = Some(positive(&value()?)?),
                 other => {
                     return Err(Error::input(format!(
-                        "\"{other}\" is no option; there are --quick, --tall-tiles, --profile, --filter TEXT, --batch N, \
+                        "\"{other}\" is no option; there are --quick, --profile, --filter TEXT, --batch N, \
                          --adapter NAME, --json FILE, --picture FILE"
                     )));
                 }
@@ -58,7 +55,7 @@ impl Options {
     /// The device that they name.
     pub fn open(&self) -> Result<Gpu> {
         let adapter = self.adapter.clone();
-        Gpu::open(&OpenOptions { adapter, tall_tiles: self.tall_tiles, ..Default::default() })
+        Gpu::open(&OpenOptions { adapter, ..Default::default() })
     }
 
     /// Writes the lines to the file that they name, if they do.

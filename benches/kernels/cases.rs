@@ -2,11 +2,12 @@
 
 use cvdm::Result;
 use cvdm::kernels::conv2d::{self, Activation, Conv2d};
+use cvdm::kernels::conv2d_3x3::{self, Direction, Packing, Variant};
 use cvdm::kernels::losses::{self, ScheduleWeights};
-use cvdm::kernels::reverse_step::{self, Discretisation, Reverse, Variant};
+use cvdm::kernels::reverse_step::{self, Discretisation, Reverse};
 use cvdm::kernels::{
-    Call, activation, adam, conv_transpose2d as up, conv2d_3x3, elementwise, instance_norm as norm, max_pool2d,
-    noising, pad, random, reduce, schedule, split_sum, statistics, velocity,
+    Call, activation, adam, conv_transpose2d as up, conv2d_3x3_grad_weight, elementwise, instance_norm as norm,
+    max_pool2d, noising, pad, random, reduce, schedule, split_sum, statistics, velocity,
 };
 use cvdm::random::{Stream, state};
 use cvdm::tensor::{Shape, View};
@@ -134,13 +135,14 @@ fn convolutions_with_subgroups(s: Shape) -> [Case; 2] {
             let caps = r.tape.caps();
             let (x, y) = (r.tensor(s)?, r.tensor(s)?);
             let (weight, bias) = (r.tensor(Conv2d::same(3).weight(c, c))?, r.tensor(Shape::vector(c))?);
-            let packed = r.tensor(conv2d_3x3::packed(c, c))?;
-            let parts = r.tensor(conv2d_3x3::parts(caps, s, c))?;
-            Ok(vec![
-                conv2d_3x3::pack(&weight, &packed)?,
-                conv2d_3x3::forward(caps, &x, &packed, Some(&bias), Activation::Softplus, &y, false)?,
-                conv2d_3x3::grad_weight(caps, &x, &y, &parts)?,
-            ])
+            let packing = Packing::new(caps, Variant::fixed(caps, s, c), c, c);
+            let packed = r.tensor(packing.shape())?;
+            let outputs = conv2d_3x3_grad_weight::fixed(c);
+            let parts = r.tensor(conv2d_3x3_grad_weight::parts(caps, outputs, s, c))?;
+            let mut calls = vec![conv2d_3x3::pack(&packing, Direction::Forward, &weight, &packed)?];
+            calls.extend(conv2d_3x3::forward(&packing, &x, &packed, Some(&bias), Activation::Softplus, &y, false)?);
+            calls.push(conv2d_3x3_grad_weight::grad_weight(caps, outputs, &x, &y, &parts)?);
+            Ok(calls)
         }),
         // From the level below, with twice the channels, up to this one.
         case(
@@ -257,7 +259,7 @@ pub fn diffusion(level: Level, parameters: usize) -> Vec<Case> {
                 discretisation: Discretisation::Product,
             };
             let mut calls = reverse_step::start(&reverse)?;
-            calls.extend(reverse_step::step(&reverse, &prediction, Variant::Posterior)?);
+            calls.extend(reverse_step::step(&reverse, &prediction, reverse_step::Variant::Posterior)?);
             Ok(calls)
         }),
         case(&["velocity", "velocity_backward"], s.to_string(), move |r| {

@@ -16,9 +16,6 @@ pub struct OpenOptions {
     pub checked_shaders: bool,
     /// Pretend that the adapter has no subgroup operations, so that the portable kernels run.
     pub without_subgroups: bool,
-    /// Tiles of 8 instead of 4 rows in 3×3 convolutions: fewer loads, more registers. Which is faster depends on the driver
-    /// (head of `shaders/conv2d_3x3.wgsl`).
-    pub tall_tiles: bool,
 }
 
 /// What an adapter is, in words.
@@ -41,8 +38,6 @@ pub struct Caps {
     pub subgroups: bool,
     /// GPU timestamps on passes.
     pub timestamps: bool,
-    /// 3×3 convolutions are to use tiles of 8 rows.
-    pub tall_tiles: bool,
     /// The adapter is a CPU: it has few threads, and per-invocation loads are what costs.
     pub software: bool,
     /// Largest storage binding, in bytes.
@@ -185,7 +180,6 @@ impl Gpu {
                 && info.subgroup_min_size >= 8
                 && !options.without_subgroups,
             timestamps: offered.contains(wgpu::Features::TIMESTAMP_QUERY),
-            tall_tiles: options.tall_tiles,
             software: info.device_type == wgpu::DeviceType::Cpu,
             max_binding: limits.max_storage_buffer_binding_size,
             max_buffer: limits.max_buffer_size,
@@ -230,7 +224,7 @@ impl Gpu {
         self.0.pipelines.len()
     }
 
-    /// A zeroed storage buffer of at least `bytes` bytes, rounded up to 16 so that shaders may read it as `vec4f`.
+    /// A zeroed storage buffer, a uniform one too, of at least `bytes` bytes, rounded up to 16 so that shaders may read it as `vec4f`.
     ///
     /// # Errors
     /// [`Error::Limit`] if it is larger than the adapter's limit, [`Error::OutOfMemory`] if the device has no room.
@@ -243,7 +237,10 @@ impl Gpu {
                 self.0.summary.name
             )));
         }
-        let usage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC | wgpu::BufferUsages::COPY_DST;
+        let usage = wgpu::BufferUsages::STORAGE
+            | wgpu::BufferUsages::UNIFORM
+            | wgpu::BufferUsages::COPY_SRC
+            | wgpu::BufferUsages::COPY_DST;
         let buffer = self.0.device.create_buffer(&wgpu::BufferDescriptor {
             label: Some(label),
             size,

@@ -1,5 +1,7 @@
 //! One dispatch as plain data.
 
+use std::ops::Range;
+
 use bytemuck::{NoUninit, Pod, Zeroable};
 
 use crate::gpu::{Overrides, Shader};
@@ -17,6 +19,8 @@ pub struct Call {
     pub params: Vec<u8>,
     /// The storage buffers, from binding 1 on.
     pub tensors: Vec<TensorId>,
+    /// The tensor that is bound as a uniform buffer, if any.
+    pub window: Option<Window>,
     /// Workgroups.
     pub grid: [u32; 3],
     /// Floating-point operations, a fused multiply-add counted as two.
@@ -25,12 +29,30 @@ pub struct Call {
     pub bytes: u64,
 }
 
+/// A part of a tensor, bound as a uniform buffer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Window {
+    /// Which of [`Call::tensors`].
+    pub index: usize,
+    /// The bytes of it that the shader sees; the first is a multiple of 256.
+    pub bytes: Range<u64>,
+}
+
 impl Call {
     /// A call of `shader` with these parameters, on no tensors yet.
     pub fn new<P: NoUninit>(shader: &'static Shader, params: P, grid: [u32; 3]) -> Self {
         let mut bytes = bytemuck::bytes_of(&params).to_vec();
         bytes.resize(bytes.len().next_multiple_of(16), 0);
-        Self { shader, overrides: Vec::new(), params: bytes, tensors: Vec::new(), grid, flops: 0, bytes: 0 }
+        Self {
+            shader,
+            overrides: Vec::new(),
+            params: bytes,
+            tensors: Vec::new(),
+            window: None,
+            grid,
+            flops: 0,
+            bytes: 0,
+        }
     }
 
     /// Sets an override.
@@ -45,6 +67,19 @@ impl Call {
         self.tensors.push(view.tensor);
         self.bytes += view.bytes();
         self
+    }
+
+    /// Binds the next tensor where the shader has a binding that it will not read.
+    pub fn bind_unread(mut self, view: &View) -> Self {
+        self.tensors.push(view.tensor);
+        self
+    }
+
+    /// Binds `bytes` of the next tensor as a uniform buffer, and counts them.
+    pub fn bind_window(mut self, view: &View, bytes: Range<usize>) -> Self {
+        self.window = Some(Window { index: self.tensors.len(), bytes: bytes.start as u64..bytes.end as u64 });
+        self.bytes += bytes.len() as u64;
+        self.bind_unread(view)
     }
 
     /// Counts the bytes of an output once more where it is added to, and so read first.

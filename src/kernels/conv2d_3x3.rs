@@ -1,4 +1,7 @@
 //! The 3×3 convolution (stride 1, padding 1) on adapters with subgroups: the bulk of the networks' work.
+//!
+//! A convolution is done in one of several [`Variant`]s, which give the same numbers. Each wants its weights packed in its own
+//! order ([`Packing`]), once for the forward pass and once for the input gradient.
 
 use bytemuck::{Pod, Zeroable};
 
@@ -9,52 +12,188 @@ use crate::gpu::{Caps, Shader};
 use crate::tensor::{Shape, View};
 
 pub(super) static PACK: Shader = shader!("pack_weights", ["grid"]);
-pub(super) static FORWARD: Shader = shader!("conv2d_3x3", ["grid", "quads", "activation"], subgroups);
-pub(super) static GRAD_WEIGHT: Shader = shader!("conv2d_3x3_grad_weight", ["grid"], subgroups);
+pub(super) static FORWARD: Shader =
+    shader!("conv2d_3x3", ["grid", "quads", "activation", "weights_storage"], subgroups);
+pub(super) static FORWARD_UNIFORM: Shader = Shader {
+    name: "conv2d_3x3.uniform",
+    ..shader!("conv2d_3x3", ["grid", "quads", "activation", "weights_uniform"], subgroups)
+};
 
-const SPEC: Conv2d = Conv2d::same(3);
+pub(super) const SPEC: Conv2d = Conv2d::same(3);
 
-/// Invocations of a workgroup, each one output channel. Software adapters have subgroups of 8 and gain nothing from more.
-pub(super) fn lanes(caps: Caps, channels: usize) -> usize {
-    if caps.software { 8 } else { channels.next_multiple_of(8).min(32) }
-}
+/// Bytes of weights that a dispatch sees through a uniform binding: the array's size in `weights_uniform.wgsl`.
+const WINDOW: usize = 64 << 10;
 
-/// Enough workgroups to fill the adapter, without more partial sums than there is work to split.
-pub(super) fn splits(caps: Caps, workgroups: usize, work: usize) -> usize {
-    let wanted: usize = if caps.software { 16 } else { 1024 };
-    wanted.div_ceil(workgroups).min(work).max(1)
-}
+/// Operations that pay for one more dispatch on a software adapter.
+const WORTH_A_DISPATCH: usize = 4_000_000;
 
 /// Whether these kernels take this convolution of images of this shape.
 pub fn suits(caps: Caps, spec: Conv2d, x: Shape) -> bool {
     caps.subgroups && spec == SPEC && x.w.is_multiple_of(4)
 }
 
-/// Shape of packed weights with `rows` output and `columns` input channels.
-pub fn packed(rows: usize, columns: usize) -> Shape {
-    Shape::new(rows, columns, 3, 4)
+/// How a convolution is done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Variant {
+    /// Output channels of an invocation: 1, 2 or 4.
+    pub outputs: usize,
+    /// Weights in uniform buffers of 64 KiB, a dispatch for each; else in one storage buffer.
+    pub uniform: bool,
+}
+
+impl Variant {
+    /// All of them.
+    pub const ALL: [Self; 6] = {
+        const fn of(outputs: usize, uniform: bool) -> Variant {
+            Variant { outputs, uniform }
+        }
+        [of(1, false), of(2, false), of(4, false), of(1, true), of(2, true), of(4, true)]
+    };
+
+    /// The choice without measuring: as many outputs as leave no lane of a software adapter without work, and uniform
+    /// weights there unless that makes too many small dispatches. Four outputs of weights in storage are slow with Mesa 25.0.
+    pub fn fixed(caps: Caps, x: Shape, out_channels: usize) -> Self {
+        let outputs = match out_channels {
+            0..16 => 1,
+            16..32 => 2,
+            _ if caps.software => 4,
+            _ => 2,
+        };
+        let uniform = Self { outputs, uniform: true };
+        let dispatches = Packing::new(caps, uniform, x.c, out_channels).dispatches().count();
+        let flops = SPEC.flops(x, Shape { c: out_channels, ..x });
+        if caps.software && flops / dispatches >= WORTH_A_DISPATCH {
+            return uniform;
+        }
+        Self { outputs: outputs.min(2), uniform: false }
+    }
+}
+
+/// Which way a convolution goes: it decides the order of the packed weights.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Direction {
+    /// From input channels to output channels.
+    Forward,
+    /// From the output's gradient to the input's.
+    Backward,
+}
+
+/// Invocations of a workgroup, each `outputs` output channels. Software adapters have subgroups of 8 and gain nothing from more.
+pub(super) fn lanes(caps: Caps, channels: usize) -> usize {
+    if caps.software { 8 } else { channels.next_multiple_of(8).min(32) }
+}
+
+/// Where a variant wants which weight: `[chunk][block][input channel][lane][vec4]` (`pack_weights.wgsl`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Packing {
+    variant: Variant,
+    in_channels: usize,
+    out_channels: usize,
+    lanes: usize,
+    /// Input channels of a dispatch, and how many chunks of so many there are.
+    chunk: usize,
+    chunks: usize,
+    /// Blocks of `lanes · outputs` output channels, and the `vec4`s from one to the next.
+    blocks: usize,
+    block_stride: usize,
+}
+
+/// The part of a convolution that one dispatch does: from which input channels to which blocks.
+struct Part {
+    chunk: usize,
+    first_block: usize,
+    blocks: usize,
+}
+
+impl Packing {
+    /// The packing of weights from `in_channels` to `out_channels`, as the convolution sees them: for the input gradient these
+    /// are the channels of the output's gradient and of the input's.
+    pub fn new(caps: Caps, variant: Variant, in_channels: usize, out_channels: usize) -> Self {
+        let lanes = lanes(caps, out_channels.div_ceil(variant.outputs));
+        let per_lane = (9 * variant.outputs).div_ceil(4);
+        let chunks = if variant.uniform { in_channels.div_ceil(WINDOW / (16 * lanes * per_lane)) } else { 1 };
+        let chunk = in_channels.div_ceil(chunks);
+        // Uniform bindings start at multiples of 256 bytes.
+        let block_stride = (chunk * lanes * per_lane).next_multiple_of(if variant.uniform { 16 } else { 1 });
+        Self {
+            variant,
+            in_channels,
+            out_channels,
+            lanes,
+            chunk,
+            chunks: in_channels.div_ceil(chunk),
+            blocks: out_channels.div_ceil(lanes * variant.outputs),
+            block_stride,
+        }
+    }
+
+    /// Shape of the packed weights; at the end of uniform ones there is room for the window of the last dispatch.
+    pub fn shape(&self) -> Shape {
+        let room = if self.variant.uniform { WINDOW / 4 } else { 0 };
+        Shape::vector(4 * self.chunks * self.blocks * self.block_stride + room)
+    }
+
+    fn dispatches(&self) -> impl Iterator<Item = Part> {
+        let most = if self.variant.uniform { (WINDOW / 16 / self.block_stride).max(1) } else { self.blocks };
+        let blocks = self.blocks;
+        (0..self.chunks).flat_map(move |chunk| {
+            (0..blocks).step_by(most).map(move |first_block| Part {
+                chunk,
+                first_block,
+                blocks: most.min(blocks - first_block),
+            })
+        })
+    }
 }
 
 #[derive(Clone, Copy, Pod, Zeroable)]
 #[repr(C)]
 struct Pack {
     offset: u32,
-    pairs: u32,
+    in_channels: u32,
+    out_channels: u32,
+    chunk: u32,
+    blocks: u32,
+    block_stride: u32,
+    quads: u32,
     workgroups: u32,
-    unused: u32,
 }
 
-/// Lays `weight [Cout, Cin, 3, 3]` out for [`forward`] and [`grad_input`]: `packed [Cout, Cin, 3, 4]`.
+/// Lays `weight [Cout, Cin, 3, 3]` out for [`forward`] or, with channels exchanged and taps reversed, for the input gradient.
 ///
 /// # Errors
-/// [`crate::Error::Shape`] if the weight has another number of values.
-pub fn pack(weight: &View, packed: &View) -> Result<Call> {
-    let (rows, columns) = (packed.shape.n, packed.shape.c);
-    expect_values("the weight to pack", weight, Shape::new(rows, columns, 3, 3))?;
-    let pairs = rows * columns;
-    let workgroups = pairs.div_ceil(64);
-    let params = Pack { offset: weight.offset() as u32, pairs: pairs as u32, workgroups: workgroups as u32, unused: 0 };
-    Ok(Call::new(&PACK, params, grid(workgroups)).bind(weight).bind(packed))
+/// [`crate::Error::Shape`] if the weight or the packed tensor has another number of values.
+pub fn pack(packing: &Packing, direction: Direction, weight: &View, packed: &View) -> Result<Call> {
+    let &Packing { in_channels, out_channels, .. } = packing;
+    expect_values("the weight to pack", weight, SPEC.weight(in_channels, out_channels))?;
+    packed.expect("the packed weight", packing.shape())?;
+    let quads = packing.chunks * packing.blocks * packing.block_stride;
+    let workgroups = quads.div_ceil(64);
+    let params = Pack {
+        offset: weight.offset() as u32,
+        in_channels: in_channels as u32,
+        out_channels: out_channels as u32,
+        chunk: packing.chunk as u32,
+        blocks: packing.blocks as u32,
+        block_stride: packing.block_stride as u32,
+        quads: quads as u32,
+        workgroups: workgroups as u32,
+    };
+    Ok(Call::new(&PACK, params, grid(workgroups))
+        .with("WG", packing.lanes as u32)
+        .with("OUTPUTS", packing.variant.outputs as u32)
+        .with("FLIP", u32::from(direction == Direction::Backward))
+        .bind(weight)
+        .bind(packed))
+}
+
+/// Where a dispatch's sums start.
+#[derive(Clone, Copy, PartialEq)]
+enum Start {
+    Zero,
+    Bias,
+    /// At what is in the output: of earlier chunks, or to be added to.
+    There,
 }
 
 #[derive(Clone, Copy, Pod, Zeroable)]
@@ -67,184 +206,89 @@ struct Forward {
     height: u32,
     quads: u32,
     tiles: [u32; 2],
+    first_block: u32,
     blocks: u32,
     workgroups: u32,
     bias_offset: u32,
-    has_bias: u32,
+    start: u32,
     activation: u32,
-    accumulate: u32,
-    weight_start: u32,
-    weight_step: u32,
-}
-
-/// `y = activation(conv2d(x, weight) + bias)`, or added to `y` with `accumulate`, from packed weights.
-///
-/// Shapes: `x [N, Cin, H, W]`, `weight [Cout, Cin, 3, 4]` packed, `bias [Cout]`, `y [N, Cout, H, W]`; `W` a multiple of 4.
-///
-/// # Errors
-/// [`crate::Error::Shape`] if a shape is another.
-pub fn forward(
-    caps: Caps,
-    x: &View,
-    weight: &View,
-    bias: Option<&View>,
-    activation: Activation,
-    y: &View,
-    accumulate: bool,
-) -> Result<Call> {
-    weight.expect("the packed weight", packed(y.shape.c, x.shape.c))?;
-    if let Some(bias) = bias {
-        expect_values("the convolution's bias", bias, Shape::vector(y.shape.c))?;
-    }
-    convolve(caps, x, weight, bias, activation, y, Direction::Forward, accumulate)
-}
-
-/// The input gradient, written to `gx` or added to it, from the same packed weights.
-///
-/// Shapes: `g [N, Cout, H, W]`, `weight [Cout, Cin, 3, 4]` packed, `gx [N, Cin, H, W]`; `W` a multiple of 4.
-///
-/// # Errors
-/// [`crate::Error::Shape`] if a shape is another.
-pub fn grad_input(caps: Caps, g: &View, weight: &View, gx: &View, accumulate: bool) -> Result<Call> {
-    weight.expect("the packed weight", packed(g.shape.c, gx.shape.c))?;
-    convolve(caps, g, weight, None, Activation::None, gx, Direction::Backward, accumulate)
-}
-
-#[derive(Clone, Copy, PartialEq)]
-enum Direction {
-    Forward,
-    Backward,
-}
-
-#[allow(clippy::too_many_arguments)]
-fn convolve(
-    caps: Caps,
-    x: &View,
-    weight: &View,
-    bias: Option<&View>,
-    activation: Activation,
-    y: &View,
-    direction: Direction,
-    accumulate: bool,
-) -> Result<Call> {
-    y.expect("the convolution's output", SPEC.output(x.shape, y.shape.c)?)?;
-    // Packed weights are three vec4 for each pair of channels, the forward pass's input channels next to each other.
-    let (weight_start, weight_step) = match direction {
-        Direction::Forward => (3 * x.shape.c, 3),
-        Direction::Backward => (3, 3 * y.shape.c),
-    };
-    let wg = lanes(caps, y.shape.c);
-    let quads = x.shape.w / 4;
-    // An image of no more than four rows has no use for the lower half of a tile.
-    let halves = if caps.tall_tiles && x.shape.h > 4 { 2 } else { 1 };
-    let tiles = [quads.div_ceil(2), x.shape.h.div_ceil(4 * halves)];
-    let blocks = y.shape.c.div_ceil(wg);
-    let workgroups = x.shape.n * tiles[0] * tiles[1] * blocks;
-    let params = Forward {
-        x: x.into(),
-        y: y.into(),
-        in_channels: x.shape.c as u32,
-        out_channels: y.shape.c as u32,
-        height: x.shape.h as u32,
-        quads: quads as u32,
-        tiles: tiles.map(|t| t as u32),
-        blocks: blocks as u32,
-        workgroups: workgroups as u32,
-        bias_offset: bias.map_or(0, |b| b.offset() as u32),
-        has_bias: u32::from(bias.is_some()),
-        activation: activation as u32,
-        accumulate: u32::from(accumulate),
-        weight_start: weight_start as u32,
-        weight_step: weight_step as u32,
-    };
-    Ok(Call::new(&FORWARD, params, grid(workgroups))
-        .with("WG", wg as u32)
-        .with("HALVES", halves as u32)
-        .with("FLIP", u32::from(direction == Direction::Backward))
-        .bind(x)
-        .bind(weight)
-        .bind(bias.unwrap_or(weight))
-        .bind(y)
-        .costs(SPEC.flops(x.shape, y.shape)))
-}
-
-#[derive(Clone, Copy, Pod, Zeroable)]
-#[repr(C)]
-struct GradWeight {
-    x: Span,
-    g: Span,
-    in_channels: u32,
-    out_channels: u32,
-    height: u32,
-    quads: u32,
-    tiles_x: u32,
-    tiles_y: u32,
-    tiles: u32,
-    co_blocks: u32,
-    ci_blocks: u32,
-    splits: u32,
-    part: u32,
-    out: u32,
-    workgroups: u32,
+    block_stride: u32,
     unused: u32,
 }
 
-/// Shape of the partial sums that [`grad_weight`] writes: `[1, splits, 1, Cout·Cin·9 + Cout]`.
-pub fn parts(caps: Caps, x: Shape, out_channels: usize) -> Shape {
-    let blocks = out_channels.div_ceil(lanes(caps, out_channels)) * x.c.div_ceil(4);
-    let tiles = x.n * x.h.div_ceil(4) * (x.w / 4).div_ceil(2);
-    Shape::new(1, splits(caps, blocks, tiles), 1, out_channels * x.c * 9 + out_channels)
-}
-
-/// Where the kernels of weight gradients put `part` values of `splits` splits: the number of splits and the offset. A tensor
-/// of partial sums `[1, splits, 1, part]`; or, if there is one split only, `part` values next to each other anywhere.
-pub(super) fn destination(sums: &View, parts: Shape) -> Result<(u32, u32)> {
-    let (splits, part) = (parts.c, parts.w);
-    if splits == 1 && sums.shape == Shape::vector(part) {
-        return Ok((1, sums.offset() as u32));
-    }
-    sums.expect("the partial sums", parts)?;
-    Ok((splits as u32, 0))
-}
-
-/// Partial sums of the weight gradient (first `Cout·Cin·9` values of each split) and the bias gradient (the last `Cout`).
+/// `y = activation(conv2d(x, weight) + bias)`, or `y = activation(y + conv2d(x, weight))` with `accumulate`, from packed weights:
+/// a dispatch for each window of the weights.
 ///
-/// Shapes: `x [N, Cin, H, W]`, `g [N, Cout, H, W]`, `W` a multiple of 4; `sums` as [`parts`] says, or, where that has a single
-/// split, a vector of so many values: the gradients themselves, weight and bias next to each other.
+/// The input gradient is the same from weights that were packed [`Direction::Backward`], with the output's gradient as `x`, no
+/// bias and no activation.
+///
+/// Shapes: `x [N, Cin, H, W]`, `packed` as [`Packing::shape`] says, `bias [Cout]`, `y [N, Cout, H, W]`; `W` a multiple of 4.
 ///
 /// # Errors
-/// [`crate::Error::Shape`] if a shape is another.
-pub fn grad_weight(caps: Caps, x: &View, g: &View, sums: &View) -> Result<Call> {
-    g.expect("the convolution's output gradient", SPEC.output(x.shape, g.shape.c)?)?;
-    let parts = parts(caps, x.shape, g.shape.c);
-    let (splits, out) = destination(sums, parts)?;
-    let wg = lanes(caps, g.shape.c);
+/// [`crate::Error::Shape`] if a shape is another, or both a bias is given and `accumulate`.
+pub fn forward(
+    packing: &Packing,
+    x: &View,
+    packed: &View,
+    bias: Option<&View>,
+    activation: Activation,
+    y: &View,
+    accumulate: bool,
+) -> Result<Vec<Call>> {
+    let &Packing { variant, in_channels, out_channels, .. } = packing;
+    x.expect("the convolution's input", Shape { c: in_channels, ..x.shape })?;
+    y.expect("the convolution's output", SPEC.output(x.shape, out_channels)?)?;
+    packed.expect("the packed weight", packing.shape())?;
+    if let Some(bias) = bias {
+        expect_values("the convolution's bias", bias, Shape::vector(out_channels))?;
+        if accumulate {
+            return Err(crate::Error::shape("a convolution starts from its bias or from what is there, not from both"));
+        }
+    }
+    let shader = if variant.uniform { &FORWARD_UNIFORM } else { &FORWARD };
     let quads = x.shape.w / 4;
-    let (tiles_x, tiles_y) = (quads.div_ceil(2), x.shape.h.div_ceil(4));
-    let (co_blocks, ci_blocks) = (g.shape.c.div_ceil(wg), x.shape.c.div_ceil(4));
-    let workgroups = co_blocks * ci_blocks * splits as usize;
-    let params = GradWeight {
-        x: x.into(),
-        g: g.into(),
-        in_channels: x.shape.c as u32,
-        out_channels: g.shape.c as u32,
-        height: x.shape.h as u32,
-        quads: quads as u32,
-        tiles_x: tiles_x as u32,
-        tiles_y: tiles_y as u32,
-        tiles: (x.shape.n * tiles_x * tiles_y) as u32,
-        co_blocks: co_blocks as u32,
-        ci_blocks: ci_blocks as u32,
-        splits,
-        part: parts.w as u32,
-        out,
-        workgroups: workgroups as u32,
-        unused: 0,
+    let tiles = [quads.div_ceil(2), x.shape.h.div_ceil(4)];
+    let call = |part: Part| -> Result<Call> {
+        let channels = part.chunk * packing.chunk..in_channels.min((part.chunk + 1) * packing.chunk);
+        let x = x.range(channels.clone())?;
+        let start = if part.chunk > 0 || accumulate { Start::There } else { bias.map_or(Start::Zero, |_| Start::Bias) };
+        let last = part.chunk + 1 == packing.chunks;
+        let workgroups = x.shape.n * tiles[0] * tiles[1] * part.blocks;
+        let params = Forward {
+            x: (&x).into(),
+            y: y.into(),
+            in_channels: channels.len() as u32,
+            out_channels: out_channels as u32,
+            height: x.shape.h as u32,
+            quads: quads as u32,
+            tiles: tiles.map(|t| t as u32),
+            first_block: part.first_block as u32,
+            blocks: part.blocks as u32,
+            workgroups: workgroups as u32,
+            bias_offset: bias.map_or(0, |b| b.offset() as u32),
+            start: start as u32,
+            activation: if last { activation } else { Activation::None } as u32,
+            block_stride: packing.block_stride as u32,
+            unused: 0,
+        };
+        let call = Call::new(shader, params, grid(workgroups))
+            .with("WG", packing.lanes as u32)
+            .with("OUTPUTS", variant.outputs as u32)
+            .bind(&x);
+        let call = if variant.uniform {
+            let first = (part.chunk * packing.blocks + part.first_block) * packing.block_stride;
+            call.bind_window(packed, 16 * first..16 * first + WINDOW)
+        } else {
+            call.bind(packed)
+        };
+        let call = match bias {
+            Some(bias) => call.bind(bias),
+            None => call.bind_unread(&x),
+        };
+        let per_block = packing.lanes * variant.outputs;
+        let written = part.first_block * per_block..out_channels.min((part.first_block + part.blocks) * per_block);
+        let written = y.range(written)?;
+        Ok(call.bind(&written).adds_to(&written, start == Start::There).costs(SPEC.flops(x.shape, written.shape)))
     };
-    Ok(Call::new(&GRAD_WEIGHT, params, grid(workgroups))
-        .with("WG", wg as u32)
-        .bind(x)
-        .bind(g)
-        .bind(sums)
-        .costs(SPEC.flops(x.shape, g.shape)))
+    packing.dispatches().map(call).collect()
 }

@@ -6,7 +6,8 @@
 use bytemuck::{Pod, Zeroable};
 
 use super::conv2d::{Activation, Conv2d, expect_values};
-use super::conv2d_3x3::{destination, lanes, splits};
+use super::conv2d_3x3::lanes;
+use super::conv2d_3x3_grad_weight::{destination, splits};
 use super::{Call, Span, conv2d, grid, shader};
 use crate::gpu::{Caps, Shader};
 use crate::tensor::{Shape, View};

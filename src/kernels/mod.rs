@@ -8,6 +8,7 @@ pub mod adam;
 mod call;
 pub mod conv2d;
 pub mod conv2d_3x3;
+pub mod conv2d_3x3_grad_weight;
 pub mod conv_transpose2d;
 pub mod elementwise;
 pub mod instance_norm;
@@ -25,7 +26,7 @@ pub mod statistics;
 pub mod velocity;
 
 use crate::gpu::Shader;
-pub use call::{Call, Span, grid};
+pub use call::{Call, Span, Window, grid};
 pub use lanes::Lanes;
 
 /// The shader of `shaders/NAME.wgsl`, after helpers of `shaders/shared/`. A trailing `subgroups` marks one that needs them.
@@ -52,7 +53,8 @@ pub static ALL: &[&Shader] = &[
     &conv2d::GRAD_WEIGHT,
     &conv2d_3x3::PACK,
     &conv2d_3x3::FORWARD,
-    &conv2d_3x3::GRAD_WEIGHT,
+    &conv2d_3x3::FORWARD_UNIFORM,
+    &conv2d_3x3_grad_weight::GRAD_WEIGHT,
     &conv_transpose2d::FORWARD,
     &conv_transpose2d::GRAD_INPUT,
     &conv_transpose2d::GRAD_WEIGHT,

@@ -9,9 +9,11 @@ use std::ops::Range;
 
 use super::{Op, Tape};
 use crate::kernels::conv2d::{self, Activation};
+use crate::kernels::conv2d_3x3::Direction;
 use crate::kernels::instance_norm::BackwardOptions;
 use crate::kernels::{
-    Call, activation, conv_transpose2d, conv2d_3x3, elementwise, instance_norm, max_pool2d, split_sum, velocity,
+    Call, activation, conv_transpose2d, conv2d_3x3, conv2d_3x3_grad_weight, elementwise, instance_norm, max_pool2d,
+    split_sum, velocity,
 };
 use crate::tensor::{Shape, TensorId, View};
 use crate::{Error, Result};
@@ -207,7 +209,7 @@ impl Tape {
 
     fn backward_op(&mut self, op: &Op, g: View, after_softplus: bool, gradients: &mut Gradients) -> Result<()> {
         match op {
-            Op::Conv2d { spec, x, weight, bias, packed, activation, y } => {
+            Op::Conv2d { spec, x, weight, bias, activation, y } => {
                 let g = match activation {
                     Activation::Softplus if !gradients.before_activation.contains(&y.tensor) => {
                         let before = self.intermediate("gradient before softplus", y.shape)?;
@@ -219,9 +221,11 @@ impl Tape {
                 let (gw, add_w) = self.parameter_gradient(weight)?;
                 let (gb, add_b) = self.parameter_gradient(bias)?;
                 let caps = self.caps;
-                if packed.is_some() {
-                    let parts = conv2d_3x3::parts(caps, x.shape, g.shape.c);
-                    let record = |to: &View| conv2d_3x3::grad_weight(caps, x, &g, to);
+                let fast = conv2d_3x3::suits(caps, *spec, x.shape);
+                if fast {
+                    let outputs = conv2d_3x3_grad_weight::fixed(g.shape.c);
+                    let parts = conv2d_3x3_grad_weight::parts(caps, outputs, x.shape, g.shape.c);
+                    let record = |to: &View| conv2d_3x3_grad_weight::grad_weight(caps, outputs, x, &g, to);
                     self.split_gradient(parts, [&gw, &gb], [add_w, add_b], record)?;
                 } else {
                     self.push([conv2d::grad_weight(*spec, x, &g, &gw, add_w)?]);
@@ -231,11 +235,11 @@ impl Tape {
                     return Ok(());
                 }
                 let (gx, add) = self.claim(x, gradients)?;
-                let call = match packed {
-                    Some(packed) => conv2d_3x3::grad_input(caps, &g, packed, &gx, add)?,
-                    None => conv2d::grad_input(*spec, &g, weight, None, Activation::None, &gx, add)?,
-                };
-                self.push([call]);
+                if fast {
+                    self.conv2d_3x3(Direction::Backward, &g, weight, None, Activation::None, &gx, add)?;
+                } else {
+                    self.push([conv2d::grad_input(*spec, &g, weight, None, Activation::None, &gx, add)?]);
+                }
             }
             Op::ConvTranspose2d { kernel, x, weight, bias, .. } => {
                 let (gw, add_w) = self.parameter_gradient(weight)?;

@@ -3,7 +3,8 @@
 use super::Tape;
 use crate::Result;
 use crate::kernels::conv2d::{self, Activation, Conv2d};
-use crate::kernels::{conv_transpose2d, conv2d_3x3, instance_norm, max_pool2d, velocity};
+use crate::kernels::conv2d_3x3::{self, Direction, Packing, Variant};
+use crate::kernels::{conv_transpose2d, instance_norm, max_pool2d, velocity};
 use crate::tensor::View;
 
 /// A recorded operation, as plain data: everything that its gradient needs to know.
@@ -19,8 +20,6 @@ pub enum Op {
         weight: View,
         /// Parameter `[Cout]`.
         bias: View,
-        /// The weight as the 3×3 kernel reads it, where that kernel is used.
-        packed: Option<View>,
         /// The epilogue.
         activation: Activation,
         /// Output.
@@ -133,17 +132,32 @@ impl Tape {
         activation: Activation,
         y: &View,
     ) -> Result<()> {
-        let mut packed = None;
-        let call = if conv2d_3x3::suits(self.caps, spec, x.shape) {
-            let shape = conv2d_3x3::packed(y.shape.c, x.shape.c);
-            let weight = self.derived("packed weight", shape, |p| conv2d_3x3::pack(weight, p))?;
-            packed = Some(weight);
-            conv2d_3x3::forward(self.caps, x, &weight, Some(bias), activation, y, false)?
+        if conv2d_3x3::suits(self.caps, spec, x.shape) {
+            self.conv2d_3x3(Direction::Forward, x, weight, Some(bias), activation, y, false)?;
         } else {
-            conv2d::forward(spec, x, weight, Some(bias), activation, y, false)?
-        };
-        self.push([call]);
-        self.note(Op::Conv2d { spec, x: *x, weight: *weight, bias: *bias, packed, activation, y: *y });
+            self.push([conv2d::forward(spec, x, weight, Some(bias), activation, y, false)?]);
+        }
+        self.note(Op::Conv2d { spec, x: *x, weight: *weight, bias: *bias, activation, y: *y });
+        Ok(())
+    }
+
+    /// Records a convolution by the 3×3 kernels, which [suit](conv2d_3x3::suits), with the packing of its weights.
+    #[allow(clippy::too_many_arguments)]
+    pub(super) fn conv2d_3x3(
+        &mut self,
+        direction: Direction,
+        x: &View,
+        weight: &View,
+        bias: Option<&View>,
+        activation: Activation,
+        y: &View,
+        accumulate: bool,
+    ) -> Result<()> {
+        let variant = Variant::fixed(self.caps, x.shape, y.shape.c);
+        let packing = Packing::new(self.caps, variant, x.shape.c, y.shape.c);
+        let record = |packed: &View| conv2d_3x3::pack(&packing, direction, weight, packed);
+        let packed = self.derived("packed weight", packing.shape(), record)?;
+        self.push(conv2d_3x3::forward(&packing, x, &packed, bias, activation, y, accumulate)?);
         Ok(())
     }
 

@@ -367,8 +367,13 @@ fn prepare(
                 .get(t)
                 .ok_or_else(|| Error::shape(format!("\"{}\" has no buffer in this plan", tensors[t.0].label)))?;
             // Exactly the tensor, not the slot: a slot may be longer.
-            let size = std::num::NonZeroU64::new(bytes_of(&tensors[t.0]));
-            let resource = wgpu::BindingResource::Buffer(wgpu::BufferBinding { buffer, offset: guard, size });
+            let bytes = match &call.window {
+                Some(window) if window.index == i => window.bytes.clone(),
+                _ => 0..bytes_of(&tensors[t.0]),
+            };
+            let size = std::num::NonZeroU64::new(bytes.end - bytes.start);
+            let resource =
+                wgpu::BindingResource::Buffer(wgpu::BufferBinding { buffer, offset: guard + bytes.start, size });
             entries.push(wgpu::BindGroupEntry { binding: i as u32 + 1, resource });
         }
         let bind_group = gpu.device().create_bind_group(&wgpu::BindGroupDescriptor {

@@ -1,0 +1,110 @@
+//! The weight and bias gradient of the 3×3 convolution on adapters with subgroups, in splits.
+
+use bytemuck::{Pod, Zeroable};
+
+use super::conv2d_3x3::{SPEC, lanes};
+use super::{Call, Span, grid, shader};
+use crate::Result;
+use crate::gpu::{Caps, Shader};
+use crate::tensor::{Shape, View};
+
+pub(super) static GRAD_WEIGHT: Shader = shader!("conv2d_3x3_grad_weight", ["grid"], subgroups);
+
+/// Enough workgroups to fill the adapter, without more partial sums than there is work to split.
+pub(super) fn splits(caps: Caps, workgroups: usize, work: usize) -> usize {
+    let wanted: usize = if caps.software { 16 } else { 1024 };
+    wanted.div_ceil(workgroups).min(work).max(1)
+}
+
+#[derive(Clone, Copy, Pod, Zeroable)]
+#[repr(C)]
+struct GradWeight {
+    x: Span,
+    g: Span,
+    in_channels: u32,
+    out_channels: u32,
+    height: u32,
+    quads: u32,
+    tiles_x: u32,
+    tiles_y: u32,
+    tiles: u32,
+    co_blocks: u32,
+    ci_blocks: u32,
+    splits: u32,
+    part: u32,
+    out: u32,
+    workgroups: u32,
+    unused: u32,
+}
+
+/// How many output channels an invocation may take. The results differ in the order of their sums.
+pub const OUTPUTS: [usize; 3] = [1, 2, 4];
+
+/// The choice without measuring: two, where that leaves no lane of a software adapter without work. Four are a little faster
+/// there, but take some drivers seconds to compile.
+pub fn fixed(out_channels: usize) -> usize {
+    if out_channels < 16 { 1 } else { 2 }
+}
+
+/// Shape of the partial sums that [`grad_weight`] writes with so many `outputs` an invocation:
+/// `[1, splits, 1, Cout·Cin·9 + Cout]`.
+pub fn parts(caps: Caps, outputs: usize, x: Shape, out_channels: usize) -> Shape {
+    let per_block = outputs * lanes(caps, out_channels.div_ceil(outputs));
+    let blocks = out_channels.div_ceil(per_block) * x.c.div_ceil(4);
+    let tiles = x.n * x.h.div_ceil(2) * (x.w / 4).div_ceil(2);
+    Shape::new(1, splits(caps, blocks, tiles), 1, out_channels * x.c * 9 + out_channels)
+}
+
+/// Where the kernels of weight gradients put `part` values of `splits` splits: the number of splits and the offset. A tensor
+/// of partial sums `[1, splits, 1, part]`; or, if there is one split only, `part` values next to each other anywhere.
+pub(super) fn destination(sums: &View, parts: Shape) -> Result<(u32, u32)> {
+    let (splits, part) = (parts.c, parts.w);
+    if splits == 1 && sums.shape == Shape::vector(part) {
+        return Ok((1, sums.offset() as u32));
+    }
+    sums.expect("the partial sums", parts)?;
+    Ok((splits as u32, 0))
+}
+
+/// Partial sums of the weight gradient (first `Cout·Cin·9` values of each split) and the bias gradient (the last `Cout`).
+///
+/// `outputs` is one of [`OUTPUTS`]. Shapes: `x [N, Cin, H, W]`, `g [N, Cout, H, W]`, `W` a multiple of 4; `sums` as [`parts`] says, or, where that has a single
+/// split, a vector of so many values: the gradients themselves, weight and bias next to each other.
+///
+/// # Errors
+/// [`crate::Error::Shape`] if a shape is another.
+pub fn grad_weight(caps: Caps, outputs: usize, x: &View, g: &View, sums: &View) -> Result<Call> {
+    g.expect("the convolution's output gradient", SPEC.output(x.shape, g.shape.c)?)?;
+    let parts = parts(caps, outputs, x.shape, g.shape.c);
+    let (splits, out) = destination(sums, parts)?;
+    let wg = lanes(caps, g.shape.c.div_ceil(outputs));
+    let quads = x.shape.w / 4;
+    let (tiles_x, tiles_y) = (quads.div_ceil(2), x.shape.h.div_ceil(2));
+    let (co_blocks, ci_blocks) = (g.shape.c.div_ceil(wg * outputs), x.shape.c.div_ceil(4));
+    let workgroups = co_blocks * ci_blocks * splits as usize;
+    let params = GradWeight {
+        x: x.into(),
+        g: g.into(),
+        in_channels: x.shape.c as u32,
+        out_channels: g.shape.c as u32,
+        height: x.shape.h as u32,
+        quads: quads as u32,
+        tiles_x: tiles_x as u32,
+        tiles_y: tiles_y as u32,
+        tiles: (x.shape.n * tiles_x * tiles_y) as u32,
+        co_blocks: co_blocks as u32,
+        ci_blocks: ci_blocks as u32,
+        splits,
+        part: parts.w as u32,
+        out,
+        workgroups: workgroups as u32,
+        unused: 0,
+    };
+    Ok(Call::new(&GRAD_WEIGHT, params, grid(workgroups))
+        .with("WG", wg as u32)
+        .with("OUTPUTS", outputs as u32)
+        .bind(x)
+        .bind(g)
+        .bind(sums)
+        .costs(SPEC.flops(x.shape, g.shape)))
+}
