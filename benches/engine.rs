@@ -1,5 +1,5 @@
-//! How fast whole networks are: `cargo bench --bench engine -- [--quick] [--filter TEXT] [--adapter NAME]
-//! [--profile] [--json FILE]`.
+//! How fast whole networks are: `cargo bench --bench engine -- [--quick] [--all] [--filter TEXT] [--batch N]
+//! [--adapter NAME] [--tune FOLDER] [--profile] [--json FILE]`.
 //!
 //! A U-Net's forward pass, a U-Net's training step (mean squared error, gradients, Adam), a CVDM training step, a sampler
 //! step and a whole reconstruction. For each: the median time with its 10 % and 90 % quantiles, operations a second and
@@ -16,7 +16,10 @@ mod measure;
 #[allow(dead_code, reason = "each bench has its own options")]
 mod options;
 #[path = "common/peaks.rs"]
+#[allow(dead_code, reason = "each bench uses its own part")]
 mod peaks;
+#[path = "common/shapes.rs"]
+mod shapes;
 
 use std::collections::BTreeMap;
 use std::process::ExitCode;
@@ -74,7 +77,8 @@ fn profile(job: &Job) -> Result<Vec<(&'static str, f64, usize)>> {
     Ok(all)
 }
 
-fn run(gpu: &Gpu, case: &Case, peak: f64, options: &Options) -> Result<Value> {
+fn run(bench: &Bench<'_>, case: &Case, options: &Options) -> Result<Value> {
+    let gpu = bench.gpu;
     let known = gpu.pipeline_count();
     let start = Instant::now();
     let mut job = case.job(gpu)?;
@@ -84,6 +88,8 @@ fn run(gpu: &Gpu, case: &Case, peak: f64, options: &Options) -> Result<Value> {
     let compiled = gpu.pipeline_count() - known;
     let (runs, budget) = if options.quick { (7, Duration::from_secs(3)) } else { (31, Duration::from_secs(12)) };
     let [host, all] = time(gpu, &mut job, runs, budget)?;
+    // Measured again beside each case: a shared machine is now fast and now slow.
+    let peak = bench.adapter()?.0.gflops;
     let plan = job.plan();
     let repeats = job.repeats() as u64;
     let flops = repeats * plan.calls().iter().map(|c| c.flops).sum::<u64>();
@@ -107,7 +113,8 @@ fn run(gpu: &Gpu, case: &Case, peak: f64, options: &Options) -> Result<Value> {
         first,
     );
     let mut line = json!({
-        "kind": "engine", "what": case.what.name(), "base": case.base, "batch": case.batch, "size": case.size,
+        "kind": "engine", "what": case.what.name(), "base": case.network.base, "batch": case.network.batch,
+        "size": case.network.size,
         "runs": all.0.len(), "median_ms": median, "p10_ms": all.quantile(0.1), "p90_ms": all.quantile(0.9),
         "host_ms": host.quantile(0.5), "gflops": gflops, "flops": flops, "bytes": bytes, "dispatches": dispatches,
         "memory_mib": mib(memory.total()), "memory_unshared_mib": mib(memory.persistent + memory.unshared),
@@ -119,6 +126,9 @@ fn run(gpu: &Gpu, case: &Case, peak: f64, options: &Options) -> Result<Value> {
         for (name, ms, calls) in &shares {
             println!("    {name:<34} {ms:>9.3} ms {:>5.1} % in {calls} calls", 100.0 * ms / total);
         }
+        let others: f64 = shares.iter().filter(|s| !s.0.starts_with("conv")).map(|s| s.1).sum();
+        println!("    {:<34} {others:>9.3} ms {:>5.1} %", "all but the convolutions", 100.0 * others / total);
+        line["without_convolutions"] = json!(others / total);
         line["profile_ms"] = shares.iter().map(|(name, ms, _)| (name.to_string(), json!(ms))).collect();
     }
     Ok(line)
@@ -130,8 +140,15 @@ fn bench() -> Result<()> {
     let summary = gpu.summary();
     println!("{} ({}, {}; {})", summary.name, summary.backend, summary.kind, summary.driver);
     let effort = Effort { runs: 11, budget: Duration::from_millis(500) };
-    let peaks = peaks::measure(&Bench::new(&gpu, effort)?)?;
-    println!("peaks: {:.1} GFLOP/s of multiply-adds, {:.2} GB/s of copying\n", peaks.gflops, peaks.gbytes);
+    let bench = Bench::new(&gpu, effort)?;
+    let (peaks, empty) = bench.adapter()?;
+    println!(
+        "limits: {:.1} GFLOP/s of multiply-adds, {:.2} GB/s of copying, {:.1} µs for an empty dispatch ({:.0} µs for the host)\n",
+        peaks.gflops,
+        peaks.gbytes,
+        peaks.dispatch / 1e3,
+        empty / 1e3
+    );
     println!(
         "{:<16} {:<22} {:>10} {:>19} {:>8} {:>6} {:>7} {:>10} {:>9} {:>9} {:>8}",
         "what",
@@ -149,11 +166,19 @@ fn bench() -> Result<()> {
     let mut lines = vec![json!({
         "kind": "adapter", "name": summary.name, "backend": summary.backend, "type": summary.kind,
         "driver": summary.driver, "version": env!("CARGO_PKG_VERSION"),
-        "peak_gflops": peaks.gflops, "peak_gbytes": peaks.gbytes,
+        "peak_gflops": peaks.gflops, "peak_gbytes": peaks.gbytes, "empty_dispatch_us": peaks.dispatch / 1e3,
+        "empty_submission_us": empty / 1e3,
     })];
-    for case in cases::all(options.quick) {
+    let (mut networks, left_out) = shapes::networks(&options, gpu.caps().software)?;
+    networks.retain(|n| options.batch.is_none_or(|batch| n.batch == batch));
+    if left_out > 0 {
+        println!(
+            "{left_out} of the networks in benches/shapes are left out, too large for a software adapter; --all times them"
+        );
+    }
+    for case in cases::all(&networks) {
         if format!("{} {}", case.what.name(), case.on()).contains(&options.filter) {
-            lines.push(run(&gpu, &case, peaks.gflops, &options)?);
+            lines.push(run(&bench, &case, &options)?);
         }
     }
     options.write(&lines)?;

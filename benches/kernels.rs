@@ -1,11 +1,12 @@
-//! How fast each kernel is, alone: `cargo bench --bench kernels -- [--quick] [--filter TEXT] [--batch N]
-//! [--adapter NAME] [--json FILE] [--picture FILE]` (a picture with `--features cli`).
+//! How fast each kernel is, alone: `cargo bench --bench kernels -- [--quick] [--all] [--filter TEXT] [--batch N]
+//! [--adapter NAME] [--tune FOLDER] [--json FILE] [--picture FILE]` (a picture with `--features cli`).
 //!
-//! For each kernel at a few shapes of a U-Net: the median time with its 10 % and 90 % quantiles, what that makes in
-//! operations and in bytes that must cross memory, and both as a share of what two tiny shaders reach on the same adapter:
-//! independent multiply-adds, and a copy. The time of first use (planning, compiling, uploading, one run) stands apart; a
-//! driver that keeps compiled shaders on disk shortens it from the second time on (Mesa: `MESA_SHADER_CACHE_DISABLE=1`).
-//! Caches are flushed before each run. Every shader of `cvdm::kernels::ALL` must be timed, or the program fails.
+//! For each kernel and gradient at the levels of the U-Nets in `benches/shapes`: the median time with its 10 % and 90 %
+//! quantiles; operations or bytes a second and their share of the limit that binds, multiply-adds or copying, as two tiny
+//! shaders reach them on the same adapter between the same runs; and how often a full feature map crosses memory. The time of
+//! first use (planning, compiling, uploading, one run) stands apart; a driver that keeps compiled shaders on disk shortens it
+//! from the second time on (Mesa: `MESA_SHADER_CACHE_DISABLE=1`). Caches are flushed before each run. Without a filter every
+//! shader of `cvdm::kernels::ALL` must be timed, or the program fails.
 
 #[path = "kernels/cases.rs"]
 mod cases;
@@ -20,48 +21,76 @@ mod peaks;
 #[cfg(feature = "cli")]
 #[path = "common/roofline.rs"]
 mod roofline;
+#[path = "common/shapes.rs"]
+mod shapes;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use cvdm::gpu::Shader;
+use cvdm::gpu::{Caps, Shader};
 use cvdm::kernels::ALL;
 use cvdm::{Error, Result};
 use serde_json::{Value, json};
 
 use cases::{Case, Level};
-use measure::{Bench, Effort, Timing};
+use measure::{Bench, Effort, Measured, Timing};
 use options::Options;
 use peaks::Peaks;
+use shapes::Network;
 
 /// The table on standard output, and the same as JSON lines.
+#[derive(Default)]
 struct Report {
-    peaks: Peaks,
     lines: Vec<Value>,
+    /// Shares of the limit by what was timed.
+    shares: BTreeMap<&'static str, Vec<f64>>,
 }
 
 impl Report {
-    fn row(&mut self, case: &Case, timing: &Timing, first: Option<Duration>) {
+    fn row(&mut self, case: &Case, timing: &Timing, measured: &Measured, first: bool) {
         let (median, low, high) = (timing.quantile(0.5), timing.quantile(0.1), timing.quantile(0.9));
-        let (gflops, gbytes) = (timing.call.flops as f64 / median, timing.call.bytes as f64 / median);
-        let share = |value: f64, peak: f64| format!("{value:9.2} {:3.0} %", 100.0 * value / peak);
+        let (flops, bytes) = (timing.call.flops, timing.call.bytes);
+        let (least, limit) = measured.peaks.least(flops, bytes, timing.dispatches);
+        let (rate, unit) = match limit {
+            "fma" => (flops as f64 / median, "GFLOP/s"),
+            "copy" => (bytes as f64 / median, "GB/s"),
+            _ => (1e3 * timing.dispatches as f64 / median, "a ms"),
+        };
+        let (share, passes) = (least / median, bytes as f64 / case.map as f64);
+        let first = measured.first.filter(|_| first).map(|d| 1e3 * d.as_secs_f64());
         println!(
-            "{:<30} {:<34} {:>10.1} {:>21} {} {} {:>9}",
+            "{:<28} {:<42} {:>10.1} {:>19} {:>7.2} {unit:<7} {:>3.0} % of {limit:<8} {passes:>6.1} {:>7}",
             timing.call.shader.name,
             case.on,
             median / 1e3,
             format!("{:.1}–{:.1}", low / 1e3, high / 1e3),
-            share(gflops, self.peaks.gflops),
-            share(gbytes, self.peaks.gbytes),
-            first.map_or(String::new(), |d| format!("{:.0}", 1e3 * d.as_secs_f64())),
+            rate,
+            100.0 * share,
+            first.map_or(String::new(), |ms| format!("{ms:.0}")),
         );
+        let group = case.group.filter(|_| stem(timing.call.shader) == "conv2d_3x3");
+        self.shares.entry(group.unwrap_or(stem(timing.call.shader))).or_default().push(share);
         self.lines.push(json!({
             "kind": "kernel", "shader": timing.call.shader.name, "on": case.on, "runs": timing.nanoseconds.len(),
-            "median_us": median / 1e3, "p10_us": low / 1e3, "p90_us": high / 1e3,
-            "flops": timing.call.flops, "bytes": timing.call.bytes, "gflops": gflops, "gbytes": gbytes,
-            "first_use_ms": first.map(|d| 1e3 * d.as_secs_f64()),
+            "median_us": median / 1e3, "p10_us": low / 1e3, "p90_us": high / 1e3, "flops": flops, "bytes": bytes,
+            "gflops": flops as f64 / median, "gbytes": bytes as f64 / median, "limit": limit, "share": share,
+            "passes": passes, "dispatches": timing.dispatches,
+            "peak_gflops": measured.peaks.gflops, "peak_gbytes": measured.peaks.gbytes,
+            "empty_dispatch_us": measured.peaks.dispatch / 1e3,
+            "first_use_ms": first,
         }));
+    }
+
+    /// The median share of the limit over the shapes, by shader.
+    fn summary(&mut self) {
+        println!("\nmedian share of the limit that binds, over the shapes");
+        for (name, shares) in &mut self.shares {
+            shares.sort_by(f64::total_cmp);
+            let median = shares[shares.len() / 2];
+            println!("{name:<42} {:>4.0} % of {} shapes", 100.0 * median, shares.len());
+            self.lines.push(json!({ "kind": "summary", "what": name, "shapes": shares.len(), "median_share": median }));
+        }
     }
 }
 
@@ -69,26 +98,33 @@ fn stem(shader: &Shader) -> &'static str {
     shader.name.split('.').next().unwrap_or(shader.name)
 }
 
-fn all_cases(options: &Options, subgroups: bool) -> Vec<Case> {
-    let batch = options.batch.unwrap_or(1);
-    let level = |(channels, size)| Level { batch, channels, size };
-    let levels: &[(usize, usize)] =
-        if options.quick { &[(32, 64), (128, 16)] } else { &[(64, 128), (128, 64), (256, 32), (512, 16)] };
-    let mut cases: Vec<Case> = levels.iter().flat_map(|&l| cases::network(level(l), subgroups)).collect();
-    let (images, parameters): (&[_], _) =
-        if options.quick { (&[(1, 64)], 1 << 20) } else { (&[(1, 128), (1, 256)], 1 << 24) };
-    cases.extend(images.iter().flat_map(|&l| cases::diffusion(level(l), parameters)));
+/// The levels of the networks, each once.
+fn levels(networks: &[Network]) -> BTreeSet<Level> {
+    let level = |n: Network, i| Level { size: n.size >> i, channels: n.base << i, batch: n.batch };
+    networks.iter().flat_map(|&n| (0..5).map(move |i| level(n, i))).collect()
+}
+
+fn all_cases(networks: &[Network], caps: Caps) -> Vec<Case> {
+    let levels = levels(networks);
+    let mut cases: Vec<Case> = levels.iter().flat_map(|&l| cases::network(l, caps.subgroups)).collect();
+    // Kernels of any size do a shape that the others do not, and one that they do.
+    cases.extend(cases::portable(Level { batch: 1, channels: 32, size: 32 }));
+    let images: BTreeSet<Level> =
+        networks.iter().map(|n| Level { size: n.size, channels: 1, batch: n.batch }).collect();
+    let parameters = if caps.software { 1 << 20 } else { 1 << 24 };
+    cases.extend(images.iter().flat_map(|&l| cases::diffusion(l)));
+    cases.extend(cases::optimiser(parameters));
     cases
 }
 
 #[cfg(feature = "cli")]
-fn draw(options: &Options, report: &Report, adapter: &str) -> Result<()> {
+fn draw(options: &Options, report: &Report, peaks: Peaks, adapter: &str) -> Result<()> {
     let Some(path) = &options.picture else { return Ok(()) };
-    roofline::write(path, &report.lines, report.peaks, &format!("Kernels on {adapter}"))
+    roofline::write(path, &report.lines, peaks, &format!("Kernels on {adapter}"))
 }
 
 #[cfg(not(feature = "cli"))]
-fn draw(options: &Options, _: &Report, _: &str) -> Result<()> {
+fn draw(options: &Options, _: &Report, _: Peaks, _: &str) -> Result<()> {
     match &options.picture {
         None => Ok(()),
         Some(_) => Err(Error::input("--picture needs the feature cli: cargo bench --features cli --bench kernels")),
@@ -99,7 +135,7 @@ fn bench() -> Result<()> {
     let options = Options::read()?;
     let gpu = options.open()?;
     let effort = if options.quick {
-        Effort { runs: 11, budget: Duration::from_millis(250) }
+        Effort { runs: 7, budget: Duration::from_millis(150) }
     } else {
         Effort { runs: 31, budget: Duration::from_secs(2) }
     };
@@ -107,21 +143,37 @@ fn bench() -> Result<()> {
     let summary = gpu.summary();
     let clock = if bench.timestamps() { "timestamps of the device" } else { "the host's clock, submission included" };
     println!("{} ({}, {}; {}), timed by {clock}", summary.name, summary.backend, summary.kind, summary.driver);
-    let peaks = peaks::measure(&bench)?;
-    println!("peaks: {:.1} GFLOP/s of multiply-adds, {:.2} GB/s of copying", peaks.gflops, peaks.gbytes);
+    let (peaks, empty) = bench.adapter()?;
+    println!(
+        "limits: {:.1} GFLOP/s of multiply-adds, {:.2} GB/s of copying, {:.1} µs for an empty dispatch ({:.0} µs for the host)",
+        peaks.gflops,
+        peaks.gbytes,
+        peaks.dispatch / 1e3,
+        empty / 1e3
+    );
+    let caps = gpu.caps();
+    let (mut networks, left_out) = shapes::networks(&options, caps.software)?;
+    networks.retain(|n| options.batch.is_none_or(|batch| n.batch == batch));
+    if left_out > 0 {
+        println!(
+            "{left_out} of the networks in benches/shapes are left out, too large for a software adapter; --all times them"
+        );
+    }
     let adapter = json!({
         "kind": "adapter", "name": summary.name, "backend": summary.backend, "type": summary.kind,
         "driver": summary.driver, "version": env!("CARGO_PKG_VERSION"), "timestamps": bench.timestamps(),
-        "peak_gflops": peaks.gflops, "peak_gbytes": peaks.gbytes,
+        "peak_gflops": peaks.gflops, "peak_gbytes": peaks.gbytes, "empty_dispatch_us": peaks.dispatch / 1e3,
+        "empty_submission_us": empty / 1e3,
     });
-    let mut report = Report { peaks, lines: vec![adapter] };
+    let mut report = Report { lines: vec![adapter], ..Report::default() };
     println!(
-        "\n{:<30} {:<34} {:>10} {:>21} {:>15} {:>15} {:>9}",
-        "shader", "on", "median µs", "p10–p90", "GFLOP/s, peak", "GB/s, peak", "first ms"
+        "\n{:<28} {:<42} {:>10} {:>19} {:>15} {:>17} {:>6} {:>7}",
+        "shader", "on", "median µs", "p10–p90", "rate", "limit", "passes", "first ms"
     );
     let mut timed: BTreeSet<&str> = BTreeSet::new();
-    for case in all_cases(&options, gpu.caps().subgroups) {
-        if !case.shaders.iter().any(|s| s.contains(&options.filter)) {
+    for case in all_cases(&networks, caps) {
+        let name = format!("{} {}", case.shaders.join(" "), case.on);
+        if !name.contains(&options.filter) {
             continue;
         }
         let measured = bench.measure(&case.record)?;
@@ -130,15 +182,16 @@ fn bench() -> Result<()> {
             if !case.shaders.contains(&name) {
                 return Err(Error::Validation(format!("{name} runs where only {:?} are announced", case.shaders)));
             }
-            report.row(&case, timing, measured.first.filter(|_| i == 0));
+            report.row(&case, timing, &measured, i == 0);
         }
         timed.extend(case.shaders);
     }
+    report.summary();
     options.write(&report.lines)?;
-    draw(&options, &report, &summary.name)?;
-    let possible = ALL.iter().filter(|s| !s.subgroups || gpu.caps().subgroups).map(|s| stem(s));
-    let missing: BTreeSet<&str> = possible.filter(|s| s.contains(&options.filter) && !timed.contains(s)).collect();
-    if missing.is_empty() {
+    draw(&options, &report, peaks, &summary.name)?;
+    let possible = ALL.iter().filter(|s| !s.subgroups || caps.subgroups).map(|s| stem(s));
+    let missing: BTreeSet<&str> = possible.filter(|s| !timed.contains(s)).collect();
+    if missing.is_empty() || !options.filter.is_empty() {
         return Ok(());
     }
     Err(Error::Validation(format!("not timed: {missing:?}; add them to benches/kernels/cases.rs")))

@@ -1,4 +1,5 @@
-//! Timing one recording: a cold first run apart, then repeated runs, each after the caches were flushed.
+//! Timing one recording: a cold first run apart, then repeated runs, each after the caches were flushed, and between them
+//! the adapter's limits: a shared machine is now fast and now slow, and only what was measured together can be compared.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -8,6 +9,8 @@ use cvdm::gpu::Gpu;
 use cvdm::kernels::{Call, elementwise};
 use cvdm::tape::{Plan, PlanOptions, Tape};
 use cvdm::tensor::{Shape, View};
+
+use super::peaks::{self, Peaks};
 
 /// How often to run.
 #[derive(Clone, Copy)]
@@ -43,7 +46,7 @@ impl Recording {
         Ok(view)
     }
 
-    fn plan(self, gpu: &Gpu, calls: Vec<Call>) -> Result<Plan> {
+    pub fn plan(self, gpu: &Gpu, calls: Vec<Call>) -> Result<Plan> {
         let Self { mut tape, values } = self;
         tape.push(calls);
         let plan = tape.plan(gpu, &HashMap::new(), PlanOptions::default())?;
@@ -59,6 +62,7 @@ impl Recording {
 /// What one call took.
 pub struct Timing {
     pub call: Call,
+    pub dispatches: usize,
     /// Nanoseconds of each run, sorted.
     pub nanoseconds: Vec<f64>,
 }
@@ -71,17 +75,21 @@ impl Timing {
     }
 }
 
-/// The timings of a recording's calls, and the time from its planning to the end of its first run: `None` if all its
-/// pipelines were there already.
+/// The timings of a recording's calls.
 pub struct Measured {
     pub timings: Vec<Timing>,
+    /// From planning to the end of the first run: `None` if all pipelines were there already.
     pub first: Option<Duration>,
+    /// The adapter's limits in the meantime, the median of a few runs.
+    pub peaks: Peaks,
 }
 
 /// Measures on one device.
 pub struct Bench<'a> {
     pub gpu: &'a Gpu,
     flush: Plan,
+    /// Multiply-adds, a copy, and a dispatch that does nothing.
+    limits: [Plan; 3],
     effort: Effort,
 }
 
@@ -91,7 +99,47 @@ impl<'a> Bench<'a> {
         let mut recording = Recording::new(gpu);
         let view = recording.tape.persistent("flush", Shape::vector(1 << 24))?;
         let flush = recording.plan(gpu, vec![elementwise::fill(&view, 1.0)?])?;
-        Ok(Self { gpu, flush, effort })
+        let limits = [peaks::multiply_adds(gpu)?, peaks::copy(gpu)?, peaks::nothing(gpu)?];
+        Ok(Self { gpu, flush, limits, effort })
+    }
+
+    /// The nanoseconds of one run at each limit.
+    fn limits(&self) -> Result<Vec<f64>> {
+        let once = |plan: &Plan| -> Result<f64> {
+            self.flush.run()?;
+            self.gpu.wait()?;
+            Ok(self.once(plan)?.iter().sum())
+        };
+        self.limits.iter().map(once).collect()
+    }
+
+    fn peaks(&self, runs: &[Vec<f64>]) -> Peaks {
+        let median = |which: usize| {
+            let mut nanoseconds: Vec<f64> = runs.iter().map(|run| run[which]).collect();
+            nanoseconds.sort_by(f64::total_cmp);
+            nanoseconds[nanoseconds.len() / 2]
+        };
+        let [fma, copy, _] = &self.limits;
+        Peaks {
+            gflops: fma.calls()[0].flops as f64 / median(0),
+            gbytes: copy.calls()[0].bytes as f64 / median(1),
+            dispatch: median(2),
+        }
+    }
+
+    /// The adapter's limits, and the nanoseconds from submitting a dispatch that does nothing to its end, as the host sees it.
+    pub fn adapter(&self) -> Result<(Peaks, f64)> {
+        let nothing = &self.limits[2];
+        let (mut limits, mut empty) = (Vec::new(), Vec::new());
+        for _ in 0..9 {
+            limits.push(self.limits()?);
+            let begin = Instant::now();
+            nothing.run()?;
+            self.gpu.wait()?;
+            empty.push(begin.elapsed().as_nanos() as f64);
+        }
+        empty.sort_by(f64::total_cmp);
+        Ok((self.peaks(&limits), empty[empty.len() / 2]))
     }
 
     /// Whether the device itself takes the time. Without timestamps it is the host, from submission to the end of all calls.
@@ -111,13 +159,19 @@ impl<'a> Bench<'a> {
         let first = (self.gpu.pipeline_count() > known).then(|| begin.elapsed());
 
         let mut runs: Vec<Vec<f64>> = Vec::new();
+        let mut limits = vec![self.limits()?];
         let begin = Instant::now();
         while runs.len() < self.effort.runs && (runs.len() < 3 || begin.elapsed() < self.effort.budget) {
             // Waited for: two passes without a common buffer may overlap.
             self.flush.run()?;
             self.gpu.wait()?;
             runs.push(self.once(&plan)?);
+            // Three times in all, and once more after the last run.
+            if runs.len() % (self.effort.runs / 3).max(1) == 0 {
+                limits.push(self.limits()?);
+            }
         }
+        limits.push(self.limits()?);
         // A convolution may take several dispatches: neighbours of one shader count as one call.
         let groups = if self.timestamps() {
             plan.calls().chunk_by(|a, b| a.shader.name == b.shader.name).collect()
@@ -130,9 +184,9 @@ impl<'a> Bench<'a> {
             done = range.end;
             let mut nanoseconds: Vec<f64> = runs.iter().map(|run| run[range.clone()].iter().sum()).collect();
             nanoseconds.sort_by(f64::total_cmp);
-            Timing { call: joined(group), nanoseconds }
+            Timing { call: joined(group), dispatches: group.len(), nanoseconds }
         });
-        Ok(Measured { timings: timings.collect(), first })
+        Ok(Measured { timings: timings.collect(), first, peaks: self.peaks(&limits) })
     }
 
     fn once(&self, plan: &Plan) -> Result<Vec<f64>> {

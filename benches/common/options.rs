@@ -1,6 +1,7 @@
 //! What both benches take on their command line, and where their JSON lines go.
 
 use std::io::Write;
+use std::path::PathBuf;
 
 use cvdm::gpu::{Gpu, OpenOptions};
 use cvdm::{Error, Result};
@@ -8,12 +9,16 @@ use serde_json::Value;
 
 #[derive(Default)]
 pub struct Options {
-    /// Few runs at small shapes, for a processor.
+    /// Few runs.
     pub quick: bool,
+    /// Every shape, on a software adapter too.
+    pub all: bool,
     /// Only what has this text in its name.
     pub filter: String,
-    /// Samples of the kernels' images.
+    /// Only networks on so many images.
     pub batch: Option<usize>,
+    /// [`OpenOptions::tuning`].
+    pub tune: Option<PathBuf>,
     /// Add where the device's time goes, by shader.
     pub profile: bool,
     pub adapter: Option<String>,
@@ -35,6 +40,8 @@ impl Options {
                 // What `cargo bench` itself adds.
                 "--bench" => {}
                 "--quick" => options.quick = true,
+                "--all" => options.all = true,
+                "--tune" => options.tune = Some(value()?.into()),
                 "--profile" => options.profile = true,
                 "--filter" => options.filter = value()?,
                 "--adapter" => options.adapter = Some(value()?),
@@ -43,8 +50,8 @@ impl Options {
                 "--batch" => options.batch = Some(positive(&value()?)?),
                 other => {
                     return Err(Error::input(format!(
-                        "\"{other}\" is no option; there are --quick, --profile, --filter TEXT, --batch N, \
-                         --adapter NAME, --json FILE, --picture FILE"
+                        "\"{other}\" is no option; there are --quick, --all, --profile, --filter TEXT, \
+                         --batch N, --adapter NAME, --tune FOLDER, --json FILE, --picture FILE"
                     )));
                 }
             }
@@ -55,7 +62,7 @@ impl Options {
     /// The device that they name.
     pub fn open(&self) -> Result<Gpu> {
         let adapter = self.adapter.clone();
-        Gpu::open(&OpenOptions { adapter, ..Default::default() })
+        Gpu::open(&OpenOptions { adapter, tuning: self.tune.clone(), ..Default::default() })
     }
 
     /// Writes the lines to the file that they name, if they do.

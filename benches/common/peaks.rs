@@ -1,22 +1,39 @@
-//! What the adapter can do at best: independent multiply-adds and a copy, by two tiny shaders.
+//! What the adapter can do at best: independent multiply-adds, a copy, and a dispatch that does nothing.
 
 use bytemuck::{Pod, Zeroable};
 use cvdm::Result;
-use cvdm::gpu::Shader;
-use cvdm::kernels::{Call, grid};
+use cvdm::gpu::{Gpu, Shader};
+use cvdm::kernels::{Call, elementwise, grid};
+use cvdm::tape::Plan;
 use cvdm::tensor::Shape;
 
-use super::measure::{Bench, Timing};
+use super::measure::Recording;
 
 static FMA: Shader = Shader { name: "fma", sources: &[include_str!("../shaders/fma.wgsl")], subgroups: false };
 static COPY_PEAK: Shader =
     Shader { name: "copy_peak", sources: &[include_str!("../shaders/copy_peak.wgsl")], subgroups: false };
 
-/// Operations and bytes a nanosecond, which is GFLOP/s and GB/s.
+/// The adapter's limits.
 #[derive(Clone, Copy)]
 pub struct Peaks {
+    /// Operations a nanosecond, which is GFLOP/s.
     pub gflops: f64,
+    /// Bytes a nanosecond, which is GB/s.
     pub gbytes: f64,
+    /// Nanoseconds of a dispatch that does nothing.
+    pub dispatch: f64,
+}
+
+impl Peaks {
+    /// The least nanoseconds that so many operations, bytes and dispatches can take, and which of the three decides.
+    pub fn least(&self, flops: u64, bytes: u64, dispatches: usize) -> (f64, &'static str) {
+        let limits = [
+            (flops as f64 / self.gflops, "fma"),
+            (bytes as f64 / self.gbytes, "copy"),
+            (dispatches as f64 * self.dispatch, "dispatch"),
+        ];
+        limits.into_iter().max_by(|a, b| a.0.total_cmp(&b.0)).unwrap_or((0.0, "nothing"))
+    }
 }
 
 #[derive(Clone, Copy, Pod, Zeroable)]
@@ -26,23 +43,28 @@ struct FmaParams {
     factor: f32,
 }
 
-/// Measures both limits.
-pub fn measure(bench: &Bench<'_>) -> Result<Peaks> {
-    let workgroups: usize = if bench.gpu.caps().software { 256 } else { 16_384 };
+/// Multiply-adds without memory.
+pub fn multiply_adds(gpu: &Gpu) -> Result<Plan> {
+    let workgroups: usize = if gpu.caps().software { 256 } else { 16_384 };
     let rounds = 256;
-    let fma = bench.measure(|r| {
-        let y = r.tensor(Shape::vector(workgroups * 64 * 4))?;
-        let call = Call::new(&FMA, FmaParams { rounds, factor: 0.7 }, grid(workgroups)).bind(&y);
-        Ok(vec![call.costs(workgroups * 64 * rounds as usize * 128)])
-    })?;
-    let values: usize = if bench.gpu.caps().software { 1 << 23 } else { 1 << 25 };
-    let copy = bench.measure(|r| {
-        let (x, y) = (r.tensor(Shape::vector(values))?, r.tensor(Shape::vector(values))?);
-        let items = values / 4;
-        Ok(vec![Call::new(&COPY_PEAK, items as u32, grid(items.div_ceil(64))).bind(&x).bind(&y)])
-    })?;
-    // The best run: a peak is what can be reached.
-    let best = |timing: &Timing| timing.nanoseconds[0];
-    let (fma, copy) = (&fma.timings[0], &copy.timings[0]);
-    Ok(Peaks { gflops: fma.call.flops as f64 / best(fma), gbytes: copy.call.bytes as f64 / best(copy) })
+    let mut r = Recording::new(gpu);
+    let y = r.tensor(Shape::vector(workgroups * 64 * 4))?;
+    let call = Call::new(&FMA, FmaParams { rounds, factor: 0.7 }, grid(workgroups)).bind(&y);
+    r.plan(gpu, vec![call.costs(workgroups * 64 * rounds as usize * 128)])
+}
+
+/// A copy of more than the caches hold.
+pub fn copy(gpu: &Gpu) -> Result<Plan> {
+    let values: usize = if gpu.caps().software { 1 << 23 } else { 1 << 25 };
+    let mut r = Recording::new(gpu);
+    let (x, y) = (r.tensor(Shape::vector(values))?, r.tensor(Shape::vector(values))?);
+    let items = values / 4;
+    r.plan(gpu, vec![Call::new(&COPY_PEAK, items as u32, grid(items.div_ceil(64))).bind(&x).bind(&y)])
+}
+
+/// One value written: what is left is the dispatch.
+pub fn nothing(gpu: &Gpu) -> Result<Plan> {
+    let mut r = Recording::new(gpu);
+    let y = r.tensor(Shape::vector(1))?;
+    r.plan(gpu, vec![elementwise::fill(&y, 0.0)?])
 }

@@ -12,6 +12,8 @@ use cvdm::random::state;
 use cvdm::tape::{Plan, PlanOptions, Tape};
 use cvdm::tensor::Shape;
 
+use super::shapes::Network;
+
 /// Steps of the reconstruction that is timed.
 const STEPS: usize = 10;
 
@@ -39,31 +41,15 @@ impl What {
 /// One line of the table.
 pub struct Case {
     pub what: What,
-    /// Base filters of the (noise) U-Net; the rate network of CVDM has half as many.
-    pub base: usize,
-    pub batch: usize,
-    pub size: usize,
+    /// The (noise) U-Net; the rate network of CVDM has half as many base filters.
+    pub network: Network,
 }
 
-/// All cases; the quick ones are those that a processor manages.
-pub fn all(quick: bool) -> Vec<Case> {
-    let sizes: &[(usize, usize, usize)] = if quick {
-        &[(16, 1, 64), (32, 4, 64), (32, 1, 128)]
-    } else {
-        &[
-            (16, 4, 64),
-            (32, 4, 64),
-            (32, 1, 128),
-            (32, 16, 128),
-            (64, 1, 128),
-            (64, 16, 128),
-            (64, 1, 256),
-            (64, 4, 256),
-        ]
-    };
+/// Everything with each of the networks.
+pub fn all(networks: &[Network]) -> Vec<Case> {
     let kinds = [What::UNetForward, What::UNetTraining, What::CvdmTraining, What::SamplerStep, What::Reconstruction];
-    let case = |what, &(base, batch, size): &(usize, usize, usize)| Case { what, base, batch, size };
-    kinds.iter().flat_map(|&what| sizes.iter().map(move |s| case(what, s))).collect()
+    let case = |what, &network: &Network| Case { what, network };
+    kinds.iter().flat_map(|&what| networks.iter().map(move |n| case(what, n))).collect()
 }
 
 /// Something that can be run again and again.
@@ -106,7 +92,7 @@ fn ramp(len: usize) -> Vec<f32> {
 
 impl Case {
     pub fn on(&self) -> String {
-        format!("base {}, {} × {}²", self.base, self.batch, self.size)
+        format!("base {}, {} × {}²", self.network.base, self.network.batch, self.network.size)
     }
 
     pub fn job(&self, gpu: &Gpu) -> Result<Job> {
@@ -116,7 +102,7 @@ impl Case {
             What::CvdmTraining => self.training(gpu),
             What::SamplerStep => Ok(Job::Step(self.sampler(gpu)?)),
             What::Reconstruction => {
-                let condition = ramp(2 * self.size * self.size);
+                let condition = ramp(2 * self.network.size * self.network.size);
                 Ok(Job::Sampler { sampler: self.sampler(gpu)?, condition })
             }
         }
@@ -128,15 +114,15 @@ impl Case {
         let config = UNetConfig {
             in_channels: 3,
             out_channels: 1,
-            base: self.base,
+            base: self.network.base,
             scales: 5,
             up_kernel: 2,
             head: Activation::None,
         };
         let net = UNet::new(config, &mut parameters, "net")?;
-        let mut tape = Tape::new(gpu.caps());
+        let mut tape = Tape::on(gpu);
         let theta = tape.persistent("parameters", parameters.shape())?;
-        let x = tape.persistent("input", Shape::new(self.batch, 3, self.size, self.size))?;
+        let x = tape.persistent("input", Shape::new(self.network.batch, 3, self.network.size, self.network.size))?;
         let plan = if train {
             let state_of = |tape: &mut Tape, label: &str| tape.persistent(label, parameters.shape());
             let gradient = state_of(&mut tape, "gradient")?;
@@ -168,21 +154,25 @@ impl Case {
     }
 
     fn model(&self) -> Result<Model> {
-        Model::new(ModelConfig { noise_base: self.base, rate_base: self.base / 2, ..ModelConfig::default() })
+        Model::new(ModelConfig {
+            noise_base: self.network.base,
+            rate_base: self.network.base / 2,
+            ..ModelConfig::default()
+        })
     }
 
     fn training(&self, gpu: &Gpu) -> Result<Job> {
         let model = self.model()?;
-        let options = StepOptions::new(self.batch, self.size, self.size);
+        let options = StepOptions::new(self.network.batch, self.network.size, self.network.size);
         let state = TrainerState::new(&model, 1);
-        let values = self.batch * self.size * self.size;
+        let values = self.network.batch * self.network.size * self.network.size;
         Ok(Job::Training { trainer: Trainer::new(gpu, model, options, &state)?, x: ramp(2 * values), y: ramp(values) })
     }
 
     fn sampler(&self, gpu: &Gpu) -> Result<Sampler> {
         let model = self.model()?;
         let flat = model.parameters().initial(1);
-        let options = SampleOptions { steps: STEPS, samples: self.batch, ..Default::default() };
-        Sampler::new(gpu, &model, &flat, (self.size, self.size), options)
+        let options = SampleOptions { steps: STEPS, samples: self.network.batch, ..Default::default() };
+        Sampler::new(gpu, &model, &flat, (self.network.size, self.network.size), options)
     }
 }

@@ -15,11 +15,11 @@ use cvdm::tensor::{Shape, View};
 use super::measure::Recording;
 
 /// One level of a U-Net: `[N, C, H, H]`.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Level {
-    pub batch: usize,
-    pub channels: usize,
     pub size: usize,
+    pub channels: usize,
+    pub batch: usize,
 }
 
 impl Level {
@@ -34,6 +34,10 @@ type Record = Box<dyn Fn(&mut Recording) -> Result<Vec<Call>>>;
 pub struct Case {
     pub shaders: &'static [&'static str],
     pub on: String,
+    /// Bytes of the feature map, the unit of passes.
+    pub map: usize,
+    /// What the summary counts it as, where that is not the shader.
+    pub group: Option<&'static str>,
     pub record: Record,
 }
 
@@ -42,7 +46,12 @@ fn case(
     on: impl ToString,
     record: impl Fn(&mut Recording) -> Result<Vec<Call>> + 'static,
 ) -> Case {
-    Case { shaders, on: on.to_string(), record: Box::new(record) }
+    Case { shaders, on: on.to_string(), map: 0, group: None, record: Box::new(record) }
+}
+
+/// Counts passes over a map of this shape.
+fn over(map: Shape, cases: impl IntoIterator<Item = Case>) -> Vec<Case> {
+    cases.into_iter().map(|case| Case { map: 4 * map.len(), ..case }).collect()
 }
 
 /// The random state at step 250.
@@ -54,19 +63,18 @@ fn rng(r: &mut Recording) -> Result<View> {
 pub fn network(level: Level, subgroups: bool) -> Vec<Case> {
     let s = level.shape();
     let c = s.c;
-    let mut cases: Vec<Case> = convolutions(s).into();
-    if subgroups {
+    let mut cases = Vec::new();
+    // The kernels with subgroups take rows of whole quads, and the step up to a level those of the level below.
+    if subgroups && s.w.is_multiple_of(4) {
         cases.extend(convolutions_with_subgroups(s));
+    }
+    if subgroups && s.w.is_multiple_of(8) {
+        cases.push(step_up(s));
     }
     cases.extend([
         case(&["channel_sum"], s, move |r| {
             let (g, sums) = (r.tensor(s)?, r.tensor(Shape::vector(c))?);
             Ok(vec![split_sum::channel_sum(&g, &sums, false)?])
-        }),
-        case(&["sum_splits"], format!("16 splits of {}", c * c * 9), move |r| {
-            let parts = r.tensor(Shape::new(1, 16, 1, c * c * 9))?;
-            let y = r.tensor(Shape::vector(c * c * 9))?;
-            Ok(vec![split_sum::sum_splits(&parts, 0, &y, false)?])
         }),
         case(&["instance_norm"], s, move |r| {
             let (x, y, stats) = (r.tensor(s)?, r.tensor(s)?, r.tensor(norm::stats(s))?);
@@ -82,6 +90,12 @@ pub fn network(level: Level, subgroups: bool) -> Vec<Case> {
                 norm::backward(r.tape.caps(), &x, Some(&weight), &stats, &g, &sums, &gx, options)?,
                 norm::affine_gradients(&sums, &affine.range(0..c)?, &affine.range(c..2 * c)?, false)?,
             ])
+        }),
+        case(&["conv2d"], format!("head 1×1 of {s}"), move |r| {
+            let spec = Conv2d::same(1);
+            let (x, y) = (r.tensor(s)?, r.tensor(Shape { c: 1, ..s })?);
+            let (weight, bias) = (r.tensor(spec.weight(c, 1))?, r.tensor(Shape::vector(1))?);
+            Ok(vec![conv2d::forward(spec, &x, &weight, Some(&bias), Activation::None, &y, false)?])
         }),
         case(&["max_pool2d", "max_pool2d_backward"], s, move |r| {
             let half = max_pool2d::output(s)?;
@@ -101,77 +115,95 @@ pub fn network(level: Level, subgroups: bool) -> Vec<Case> {
             ])
         }),
     ]);
-    cases
+    over(s, cases)
 }
 
-/// The kernels of any size, and the transposed convolution of the size that has no other.
-fn convolutions(s: Shape) -> [Case; 2] {
+/// The convolution of any size.
+pub fn portable(level: Level) -> Vec<Case> {
+    let s = level.shape();
     let c = s.c;
-    [
-        case(&["conv2d", "conv2d_grad_input", "conv2d_grad_weight"], format!("3×3 of {s}"), move |r| {
-            let spec = Conv2d::same(3);
-            let (x, y, gx) = (r.tensor(s)?, r.tensor(s)?, r.tensor(s)?);
-            let (weight, bias) = (r.tensor(spec.weight(c, c))?, r.tensor(Shape::vector(c))?);
-            let gw = r.tensor(spec.weight(c, c))?;
-            Ok(vec![
-                conv2d::forward(spec, &x, &weight, Some(&bias), Activation::Softplus, &y, false)?,
-                conv2d::grad_input(spec, &y, &weight, None, Activation::None, &gx, false)?,
-                conv2d::grad_weight(spec, &x, &y, &gw, false)?,
-            ])
-        }),
-        case(&["conv2d"], format!("head 1×1 of {s}"), move |r| {
-            let spec = Conv2d::same(1);
-            let (x, y) = (r.tensor(s)?, r.tensor(Shape { c: 1, ..s })?);
-            let (weight, bias) = (r.tensor(spec.weight(c, 1))?, r.tensor(Shape::vector(1))?);
-            Ok(vec![conv2d::forward(spec, &x, &weight, Some(&bias), Activation::None, &y, false)?])
-        }),
-    ]
+    let convolution = case(&["conv2d", "conv2d_grad_input", "conv2d_grad_weight"], format!("3×3 of {s}"), move |r| {
+        let spec = Conv2d::same(3);
+        let (x, y, gx) = (r.tensor(s)?, r.tensor(s)?, r.tensor(s)?);
+        let (weight, bias) = (r.tensor(spec.weight(c, c))?, r.tensor(Shape::vector(c))?);
+        let gw = r.tensor(spec.weight(c, c))?;
+        Ok(vec![
+            conv2d::forward(spec, &x, &weight, Some(&bias), Activation::Softplus, &y, false)?,
+            conv2d::grad_input(spec, &y, &weight, None, Activation::None, &gx, false)?,
+            conv2d::grad_weight(spec, &x, &y, &gw, false)?,
+        ])
+    });
+    over(s, [convolution])
 }
 
-fn convolutions_with_subgroups(s: Shape) -> [Case; 2] {
+/// A 3×3 convolution or its input gradient, with the packing of its weights.
+fn convolution(s: Shape, direction: Direction) -> Case {
+    let (on, group) = match direction {
+        Direction::Forward => (format!("3×3 of {s}"), "3×3 convolution"),
+        Direction::Backward => (format!("3×3 input gradient, {s}"), "3×3 input gradient"),
+    };
+    let record = case(&["pack_weights", "conv2d_3x3"], on, move |r| {
+        let (caps, c) = (r.tape.caps(), s.c);
+        let (x, y) = (r.tensor(s)?, r.tensor(s)?);
+        let (weight, bias) = (r.tensor(Conv2d::same(3).weight(c, c))?, r.tensor(Shape::vector(c))?);
+        let packing = Packing::new(caps, Variant::fixed(caps, s, c), c, c);
+        let packed = r.tensor(packing.shape())?;
+        let mut calls = vec![conv2d_3x3::pack(&packing, direction, &weight, &packed)?];
+        let (bias, activation) = match direction {
+            Direction::Forward => (Some(&bias), Activation::Softplus),
+            Direction::Backward => (None, Activation::None),
+        };
+        calls.extend(conv2d_3x3::forward(&packing, &x, &packed, bias, activation, &y, false)?);
+        Ok(calls)
+    });
+    Case { group: Some(group), ..record }
+}
+
+/// The convolutions of images whose rows are whole quads.
+fn convolutions_with_subgroups(s: Shape) -> [Case; 3] {
     let c = s.c;
     [
-        case(&["pack_weights", "conv2d_3x3", "conv2d_3x3_grad_weight"], format!("3×3 of {s}"), move |r| {
-            let caps = r.tape.caps();
+        convolution(s, Direction::Forward),
+        convolution(s, Direction::Backward),
+        case(&["conv2d_3x3_grad_weight", "sum_splits"], format!("3×3 of {s}"), move |r| {
+            let (caps, outputs) = (r.tape.caps(), conv2d_3x3_grad_weight::fixed(c));
             let (x, y) = (r.tensor(s)?, r.tensor(s)?);
-            let (weight, bias) = (r.tensor(Conv2d::same(3).weight(c, c))?, r.tensor(Shape::vector(c))?);
-            let packing = Packing::new(caps, Variant::fixed(caps, s, c), c, c);
-            let packed = r.tensor(packing.shape())?;
-            let outputs = conv2d_3x3_grad_weight::fixed(c);
             let parts = r.tensor(conv2d_3x3_grad_weight::parts(caps, outputs, s, c))?;
-            let mut calls = vec![conv2d_3x3::pack(&packing, Direction::Forward, &weight, &packed)?];
-            calls.extend(conv2d_3x3::forward(&packing, &x, &packed, Some(&bias), Activation::Softplus, &y, false)?);
-            calls.push(conv2d_3x3_grad_weight::grad_weight(caps, outputs, &x, &y, &parts)?);
-            Ok(calls)
+            let sum = r.tensor(Shape::vector(parts.shape.w))?;
+            let gradient = conv2d_3x3_grad_weight::grad_weight(caps, outputs, &x, &y, &parts)?;
+            // A single split needs no sum.
+            let sums = (parts.shape.c > 1).then(|| split_sum::sum_splits(&parts, 0, &sum, false)).transpose()?;
+            Ok([gradient].into_iter().chain(sums).collect())
         }),
-        // From the level below, with twice the channels, up to this one.
-        case(
-            &["conv_transpose2d", "conv_transpose2d_grad_input", "conv_transpose2d_grad_weight"],
-            format!("up to {s}"),
-            move |r| {
-                let caps = r.tape.caps();
-                let below = Shape::new(s.n, 2 * c, s.h / 2, s.w / 2);
-                let (x, gx, y) = (r.tensor(below)?, r.tensor(below)?, r.tensor(s)?);
-                let (weight, bias) = (r.tensor(Shape::new(2 * c, c, 2, 2))?, r.tensor(Shape::vector(c))?);
-                let parts = r.tensor(up::parts(caps, below, c))?;
-                Ok(vec![
-                    up::forward(caps, 2, &x, &weight, &bias, &y)?,
-                    up::grad_input(caps, 2, &y, &weight, &gx, false)?,
-                    up::grad_weight(caps, &x, &y, &parts)?,
-                ])
-            },
-        ),
     ]
 }
 
-/// Kernels of the diffusion, on single-channel images, and of the optimiser.
-pub fn diffusion(level: Level, parameters: usize) -> Vec<Case> {
+/// The transposed convolution from the level below, with twice the channels, up to this one.
+fn step_up(s: Shape) -> Case {
+    let c = s.c;
+    let shaders = &["conv_transpose2d", "conv_transpose2d_grad_input", "conv_transpose2d_grad_weight"];
+    case(shaders, format!("up to {s}"), move |r| {
+        let caps = r.tape.caps();
+        let below = Shape::new(s.n, 2 * c, s.h / 2, s.w / 2);
+        let (x, gx, y) = (r.tensor(below)?, r.tensor(below)?, r.tensor(s)?);
+        let (weight, bias) = (r.tensor(Shape::new(2 * c, c, 2, 2))?, r.tensor(Shape::vector(c))?);
+        let parts = r.tensor(up::parts(caps, below, c))?;
+        Ok(vec![
+            up::forward(caps, 2, &x, &weight, &bias, &y)?,
+            up::grad_input(caps, 2, &y, &weight, &gx, false)?,
+            up::grad_weight(caps, &x, &y, &parts)?,
+        ])
+    })
+}
+
+/// Kernels of the diffusion, on single-channel images.
+pub fn diffusion(level: Level) -> Vec<Case> {
     let s = Shape { c: 1, ..level.shape() };
     let both = Shape { c: 2, ..s };
     let rows = Shape::new(s.n + 1, 3, 1, 1);
     let network = Shape::vector(3 * 1024 + 3);
     const STEPS: usize = 500;
-    vec![
+    let cases = [
         case(&["random"], format!("normal {s}"), move |r| {
             let (rng, y) = (rng(r)?, r.tensor(s)?);
             random::fill(&rng, &y, random::Kind::Normals, Stream::Noise)
@@ -279,6 +311,13 @@ pub fn diffusion(level: Level, parameters: usize) -> Vec<Case> {
             let (x, y) = (r.tensor(s)?, r.tensor(Shape { h: s.h + 16, w: s.w + 16, ..s })?);
             Ok(vec![pad::reflect_pad(&x, &y)?])
         }),
+    ];
+    over(s, cases)
+}
+
+/// Kernels on all parameters.
+pub fn optimiser(parameters: usize) -> Vec<Case> {
+    let cases = [
         case(&["count_non_finite", "sum_partials"], format!("{parameters} values"), move |r| {
             let x = Shape::vector(parameters);
             let (x, partials) = (r.tensor(x)?, r.tensor(statistics::count_partials(x))?);
@@ -295,5 +334,6 @@ pub fn diffusion(level: Level, parameters: usize) -> Vec<Case> {
             let (gradient, weights, first, second, average) = (new()?, new()?, new()?, new()?, new()?);
             adam::step(&hyper, &gradient, &weights, &first, &second, &average)
         }),
-    ]
+    ];
+    over(Shape::vector(parameters), cases)
 }

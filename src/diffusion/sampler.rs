@@ -117,7 +117,7 @@ impl Sampler {
         let own = |shape: Shape| Shape { h: size.0, w: size.1, ..shape };
 
         // The rate: once for a measurement.
-        let mut tape = Tape::new(gpu.caps());
+        let mut tape = Tape::on(gpu);
         tape.freeze();
         let theta = tape.persistent("parameters", model.parameters().shape())?;
         let measured = tape.persistent("measured condition", own(one))?;
@@ -132,7 +132,7 @@ impl Sampler {
         rate.prepare()?;
 
         // One tape of tensors for the three plans of a batch, so that a tensor has the same number in each.
-        let mut tape = Tape::new(gpu.caps());
+        let mut tape = Tape::on(gpu);
         tape.freeze();
         let theta_step = tape.persistent("parameters", model.parameters().shape())?;
         let x_step = tape.persistent("condition", one)?;

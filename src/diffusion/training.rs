@@ -143,7 +143,7 @@ impl Trainer {
     /// [`Error::Shape`] if the patch does not suit the networks, [`Error::Input`] if the state belongs to another model,
     /// device errors if the plan does not fit.
     pub fn new(gpu: &Gpu, model: Model, options: StepOptions, state: &TrainerState) -> Result<Self> {
-        let mut tape = Tape::new(gpu.caps());
+        let mut tape = Tape::on(gpu);
         let views = record(&mut tape, &model, &options)?;
         let missing = tape.parameters_without_gradient();
         if let Some(range) = missing.first() {

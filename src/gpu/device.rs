@@ -1,7 +1,9 @@
 //! Opening a device: which adapter, which features and limits, and what its errors become.
 
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::choices::Choices;
 use super::pipeline::{Overrides, Pipeline, PipelineCache, Shader};
 use crate::{Error, Result};
 
@@ -16,6 +18,10 @@ pub struct OpenOptions {
     pub checked_shaders: bool,
     /// Pretend that the adapter has no subgroup operations, so that the portable kernels run.
     pub without_subgroups: bool,
+    /// Measure once, at the first recording of a shape, which of several kernels is fastest on this device, and keep the answers
+    /// in a file in this folder. `None` takes a fixed choice. Of the answers only those about weight gradients change a result,
+    /// in its last digits: the order of a sum.
+    pub tuning: Option<PathBuf>,
 }
 
 /// What an adapter is, in words.
@@ -58,6 +64,7 @@ struct Inner {
     summary: AdapterSummary,
     caps: Caps,
     pipelines: PipelineCache,
+    choices: Option<Choices>,
     failure: Arc<Mutex<Option<Error>>>,
 }
 
@@ -130,7 +137,7 @@ impl Gpu {
     ///
     /// # Errors
     /// [`Error::Device`] if there is no adapter, none that matches, it is a do-nothing one, or it refuses to open;
-    /// [`Error::Limit`] if it is too small for the kernels.
+    /// [`Error::Limit`] if it is too small for the kernels; [`Error::File`] if its tuning cannot be read.
     pub fn open(options: &OpenOptions) -> Result<Self> {
         let from_environment = std::env::var("CVDM_ADAPTER").ok().filter(|v| !v.is_empty());
         let adapter = choose(found(), options.adapter.as_deref().or(from_environment.as_deref()))?;
@@ -186,7 +193,9 @@ impl Gpu {
             max_workgroups: limits.max_compute_workgroups_per_dimension,
         };
         let pipelines = PipelineCache::new(options.checked_shaders);
-        Ok(Self(Arc::new(Inner { device, queue, summary: summary(&info), caps, pipelines, failure })))
+        let summary = summary(&info);
+        let choices = options.tuning.as_ref().map(|folder| Choices::read(folder, &summary)).transpose()?;
+        Ok(Self(Arc::new(Inner { device, queue, summary, caps, pipelines, choices, failure })))
     }
 
     /// What adapter this is.
@@ -197,6 +206,11 @@ impl Gpu {
     /// What the kernels may rely on.
     pub fn caps(&self) -> Caps {
         self.0.caps
+    }
+
+    /// What was measured on this device, if it was opened with [`OpenOptions::tuning`].
+    pub fn choices(&self) -> Option<&Choices> {
+        self.0.choices.as_ref()
     }
 
     /// The wgpu device.

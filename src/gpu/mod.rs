@@ -1,9 +1,11 @@
 //! The device: opening it, making pipelines, moving bytes. Nothing above this room speaks to wgpu.
 
+mod choices;
 mod device;
 mod pipeline;
 mod timer;
 
+pub use choices::Choices;
 pub use device::{AdapterSummary, Caps, Gpu, OpenOptions, adapters};
 pub use pipeline::{Overrides, Pipeline, Shader};
 pub use timer::Timer;

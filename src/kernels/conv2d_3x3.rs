@@ -19,7 +19,7 @@ pub(super) static FORWARD_UNIFORM: Shader = Shader {
     ..shader!("conv2d_3x3", ["grid", "quads", "activation", "weights_uniform"], subgroups)
 };
 
-pub(super) const SPEC: Conv2d = Conv2d::same(3);
+pub(crate) const SPEC: Conv2d = Conv2d::same(3);
 
 /// Bytes of weights that a dispatch sees through a uniform binding: the array's size in `weights_uniform.wgsl`.
 const WINDOW: usize = 64 << 10;

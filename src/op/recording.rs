@@ -24,7 +24,7 @@ pub struct Recording {
 
 impl Recording {
     pub(super) fn new(gpu: &Gpu) -> Self {
-        Self { tape: Tape::new(gpu.caps()), given: Vec::new(), wanted: Vec::new() }
+        Self { tape: Tape::on(gpu), given: Vec::new(), wanted: Vec::new() }
     }
 
     /// A tensor that holds `values` before the run.

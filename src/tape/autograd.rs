@@ -223,7 +223,7 @@ impl Tape {
                 let caps = self.caps;
                 let fast = conv2d_3x3::suits(caps, *spec, x.shape);
                 if fast {
-                    let outputs = conv2d_3x3_grad_weight::fixed(g.shape.c);
+                    let outputs = self.weight_gradient_outputs(x.shape, g.shape.c)?;
                     let parts = conv2d_3x3_grad_weight::parts(caps, outputs, x.shape, g.shape.c);
                     let record = |to: &View| conv2d_3x3_grad_weight::grad_weight(caps, outputs, x, &g, to);
                     self.split_gradient(parts, [&gw, &gb], [add_w, add_b], record)?;

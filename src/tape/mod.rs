@@ -7,6 +7,7 @@
 mod autograd;
 mod ops;
 mod plan;
+mod tune;
 
 use std::collections::{HashMap, HashSet};
 
@@ -30,10 +31,12 @@ pub struct Tape {
     ops: Vec<Op>,
     differentiable: HashSet<TensorId>,
     parameters: Option<autograd::ParameterGradients>,
+    /// The device to measure on, where several kernels would do.
+    tuned_for: Option<Gpu>,
 }
 
 impl Tape {
-    /// An empty recording for devices with these capabilities.
+    /// An empty recording for devices with these capabilities, by the fixed choice of kernels.
     pub fn new(caps: Caps) -> Self {
         Self {
             caps,
@@ -44,7 +47,14 @@ impl Tape {
             ops: Vec::new(),
             differentiable: HashSet::new(),
             parameters: None,
+            tuned_for: None,
         }
+    }
+
+    /// An empty recording for this device: of several kernels that would do it takes those that are fastest there, if the device
+    /// was opened with [`tuning`](crate::gpu::OpenOptions::tuning).
+    pub fn on(gpu: &Gpu) -> Self {
+        Self { tuned_for: gpu.choices().is_some().then(|| gpu.clone()), ..Self::new(gpu.caps()) }
     }
 
     /// Declares that parameters do not change between replays: what depends on them alone (packed weights) is computed once,
@@ -55,7 +65,8 @@ impl Tape {
 
     /// A recording with the same tensors under the same numbers and no calls: for another plan over the same buffers.
     pub fn fork(&self) -> Self {
-        Self { tensors: self.tensors.clone(), frozen: self.frozen, ..Self::new(self.caps) }
+        let (tensors, tuned_for) = (self.tensors.clone(), self.tuned_for.clone());
+        Self { tensors, frozen: self.frozen, tuned_for, ..Self::new(self.caps) }
     }
 
     /// What the kernels may rely on.

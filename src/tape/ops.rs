@@ -3,7 +3,7 @@
 use super::Tape;
 use crate::Result;
 use crate::kernels::conv2d::{self, Activation, Conv2d};
-use crate::kernels::conv2d_3x3::{self, Direction, Packing, Variant};
+use crate::kernels::conv2d_3x3::{self, Direction, Packing};
 use crate::kernels::{conv_transpose2d, instance_norm, max_pool2d, velocity};
 use crate::tensor::View;
 
@@ -153,7 +153,7 @@ impl Tape {
         y: &View,
         accumulate: bool,
     ) -> Result<()> {
-        let variant = Variant::fixed(self.caps, x.shape, y.shape.c);
+        let variant = self.convolution_variant(x.shape, y.shape.c)?;
         let packing = Packing::new(self.caps, variant, x.shape.c, y.shape.c);
         let record = |packed: &View| conv2d_3x3::pack(&packing, direction, weight, packed);
         let packed = self.derived("packed weight", packing.shape(), record)?;

@@ -24,6 +24,9 @@ struct Cli {
     /// Compile shaders with bounds checks.
     #[arg(long, global = true)]
     checked: bool,
+    /// Measure once which kernels are fastest for this adapter and these shapes, and keep the answers in this folder.
+    #[arg(long, global = true, value_name = "FOLDER")]
+    tune: Option<PathBuf>,
     #[command(subcommand)]
     command: Command,
 }
@@ -58,7 +61,8 @@ enum Command {
 }
 
 fn run(cli: Cli) -> cvdm::Result<()> {
-    let options = OpenOptions { adapter: cli.adapter, checked_shaders: cli.checked, ..Default::default() };
+    let options =
+        OpenOptions { adapter: cli.adapter, checked_shaders: cli.checked, tuning: cli.tune, ..Default::default() };
     let gpu = || Gpu::open(&options);
     match &cli.command {
         Command::Simulate(args) => simulate::run(args),

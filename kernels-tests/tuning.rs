@@ -1,0 +1,111 @@
+//! Measured choices of kernels: made once, kept in a file, taken from there, and without effect on a forward pass.
+
+mod harness;
+
+use std::collections::HashMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use cvdm::gpu::{Gpu, OpenOptions};
+use cvdm::kernels::conv2d::{Activation, Conv2d};
+use cvdm::tape::{PlanOptions, Tape};
+use cvdm::tensor::{Shape, View};
+use harness::random;
+
+/// An empty folder that is removed again.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(name: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("cvdm-{name}-{}", std::process::id()));
+        let _ = fs::remove_dir_all(&path);
+        Self(path)
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+fn open(tuning: Option<&Path>) -> Gpu {
+    Gpu::open(&OpenOptions { tuning: tuning.map(Path::to_path_buf), ..OpenOptions::default() }).unwrap()
+}
+
+/// A convolution with its gradients, recorded on this device: the output, the input gradient and the parameters' gradients.
+fn convolution(gpu: &Gpu) -> [Vec<f32>; 3] {
+    let (xs, channels) = (Shape::new(2, 5, 8, 12), 20);
+    let spec = Conv2d::same(3);
+    let weights = spec.weight(xs.c, channels).len();
+    let mut tape = Tape::on(gpu);
+    let flat = Shape::vector(weights + channels);
+    let theta = tape.persistent("parameters", flat).unwrap();
+    let gradient = tape.persistent("gradient", flat).unwrap();
+    tape.parameters(&theta, &gradient).unwrap();
+    let x = tape.persistent("x", xs).unwrap();
+    tape.watch(&x);
+    let part = |from: usize, to: usize, shape| View { shape, ..theta.range(from..to).unwrap() };
+    let weight = theta.range(0..weights).unwrap();
+    let bias = part(weights, weights + channels, Shape::vector(channels));
+    let y = tape.conv2d(spec, &x, &weight, &bias, Activation::None).unwrap();
+    let g = tape.persistent("seed", y.shape).unwrap();
+    let gx = tape.backward(&[(y, g)]).unwrap().of(&x).unwrap();
+    let plan = tape.plan(gpu, &HashMap::new(), PlanOptions { keep_all: true, ..PlanOptions::default() }).unwrap();
+    plan.write(&theta, &random(flat, 1, -1.0, 1.0).values).unwrap();
+    plan.write(&x, &random(xs, 2, -1.0, 1.0).values).unwrap();
+    plan.write(&g, &random(y.shape, 3, -1.0, 1.0).values).unwrap();
+    plan.run().unwrap();
+    [&y, &gx, &gradient].map(|v| plan.read(v).unwrap())
+}
+
+#[test]
+fn choices_are_measured_once_and_change_no_forward_bit() {
+    let folder = Folder::new("tuning");
+    let fixed = convolution(&open(None));
+    let gpu = open(Some(&folder.0));
+    if !gpu.caps().subgroups {
+        return;
+    }
+    let measured = convolution(&gpu);
+    assert!(fixed[0] == measured[0] && fixed[1] == measured[1], "another bit by a measured choice");
+    for (a, b) in fixed[2].iter().zip(&measured[2]) {
+        assert!((a - b).abs() <= 1e-4, "a weight gradient of {a} became {b}");
+    }
+    let path = gpu.choices().unwrap().path().to_path_buf();
+    let text = fs::read_to_string(&path).unwrap();
+    assert_eq!(text.lines().count(), 3, "forward, input gradient, weight gradient: {text}");
+
+    // Whatever the file says is taken without measuring again, and what it says wrongly is not.
+    for answer in 0..6 {
+        let forced: String = text.lines().map(|l| format!("{}: {answer}\n", l.rsplit_once(": ").unwrap().0)).collect();
+        fs::write(&path, format!("{forced}half a li")).unwrap();
+        let again = convolution(&open(Some(&folder.0)));
+        assert!(fixed[0] == again[0] && fixed[1] == again[1], "answer {answer} changes a forward bit");
+        let kept = fs::read_to_string(&path).unwrap();
+        let weight_gradient = "conv2d_3x3_grad_weight";
+        for line in forced.lines().filter(|l| answer < 3 || !l.starts_with(weight_gradient)) {
+            assert!(kept.contains(line), "{line} was measured again: {kept}");
+        }
+    }
+}
+
+#[test]
+fn a_folder_that_cannot_be_written_is_an_error() {
+    let folder = Folder::new("tuning-refused");
+    fs::write(&folder.0, "a file where the folder should be").unwrap();
+    let options = OpenOptions { tuning: Some(folder.0.clone()), ..OpenOptions::default() };
+    let refused = match Gpu::open(&options) {
+        Err(e) => e.to_string(),
+        Ok(gpu) if !gpu.caps().subgroups => return,
+        Ok(gpu) => {
+            let mut tape = Tape::on(&gpu);
+            let x = tape.persistent("x", Shape::new(1, 1, 4, 4)).unwrap();
+            let weight = tape.persistent("weight", Shape::vector(9)).unwrap();
+            let bias = tape.persistent("bias", Shape::vector(1)).unwrap();
+            tape.conv2d(Conv2d::same(3), &x, &weight, &bias, Activation::None).unwrap_err().to_string()
+        }
+    };
+    assert!(refused.contains("cvdm-tuning-refused"), "{refused}");
+    let _ = fs::remove_file(&folder.0);
+}
