@@ -17,7 +17,8 @@ pub fn devices() -> &'static [(&'static str, Gpu)] {
     static DEVICES: OnceLock<Vec<(&'static str, Gpu)>> = OnceLock::new();
     DEVICES.get_or_init(|| {
         let open = |checked_shaders, without_subgroups| {
-            Gpu::open(&OpenOptions { checked_shaders, without_subgroups, tall_tiles: checked_shaders, adapter: None })
+            let tall_tiles = checked_shaders;
+            Gpu::open(&OpenOptions { checked_shaders, without_subgroups, tall_tiles, ..Default::default() })
                 .expect("the kernel tests need an adapter; `make test` installs a software one")
         };
         vec![("unchecked", open(false, false)), ("checked", open(true, false)), ("no subgroups", open(false, true))]

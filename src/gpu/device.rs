@@ -19,6 +19,8 @@ pub struct OpenOptions {
     /// Tiles of 8 instead of 4 rows in 3×3 convolutions: fewer loads, more registers. Which is faster depends on the driver
     /// (head of `shaders/conv2d_3x3.wgsl`).
     pub tall_tiles: bool,
+    /// Pretend that a storage binding holds no more bytes than this, so that batches are split as on a smaller adapter.
+    pub max_binding: Option<u64>,
 }
 
 /// What an adapter is, in words.
@@ -187,7 +189,7 @@ impl Gpu {
             timestamps: offered.contains(wgpu::Features::TIMESTAMP_QUERY),
             tall_tiles: options.tall_tiles,
             software: info.device_type == wgpu::DeviceType::Cpu,
-            max_binding: limits.max_storage_buffer_binding_size,
+            max_binding: limits.max_storage_buffer_binding_size.min(options.max_binding.unwrap_or(u64::MAX)),
             max_buffer: limits.max_buffer_size,
             max_workgroups: limits.max_compute_workgroups_per_dimension,
         };

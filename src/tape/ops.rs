@@ -92,6 +92,17 @@ impl Op {
             | Self::Velocity { y, .. } => y,
         }
     }
+
+    /// Every view of the operation.
+    pub(super) fn views_mut(&mut self) -> Vec<&mut View> {
+        match self {
+            Self::Conv2d { x, weight, bias, packed, y, .. } => [x, weight, bias, y].into_iter().chain(packed).collect(),
+            Self::ConvTranspose2d { x, weight, bias, y, .. } => vec![x, weight, bias, y],
+            Self::InstanceNorm { x, weight, bias, stats, y } => vec![x, weight, bias, stats, y],
+            Self::Velocity { latent, v, y } => vec![latent, v, y],
+            Self::MaxPool2d { x, y } => vec![x, y],
+        }
+    }
 }
 
 impl Tape {
@@ -100,6 +111,7 @@ impl Tape {
         if has_parameters || self.differentiable.contains(&op.input().tensor) {
             self.differentiable.insert(op.output().tensor);
         }
+        self.note_made(op.output().tensor);
         self.ops.push(op);
     }
 
@@ -136,7 +148,7 @@ impl Tape {
         let mut packed = None;
         let call = if conv2d_3x3::suits(self.caps, spec, x.shape) {
             let shape = conv2d_3x3::packed(y.shape.c, x.shape.c);
-            let weight = self.derived("packed weight", shape, |p| conv2d_3x3::pack(weight, p))?;
+            let weight = self.derived("packed weight", weight, shape, |p| conv2d_3x3::pack(weight, p))?;
             packed = Some(weight);
             conv2d_3x3::forward(self.caps, x, &weight, Some(bias), activation, y, false)?
         } else {
