@@ -6,6 +6,7 @@ mod harness;
 use std::collections::BTreeMap;
 
 use cvdm::diffusion::{Model, ModelConfig, SampleOptions, Sampler, StepOptions, Trainer, TrainerState};
+use cvdm::kernels::Call;
 use cvdm::tape::Plan;
 use harness::devices;
 
@@ -116,4 +117,63 @@ fn a_sampler_step() {
     assert_eq!(count.get("pack_weights"), None, "{count:?}");
     let memory = plan.memory();
     assert!(3 * memory.shared <= memory.unshared, "{memory:?}");
+}
+
+/// A step's dispatches, operations, bytes that cross memory, and bytes that its intermediates share.
+fn cost(trainer: &Trainer) -> [u64; 4] {
+    let calls = trainer.plan().calls();
+    let sum = |of: fn(&Call) -> u64| calls.iter().map(of).sum();
+    [calls.len() as u64, sum(|c| c.flops), sum(|c| c.bytes), trainer.memory().shared]
+}
+
+/// For the shipped weights' networks, and for those whose figures stand in ARCHITECTURE.md.
+#[test]
+fn recomputation_trades_operations_for_memory() {
+    let (_, gpu) = &devices()[0];
+    // Mebibytes that the intermediates share, without and with it, rounded up.
+    for (noise_base, batch, size, kept, again) in [(16, 4, 64, 31, 17), (32, 4, 64, 66, 38), (32, 1, 128, 66, 38)] {
+        let config = ModelConfig { noise_base, rate_base: noise_base / 2, ..ModelConfig::default() };
+        let model = Model::new(config).unwrap();
+        let state = TrainerState::new(&model, 1);
+        let of = |recompute| {
+            let options = StepOptions { recompute, ..StepOptions::new(batch, size, size) };
+            let trainer = Trainer::new(gpu, model.clone(), options, &state).unwrap();
+            (cost(&trainer), calls(trainer.plan()))
+        };
+        let ((without, fewer), (with, more)) = (of(false), of(true));
+        let what = format!("base {noise_base}, {batch} × {size}²: {without:?}, {with:?}");
+        let ratio = |i: usize| with[i] as f64 / without[i] as f64;
+        // In each of 18 blocks two convolutions, one norm, and two packed weights.
+        let extra = |shader| more.get(shader).unwrap_or(&0) - fewer.get(shader).unwrap_or(&0);
+        assert_eq!((extra("instance_norm"), extra("conv2d") > 0), (18, !gpu.caps().subgroups), "{what}");
+        assert_eq!(extra("pack_weights"), if gpu.caps().subgroups { 36 } else { 0 }, "{what}");
+        let all = ["instance_norm", "pack_weights", "conv2d", "conv2d_3x3"].map(extra).iter().sum::<usize>();
+        assert_eq!(with[0], without[0] + all as u64, "{what}");
+        assert!((1.30..1.32).contains(&ratio(1)), "operations: {what}");
+        if gpu.caps().subgroups && gpu.caps().software {
+            assert!((1.20..1.25).contains(&ratio(2)), "bytes: {what}");
+            assert_eq!([without[3].div_ceil(MIB), with[3].div_ceil(MIB)], [kept, again], "{what}");
+        }
+    }
+}
+
+/// Four micro-batches of one sample: four times the networks, but weights packed once, Adam once, and the memory of one.
+#[test]
+fn micro_batches_share_memory_and_packed_weights() {
+    let (_, gpu) = &devices()[0];
+    let model = model();
+    let state = TrainerState::new(&model, 1);
+    let of = |options| Trainer::new(gpu, model.clone(), options, &state).unwrap();
+    let split = of(StepOptions { micro_batch: Some(1), ..StepOptions::new(4, 64, 64) });
+    let one = of(StepOptions::new(1, 64, 64));
+    let (count, single) = (calls(split.plan()), calls(one.plan()));
+    for once in ["adam", "pack_weights"] {
+        assert_eq!(count.get(once), single.get(once), "{once}");
+    }
+    assert_eq!(count["instance_norm"], 4 * single["instance_norm"]);
+    // But for the packed weights of both networks, which now live from the first micro-batch to the last: what packing
+    // writes, a little more than half of what it moves.
+    let packed = 6 * bytes(split.plan(), "pack_weights") / 10;
+    let ([.., split], [.., one]) = (cost(&split), cost(&one));
+    assert!(split <= one + packed, "{split} bytes, {one} for one sample, {packed} of packed weights");
 }

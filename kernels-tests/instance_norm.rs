@@ -165,6 +165,32 @@ fn forward_and_gradients() {
     }
 }
 
+/// One subgroup a channel would go 65,536 times and more round its loops here, where llvmpipe ends them without a word.
+#[test]
+fn every_value_of_a_large_plane_is_written() {
+    let shape = Shape::new(1, 1, 1024, 1028);
+    let [x, gy] = [1, 2].map(|seed| random(shape, seed, -1.0, 1.0));
+    let [x64, g64] = [&x, &gy].map(|t| wide(&t.values));
+    let y = forward(shape, &x64, &[1.0], &[0.0]);
+    let gx = input_gradient(shape, &x64, &[1.0], &g64);
+    let statistics = zeros(norm::stats(shape));
+    let sums = zeros(norm::stats(shape));
+    run(
+        &[x, gy, statistics, zeros(shape), sums, zeros(shape)],
+        |tape, v| {
+            Ok(vec![
+                norm::forward(tape.caps(), &v[0], None, &v[2], &v[3], EPS)?,
+                norm::backward(tape.caps(), &v[0], None, &v[2], &v[1], &v[4], &v[5], PLAIN)?,
+            ])
+        },
+        |mode, got| {
+            // Values up to √3, means over a million of them.
+            close(&format!("{mode}: y"), &got[3], &y, 1e-6, 1e-6);
+            close(&format!("{mode}: gx"), &got[5], &gx, 2e-6, 2e-6);
+        },
+    );
+}
+
 /// The gradient that the kernels give is the slope of the `f64` forward pass, through softplus and without it.
 #[test]
 fn gradients_are_central_differences() {

@@ -252,6 +252,12 @@ pub struct TrainingSection {
     pub stratified_times: bool,
     /// What weighs the noise loss over time.
     pub noise_weight: Weight,
+    /// Patches that go through the networks side by side; a step adds their gradients up and is the same up to rounding. Missing:
+    /// all of `data.batch`, or, where a tensor would exceed the adapter's limit, as many as fit. Smaller ones need less memory.
+    pub micro_batch: Option<usize>,
+    /// Compute the inside of the networks' blocks again for the gradients instead of keeping it: the same step bit for bit, with
+    /// less than half of the memory for values on the way and about a third more operations (ARCHITECTURE.md has figures).
+    pub recompute: bool,
     /// `w_β`.
     pub weight_beta: f32,
     /// `w_p`.
@@ -279,6 +285,8 @@ impl Default for TrainingSection {
             ema: hyper.ema_rate,
             stratified_times: false,
             noise_weight: Weight::Uniform,
+            micro_batch: None,
+            recompute: false,
             weight_beta: weights.beta,
             weight_prior: weights.prior,
             weight_gamma: weights.gamma,
@@ -366,6 +374,11 @@ impl TrainConfig {
                 t.learning_rate
             )));
         }
+        if let Some(micro) = t.micro_batch.filter(|micro| !(1..=4096).contains(micro)) {
+            return Err(Error::input(format!(
+                "training.micro_batch = {micro}; it must lie in 1 to 4096, or be left out"
+            )));
+        }
         if !d.patch.is_multiple_of(multiple) {
             return Err(Error::input(format!(
                 "data.patch = {}; with {} scales it must be a multiple of {multiple}",
@@ -429,6 +442,9 @@ mod tests {
         let config = parse("").unwrap();
         assert_eq!(config.model.model(), ModelConfig::default());
         assert_eq!(config.training.learning_rate, 1e-4);
+        assert_eq!((config.training.micro_batch, config.training.recompute), (None, false));
+        let config = parse("[training]\nmicro_batch = 2\nrecompute = true").unwrap();
+        assert_eq!((config.training.micro_batch, config.training.recompute), (Some(2), true));
     }
 
     #[test]
@@ -440,6 +456,7 @@ mod tests {
         assert!(parse("[model]\ntarget = \"tie-residual\"").unwrap_err().contains("pair-tie"));
         let fixed = "[model]\nschedule = \"fixed\"\n[training]\nnoise_weight = \"snr\"";
         assert!(parse(fixed).unwrap_err().contains("noise_weight"));
+        assert!(parse("[training]\nmicro_batch = 0").unwrap_err().contains("micro_batch = 0"));
         assert!(parse("[data]\nphotograph = 0.0").unwrap_err().contains("all 0"));
         assert!(parse("[training]\nlearning_rate = nan").unwrap_err().contains("learning_rate"));
         assert!(parse("[training]\nfinal_learning_rate = 1.0").unwrap_err().contains("final_learning_rate"));

@@ -68,13 +68,17 @@ pub fn train(gpu: &Gpu, config: &TrainConfig, out: &Path, resume: bool, interrup
         weights: config.loss_weights(),
         stratified_times: config.training.stratified_times,
         noise_weight: config.noise_weight(),
+        micro_batch: config.training.micro_batch,
+        recompute: config.training.recompute,
     };
     let first = state.step;
     let mut trainer = Trainer::new(gpu, model, options, &state)?;
     let toml = toml::to_string(config).map_err(|e| Error::input(format!("the configuration as TOML: {e}")))?;
     write_atomically(folder.file("config.toml"), |f| f.write_all(toml.as_bytes()))?;
+    let micro = trainer.micro_batch();
+    let split = if micro < config.data.batch { format!(", micro-batches of {micro}") } else { String::new() };
     eprintln!(
-        "{}: {} parameters, {} photographs, {:.0} MiB on the device, steps {first} to {}",
+        "{}: {} parameters, {} photographs, {:.0} MiB on the device{split}, steps {first} to {}",
         gpu.summary().name,
         trainer.model().parameters().len(),
         source.photographs(),

@@ -1,5 +1,6 @@
 //! The mathematics of conditional variational diffusion: schedules, the training step, the sampler.
 
+mod groups;
 mod model;
 mod sampler;
 mod schedule;

@@ -8,6 +8,7 @@
 use std::collections::HashMap;
 
 use super::Model;
+use super::groups::largest_group;
 use crate::gpu::Gpu;
 use crate::kernels::reverse_step::{self, Reverse};
 use crate::kernels::{elementwise, pad, statistics};
@@ -25,7 +26,8 @@ pub struct SampleOptions {
     pub steps: usize,
     /// Samples of each measurement.
     pub samples: usize,
-    /// Samples computed side by side; more need more memory. 0 for all of them.
+    /// Samples computed side by side at most; more need more memory. 0 for all of them. Where the adapter's bindings hold fewer,
+    /// they go in several groups; a sample is the same in any.
     pub batch: usize,
     /// The reverse step.
     pub variant: Variant,
@@ -77,10 +79,72 @@ pub struct Sampler {
     finish: Plan,
     measured: View,
     rate_map: View,
+    views: Views,
+}
+
+/// The tensors of a batch.
+struct Views {
+    parameters: View,
+    condition: View,
+    lambda: View,
+    input: View,
     rng: View,
+    tau: View,
     targets: View,
     mean: View,
     deviation: View,
+}
+
+/// What a batch records: its start, a step, its end. One set of tensors for the three of them, so that a tensor has the same
+/// number in each.
+struct Recording {
+    start: Tape,
+    step: Tape,
+    finish: Tape,
+    views: Views,
+}
+
+impl Recording {
+    /// On an empty tape, for `batch` samples of a condition and a result of these shapes.
+    fn new(
+        mut tape: Tape,
+        model: &Model,
+        options: &SampleOptions,
+        (condition, result): (Shape, Shape),
+        batch: usize,
+    ) -> Result<Self> {
+        tape.freeze();
+        let views = Views {
+            parameters: tape.persistent("parameters", model.parameters().shape())?,
+            condition: tape.persistent("condition", condition)?,
+            lambda: tape.persistent("rate", Shape { c: result.c, ..condition })?,
+            input: tape
+                .persistent("noise network input", Shape { n: batch, c: model.input_channels(), ..condition })?,
+            rng: tape.persistent("random state", Shape::vector(4))?,
+            tau: tape.persistent("tau", Shape::new(options.steps, 1, 1, 1))?,
+            targets: tape.persistent("samples", Shape { n: batch, ..result })?,
+            mean: tape.persistent("mean", result)?,
+            deviation: tape.persistent("standard deviation", result)?,
+        };
+        let v = &views;
+        let [x_part, gamma, z] = model.split_input(&v.input)?;
+        let discretisation = options.discretisation;
+        let reverse = Reverse { rng: &v.rng, lambda: &v.lambda, tau: &v.tau, gamma: &gamma, z: &z, discretisation };
+        let mut start = tape.fork();
+        start.push([elementwise::copy(&v.condition, &x_part, false)?]);
+        start.push(reverse_step::start(&reverse)?);
+        let mut finish = tape.fork();
+        finish.push([pad::crop(&z, &v.targets)?, statistics::mean_std(&v.targets, &v.mean, &v.deviation)?]);
+        let mut step = tape.fork();
+        let prediction = model.record_noise(&mut step, &v.parameters, &v.input)?;
+        step.push(reverse_step::step(&reverse, &prediction, options.variant)?);
+        Ok(Self { start, step, finish, views })
+    }
+
+    /// Refuses a batch that is too large for the adapter.
+    fn check_limits(&self) -> Result<()> {
+        [&self.start, &self.step, &self.finish].into_iter().try_for_each(Tape::check_limits)
+    }
 }
 
 impl Sampler {
@@ -88,7 +152,8 @@ impl Sampler {
     /// [`Model::multiple`] are reflected at the lower and right border and cropped again.
     ///
     /// # Errors
-    /// [`Error::Input`] for settings out of range or parameters of another model; device errors if it does not fit.
+    /// [`Error::Input`] for settings out of range or parameters of another model, [`Error::Limit`] if not even a single
+    /// sample fits, other device errors.
     pub fn new(gpu: &Gpu, model: &Model, flat: &[f32], size: (usize, usize), options: SampleOptions) -> Result<Self> {
         if options.steps == 0 || options.steps > 100_000 || options.samples == 0 || options.samples > 100_000 {
             return Err(Error::input(format!(
@@ -109,10 +174,9 @@ impl Sampler {
         // portable kernels would.
         let across = model.multiple() * if gpu.caps().subgroups { 4 } else { 1 };
         let padded = (size.0.next_multiple_of(model.multiple()), size.1.next_multiple_of(across));
-        let batch = if options.batch == 0 { options.samples } else { options.batch.min(options.samples) };
         let config = model.config();
-        let one = Shape::new(1, config.condition_channels, padded.0, padded.1);
-        let target = Shape { c: config.target_channels, ..one };
+        let x = Shape::new(1, config.condition_channels, padded.0, padded.1);
+        let target = Shape { c: config.target_channels, ..x };
         // What goes in and out has the measurement's own size.
         let own = |shape: Shape| Shape { h: size.0, w: size.1, ..shape };
 
@@ -120,81 +184,50 @@ impl Sampler {
         let mut tape = Tape::on(gpu);
         tape.freeze();
         let theta = tape.persistent("parameters", model.parameters().shape())?;
-        let measured = tape.persistent("measured condition", own(one))?;
-        let x = tape.persistent("condition", one)?;
+        let measured = tape.persistent("measured condition", own(x))?;
+        let condition = tape.persistent("condition", x)?;
         let lambda = tape.persistent("rate", target)?;
         let rate_map = tape.persistent("rate of the measurement", own(target))?;
-        tape.push([pad::reflect_pad(&measured, &x)?]);
-        model.record_rate(&mut tape, &theta, &x, &lambda)?;
+        tape.push([pad::reflect_pad(&measured, &condition)?]);
+        model.record_rate(&mut tape, &theta, &condition, &lambda)?;
         tape.push([pad::crop(&lambda, &rate_map)?]);
+        largest_group(1, |_| tape.check_limits())?;
         let rate = tape.plan(gpu, &HashMap::new(), PlanOptions::default())?;
         rate.write(&theta, flat)?;
         rate.prepare()?;
 
-        // One tape of tensors for the three plans of a batch, so that a tensor has the same number in each.
-        let mut tape = Tape::on(gpu);
-        tape.freeze();
-        let theta_step = tape.persistent("parameters", model.parameters().shape())?;
-        let x_step = tape.persistent("condition", one)?;
-        let lambda_step = tape.persistent("rate", target)?;
-        let input = tape.persistent("noise network input", Shape { n: batch, c: model.input_channels(), ..one })?;
-        let rng = tape.persistent("random state", Shape::vector(4))?;
-        let tau = tape.persistent("tau", Shape::new(options.steps, 1, 1, 1))?;
-        let targets = tape.persistent("samples", own(Shape { n: batch, ..target }))?;
-        let mean = tape.persistent("mean", own(target))?;
-        let deviation = tape.persistent("standard deviation", own(target))?;
-        let [x_part, gamma, z] = model.split_input(&input)?;
-        let reverse = Reverse {
-            rng: &rng,
-            lambda: &lambda_step,
-            tau: &tau,
-            gamma: &gamma,
-            z: &z,
-            discretisation: options.discretisation,
-        };
+        let record = |tape: Tape, batch: usize| Recording::new(tape, model, &options, (x, own(target)), batch);
+        let asked = if options.batch == 0 { options.samples } else { options.batch };
+        let batch = largest_group(options.samples, |batch| {
+            if batch > asked {
+                return Err(Error::input(format!("{batch} samples side by side, {asked} were asked for")));
+            }
+            record(Tape::new(gpu.caps()), batch)?.check_limits()
+        })?;
+        let Recording { start, step, finish, views: v } = record(Tape::on(gpu), batch)?;
         let mut shared: HashMap<TensorId, wgpu::Buffer> = HashMap::new();
-        for (here, there) in [(&theta_step, &theta), (&x_step, &x), (&lambda_step, &lambda)] {
+        for (here, there) in [(&v.parameters, &theta), (&v.condition, &condition), (&v.lambda, &lambda)] {
             shared.insert(here.tensor, rate.buffer(there)?.clone());
         }
-
-        let mut start = tape.fork();
-        start.push([elementwise::copy(&x_step, &x_part, false)?]);
-        start.push(reverse_step::start(&reverse)?);
         let start = start.plan(gpu, &shared, PlanOptions::default())?;
-        for view in [&input, &rng, &tau] {
+        for view in [&v.input, &v.rng, &v.tau] {
             shared.insert(view.tensor, start.buffer(view)?.clone());
         }
-        let mut finish = tape.fork();
-        finish.push([pad::crop(&z, &targets)?, statistics::mean_std(&targets, &mean, &deviation)?]);
         let finish = finish.plan(gpu, &shared, PlanOptions::default())?;
-        let mut step = tape.fork();
-        let prediction = model.record_noise(&mut step, &theta_step, &input)?;
-        step.push(reverse_step::step(&reverse, &prediction, options.variant)?);
         let step = step.plan(gpu, &shared, PlanOptions::default())?;
         step.prepare()?;
 
         let times = (1..=options.steps).map(|i| i as f64 / options.steps as f64);
         let values: Vec<f32> = times.map(|t| model.time_rate(flat, t) as f32).collect();
-        start.write(&tau, &values)?;
+        start.write(&v.tau, &values)?;
         let flat = flat.to_vec();
         let model = model.clone();
-        Ok(Self {
-            model,
-            options,
-            size,
-            batch,
-            flat,
-            rate,
-            start,
-            step,
-            finish,
-            measured,
-            rate_map,
-            rng,
-            targets,
-            mean,
-            deviation,
-        })
+        Ok(Self { model, options, size, batch, flat, rate, start, step, finish, measured, rate_map, views: v })
+    }
+
+    /// Samples that are computed side by side.
+    pub fn batch(&self) -> usize {
+        self.batch
     }
 
     /// The memory of the plan of a step.
@@ -238,17 +271,17 @@ impl Sampler {
             // The last batch may overlap the one before: a sample's number, not its place, decides what it is.
             let from = first.min(samples - self.batch);
             let fresh = first - from;
-            self.start.write(&self.rng, &random::state(seed, 0, from as u32))?;
+            self.start.write(&self.views.rng, &random::state(seed, 0, from as u32))?;
             self.start.run()?;
             for i in (1..=steps).rev() {
-                self.step.write(&self.rng, &random::state(seed, i as u32, from as u32))?;
+                self.step.write(&self.views.rng, &random::state(seed, i as u32, from as u32))?;
                 self.step.run()?;
                 self.step.wait()?;
                 progress()?;
             }
             self.finish.run()?;
             if keep || fresh > 0 {
-                let all = self.finish.read(&self.targets)?;
+                let all = self.finish.read(&self.views.targets)?;
                 let len = all.len() / self.batch;
                 let new: Vec<Vec<f32>> = all.chunks(len).skip(fresh).map(<[f32]>::to_vec).collect();
                 if fresh > 0 {
@@ -259,8 +292,8 @@ impl Sampler {
                 }
             }
             if fresh == 0 {
-                let mean = self.finish.read(&self.mean)?;
-                let std = self.finish.read(&self.deviation)?;
+                let mean = self.finish.read(&self.views.mean)?;
+                let std = self.finish.read(&self.views.deviation)?;
                 moments.merge(self.batch, &mean, &std);
             }
             first = from + self.batch;

@@ -1,16 +1,19 @@
 //! The training step (equation 6), recorded once and replayed: networks, losses, gradients and Adam in one submission.
 
+mod record;
+
 use std::collections::HashMap;
 
+use super::groups::largest_group;
 use super::{Model, ScheduleKind};
-use crate::gpu::Gpu;
+use crate::gpu::{Caps, Gpu};
 use crate::kernels::adam::Hyper;
 use crate::kernels::losses::ScheduleWeights;
-use crate::kernels::{Call, adam, elementwise, losses, noising, schedule};
 use crate::random::{self, Random, Stream};
 use crate::tape::{Memory, Plan, PlanOptions, Tape};
-use crate::tensor::{Shape, View};
+use crate::tensor::View;
 use crate::{Error, Result};
+use record::{Part, Views, record};
 
 /// The loss terms of one step, unweighted.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -92,6 +95,12 @@ pub struct StepOptions {
     pub stratified_times: bool,
     /// What weighs the noise loss over time.
     pub noise_weight: NoiseWeight,
+    /// Samples that go through the networks side by side, the last ones maybe fewer. The step is the same up to rounding; less
+    /// of it is in memory at once. `None`: all of them, or as many as the adapter's bindings hold.
+    pub micro_batch: Option<usize>,
+    /// Compute the inside of the networks' blocks again for the gradients instead of keeping it: the same step bit for bit, with
+    /// less than half of the memory for values on the way and about a third more operations.
+    pub recompute: bool,
 }
 
 impl StepOptions {
@@ -104,25 +113,10 @@ impl StepOptions {
             weights: ScheduleWeights::default(),
             stratified_times: false,
             noise_weight: NoiseWeight::Uniform,
+            micro_batch: None,
+            recompute: false,
         }
     }
-}
-
-/// The tensors that a step is fed with and leaves behind.
-struct Views {
-    x: View,
-    y: View,
-    times: View,
-    rng: View,
-    hyper: View,
-    parameters: View,
-    gradient: View,
-    first: View,
-    second: View,
-    average: View,
-    losses: View,
-    /// `(ρ, ρ', ρ'')` by row, written from outside if the schedule is fixed.
-    rho: View,
 }
 
 /// A model being trained: one recorded step and the state that it advances.
@@ -140,9 +134,10 @@ impl Trainer {
     /// Records and plans a training step and uploads `state`.
     ///
     /// # Errors
-    /// [`Error::Shape`] if the patch does not suit the networks, [`Error::Input`] if the state belongs to another model,
-    /// device errors if the plan does not fit.
+    /// [`Error::Shape`] if the patch does not suit the networks, [`Error::Input`] if the state belongs to another model or the
+    /// micro-batch is empty, [`Error::Limit`] if not even a single sample fits, device errors if the plan does not fit.
     pub fn new(gpu: &Gpu, model: Model, options: StepOptions, state: &TrainerState) -> Result<Self> {
+        let options = StepOptions { micro_batch: Some(micro_batch(gpu.caps(), &model, &options)?), ..options };
         let mut tape = Tape::on(gpu);
         let views = record(&mut tape, &model, &options)?;
         let missing = tape.parameters_without_gradient();
@@ -186,6 +181,11 @@ impl Trainer {
         self.step
     }
 
+    /// Samples that go through the networks side by side.
+    pub fn micro_batch(&self) -> usize {
+        self.views.parts[0].samples.len()
+    }
+
     /// The memory of the step's plan.
     pub fn memory(&self) -> Memory {
         self.plan.memory()
@@ -214,23 +214,39 @@ impl Trainer {
     /// # Errors
     /// [`Error::Shape`] if there are not exactly as many values, device errors of this or an earlier step.
     pub fn step(&mut self, x: &[f32], y: &[f32], hyper: &Hyper) -> Result<()> {
-        let v = &self.views;
-        let mut times = self.times(self.step);
-        self.plan.write(&v.x, x)?;
-        self.plan.write(&v.y, y)?;
-        if let ScheduleKind::Fixed(fixed) = self.model.config().schedule {
-            let rows = times.iter().map(|&t| fixed.integral(f64::from(t)) as f32).chain([0.0]);
-            let rho: Vec<f32> = rows.flat_map(|rho| [rho, 0.0, 0.0]).collect();
-            self.plan.write(&v.rho, &rho)?;
-        } else {
-            times.push(1.0);
-            self.plan.write(&v.times, &times)?;
+        let times = self.times(self.step);
+        for part in &self.views.parts {
+            self.plan.write(&part.x, self.samples_of(part, "conditions", x, &part.x)?)?;
+            self.plan.write(&part.y, self.samples_of(part, "targets", y, &part.y)?)?;
+            let times = &times[part.samples.clone()];
+            if let ScheduleKind::Fixed(fixed) = self.model.config().schedule {
+                let rows = times.iter().map(|&t| fixed.integral(f64::from(t)) as f32).chain([0.0]);
+                let rho: Vec<f32> = rows.flat_map(|rho| [rho, 0.0, 0.0]).collect();
+                self.plan.write(&part.rho, &rho)?;
+            } else {
+                let times: Vec<f32> = times.iter().copied().chain([1.0]).collect();
+                self.plan.write(&part.times, &times)?;
+            }
+            let first = part.samples.start as u32;
+            self.plan.write(&part.rng, &random::state(self.seed, self.step as u32, first))?;
         }
-        self.plan.write(&v.rng, &random::state(self.seed, self.step as u32, 0))?;
-        self.plan.write(&v.hyper, &hyper.values(self.step as u32 + 1, 1.0))?;
+        self.plan.write(&self.views.hyper, &hyper.values(self.step as u32 + 1, 1.0))?;
         self.plan.run()?;
         self.step += 1;
         Ok(())
+    }
+
+    /// The values of a part's samples, out of the whole batch's, for the tensor `to`.
+    fn samples_of<'a>(&self, part: &Part, what: &str, values: &'a [f32], to: &View) -> Result<&'a [f32]> {
+        let (batch, sample) = (self.options.batch, to.shape.c * to.shape.plane());
+        if values.len() != batch * sample {
+            return Err(Error::shape(format!(
+                "{what} of {} values, a step on {batch} samples takes {}",
+                values.len(),
+                batch * sample
+            )));
+        }
+        Ok(&values[part.samples.start * sample..part.samples.end * sample])
     }
 
     /// The loss terms of the last step. Waits for it.
@@ -238,8 +254,15 @@ impl Trainer {
     /// # Errors
     /// Device errors.
     pub fn losses(&self) -> Result<Losses> {
-        let v = self.plan.read(&self.views.losses)?;
-        Ok(Losses { noise: v[0], beta: v[1], prior: v[2], gamma: v[3] })
+        // Means over the batch, from the means over its parts.
+        let of_parts = self.plan.read(&self.views.losses)?;
+        let mut mean = [0.0f64; 4];
+        for (part, values) in self.views.parts.iter().zip(of_parts.chunks(4)) {
+            let share = part.samples.len() as f64 / self.options.batch as f64;
+            mean.iter_mut().zip(values).for_each(|(mean, &value)| *mean += share * f64::from(value));
+        }
+        let [noise, beta, prior, gamma] = mean.map(|v| v as f32);
+        Ok(Losses { noise, beta, prior, gamma })
     }
 
     /// The gradient of the last step, flat. Waits for it.
@@ -275,169 +298,26 @@ impl Trainer {
     }
 }
 
-/// Records one training step.
-fn record(tape: &mut Tape, model: &Model, options: &StepOptions) -> Result<Views> {
-    let &StepOptions { batch: n, height: h, width: w, .. } = options;
-    let config = model.config();
-    let condition = Shape::new(n, config.condition_channels, h, w);
-    let target = Shape::new(n, config.target_channels, h, w);
-    let flat = model.parameters().shape();
-    let views = Views {
-        x: tape.persistent("condition", condition)?,
-        y: tape.persistent("target", target)?,
-        times: tape.persistent("times", Shape::vector(n + 1))?,
-        rng: tape.persistent("random state", Shape::vector(4))?,
-        hyper: tape.persistent("optimiser settings", Shape::vector(8))?,
-        parameters: tape.persistent("parameters", flat)?,
-        gradient: tape.persistent("parameters' gradient", flat)?,
-        first: tape.persistent("first moments", flat)?,
-        second: tape.persistent("second moments", flat)?,
-        average: tape.persistent("averaged parameters", flat)?,
-        losses: tape.persistent("losses", Shape::vector(4))?,
-        rho: tape.persistent("rho and derivatives", Shape::new(n + 1, 3, 1, 1))?,
+/// Samples of a micro-batch: as many as were asked for, or as many as the adapter's bindings hold.
+fn micro_batch(caps: Caps, model: &Model, options: &StepOptions) -> Result<usize> {
+    // One micro-batch is enough to know: the others are recorded alike.
+    let fits = |batch: usize| {
+        let mut tape = Tape::new(caps);
+        record(&mut tape, model, &StepOptions { batch, micro_batch: Some(batch), ..*options })?;
+        tape.check_limits()
     };
-    let theta = &views.parameters;
-    tape.parameters(theta, &views.gradient)?;
-
-    // Forward: rate, schedule, noising, noise prediction.
-    let rate = tape.intermediate("rate", target)?;
-    model.record_rate(tape, theta, &views.x, &rate)?;
-    if let Some(rho) = model.rho() {
-        tape.push(schedule::forward(&theta.range(rho.range.clone())?, &views.times, &views.rho)?);
-    }
-    let input = tape.intermediate("noise network input", Shape { c: model.input_channels(), ..condition })?;
-    let [x_part, gamma, z] = model.split_input(&input)?;
-    tape.push([elementwise::copy(&views.x, &x_part, false)?]);
-    tape.push(noising::forward(&views.rng, &views.y, &rate, &views.rho, &gamma, &z)?);
-    let learned = record_rate_of_time(tape, model, &views, &rate)?;
-    if learned.is_some() {
-        tape.watch(&input);
-    }
-    let prediction = model.record_noise(tape, theta, &input)?;
-
-    // Backward: the noise loss through the noise network down to its input.
-    let g = tape.intermediate("gradient of the prediction", target)?;
-    match (options.noise_weight, &learned) {
-        (NoiseWeight::Uniform, _) => {
-            let partials = tape.intermediate("partial sums", losses::noise_partials(target))?;
-            tape.push(losses::noise(&views.rng, &prediction, 1.0, &g, &views.losses, &partials)?);
-        }
-        (NoiseWeight::Snr, Some(of)) => {
-            let partials = tape.intermediate("partial sums", losses::weighted_noise_partials(target))?;
-            tape.push(losses::weighted_noise(&losses::WeightedNoise {
-                rng: &views.rng,
-                prediction: &prediction,
-                lambda: &rate,
-                rho: &views.rho,
-                tau: &of.tau,
-                weight: 1.0,
-                gprediction: &g,
-                glambda: &of.glambda,
-                grho: &of.grho,
-                gtau: of.gtau.as_ref(),
-                losses: &views.losses,
-                partials: &partials,
-            })?);
-        }
-        (NoiseWeight::Snr, None) => {
-            return Err(Error::input(
-                "the weight SNR'/SNR needs a learned schedule; a fixed one takes the uniform weight",
-            ));
+    match options.micro_batch {
+        None => largest_group(options.batch, fits),
+        Some(0) => Err(Error::input("a micro-batch of 0 samples; give 1 or more, or none for as many as fit")),
+        Some(asked) => {
+            let samples = asked.min(options.batch);
+            fits(samples).map_err(|e| match e {
+                Error::Limit(m) => Error::Limit(format!(
+                    "{m}; micro-batches of {samples} are too large, leave the setting out for as many samples as fit"
+                )),
+                other => other,
+            })?;
+            Ok(samples)
         }
     }
-    let gradients = tape.backward(&[(prediction, g)])?;
-    if let Some(of) = &learned {
-        let of_input =
-            gradients.of(&input).ok_or_else(|| Error::shape("the noise network passed no gradient on to its input"))?;
-        record_schedule_gradient(tape, model, options, &views, &rate, of, &of_input)?;
-    }
-    let step: Vec<Call> =
-        adam::step(&views.hyper, &views.gradient, theta, &views.first, &views.second, &views.average)?;
-    tape.push(step);
-    Ok(views)
-}
-
-/// A learned schedule in a step: the rate of time, and where the gradients gather.
-struct Learned {
-    /// τ by row, `[N + 1, 1, 1, 1]`.
-    tau: View,
-    glambda: View,
-    grho: View,
-    /// None if τ is ρ' itself.
-    gtau: Option<View>,
-}
-
-/// Records τ, if the schedule is learned.
-fn record_rate_of_time(tape: &mut Tape, model: &Model, views: &Views, rate: &View) -> Result<Option<Learned>> {
-    if model.rho().is_none() {
-        return Ok(None);
-    }
-    let rows = views.rho.shape;
-    let (tau, gtau) = match model.tau() {
-        None => (views.rho.range(1..2)?, None),
-        Some(network) => {
-            let values = tape.intermediate("tau and derivatives", rows)?;
-            let range = views.parameters.range(network.range.clone())?;
-            tape.push(schedule::forward(&range, &views.times, &values)?);
-            (values.range(0..1)?, Some(tape.intermediate("gradient of tau", rows)?))
-        }
-    };
-    let glambda = tape.intermediate("gradient of the rate", rate.shape)?;
-    let grho = tape.intermediate("gradient of rho", rows)?;
-    Ok(Some(Learned { tau, glambda, grho, gtau }))
-}
-
-/// The schedule's own losses, and everything that flows back through γ and z into `λ`, `ρ` and `τ`.
-fn record_schedule_gradient(
-    tape: &mut Tape,
-    model: &Model,
-    options: &StepOptions,
-    views: &Views,
-    rate: &View,
-    of: &Learned,
-    of_input: &View,
-) -> Result<()> {
-    let theta = &views.parameters;
-    let [_, ggamma, gz] = model.split_input(of_input)?;
-    // A weighted noise loss has written its part already.
-    let weighted = options.noise_weight == NoiseWeight::Snr;
-    let partials = tape.intermediate("partial sums", noising::backward_partials(rate.shape))?;
-    tape.push(noising::backward(&noising::Backward {
-        rng: &views.rng,
-        y: &views.y,
-        lambda: rate,
-        rho: &views.rho,
-        ggamma: &ggamma,
-        gz: &gz,
-        glambda: &of.glambda,
-        accumulate_lambda: weighted,
-        grho: &of.grho,
-        accumulate_rho: weighted,
-        partials: &partials,
-    })?);
-    let partials = tape.intermediate("partial sums", losses::schedule_partials(rate.shape))?;
-    tape.push(losses::schedule(&losses::Schedule {
-        y: &views.y,
-        lambda: rate,
-        rho: &views.rho,
-        tau: &of.tau,
-        weights: options.weights,
-        glambda: &of.glambda,
-        accumulate_lambda: true,
-        grho: &of.grho,
-        accumulate_rho: true,
-        gtau: of.gtau.as_ref(),
-        accumulate_tau: weighted,
-        losses: &views.losses,
-        partials: &partials,
-    })?);
-    for (network, gradient) in [(model.rho(), Some(&of.grho)), (model.tau(), of.gtau.as_ref())] {
-        if let (Some(network), Some(gradient)) = (network, gradient) {
-            let range = theta.range(network.range.clone())?;
-            let (of_parameters, add) = tape.parameter_gradient(&range)?;
-            tape.push(schedule::backward(&range, &views.times, gradient, &of_parameters, add)?);
-        }
-    }
-    tape.backward(&[(*rate, of.glambda)])?;
-    Ok(())
 }

@@ -22,6 +22,8 @@ pub struct OpenOptions {
     /// in a file in this folder. `None` takes a fixed choice. Of the answers only those about weight gradients change a result,
     /// in its last digits: the order of a sum.
     pub tuning: Option<PathBuf>,
+    /// Pretend that a storage binding holds no more bytes than this, so that batches are split as on a smaller adapter.
+    pub max_binding: Option<u64>,
 }
 
 /// What an adapter is, in words.
@@ -188,7 +190,7 @@ impl Gpu {
                 && !options.without_subgroups,
             timestamps: offered.contains(wgpu::Features::TIMESTAMP_QUERY),
             software: info.device_type == wgpu::DeviceType::Cpu,
-            max_binding: limits.max_storage_buffer_binding_size,
+            max_binding: limits.max_storage_buffer_binding_size.min(options.max_binding.unwrap_or(u64::MAX)),
             max_buffer: limits.max_buffer_size,
             max_workgroups: limits.max_compute_workgroups_per_dimension,
         };

@@ -21,12 +21,17 @@ pub fn stats(x: Shape) -> Shape {
     Shape::new(x.n, x.c, 1, 2)
 }
 
-/// The shader for these planes, items a channel, and invocations a workgroup: a subgroup on software adapters.
+/// Items that an invocation takes at most. Mesa's llvmpipe ends every loop of an invocation, and says nothing, after 65,535
+/// iterations of all its loops together; these kernels go over their items twice.
+const ITEMS: usize = 32_000;
+
+/// The shader for these planes, items a channel, and invocations a workgroup: a subgroup on software adapters, unless a plane
+/// is too large for it.
 fn choose(lanes: &'static Lanes, caps: Caps, x: Shape) -> (&'static Shader, usize, u32) {
     let quads = x.plane().is_multiple_of(4);
     let (shader, items) = if quads { (&lanes.quads, x.plane() / 4) } else { (&lanes.singles, x.plane()) };
     let wg = match items {
-        _ if caps.software => 8,
+        _ if caps.software => items.div_ceil(ITEMS).next_power_of_two().clamp(8, 256) as u32,
         0..256 => 64,
         _ => 256,
     };

@@ -193,14 +193,17 @@ impl UNet {
     }
 }
 
+/// A block's inside is a segment: what it keeps for its gradients may be computed again from `x` instead.
 fn record_block(tape: &mut Tape, flat: &View, block: &Block, x: &View, y: &View) -> Result<()> {
     let [first, second] = &block.convolutions;
     let [norm1, norm2] = &block.norms;
     let conv = |tape: &mut Tape, w: &Weights, x: &View| {
         tape.conv2d(Conv2d::same(3), x, &view(flat, &w.weight)?, &view(flat, &w.bias)?, Activation::Softplus)
     };
-    let h = conv(tape, first, x)?;
-    let h = tape.instance_norm(&h, &view(flat, &norm1.weight)?, &view(flat, &norm1.bias)?, NORM_EPSILON)?;
-    let h = conv(tape, second, &h)?;
-    tape.instance_norm_into(&h, &view(flat, &norm2.weight)?, &view(flat, &norm2.bias)?, NORM_EPSILON, y)
+    tape.segment(|tape| {
+        let h = conv(tape, first, x)?;
+        let h = tape.instance_norm(&h, &view(flat, &norm1.weight)?, &view(flat, &norm1.bias)?, NORM_EPSILON)?;
+        let h = conv(tape, second, &h)?;
+        tape.instance_norm_into(&h, &view(flat, &norm2.weight)?, &view(flat, &norm2.bias)?, NORM_EPSILON, y)
+    })
 }

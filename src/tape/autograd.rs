@@ -43,6 +43,11 @@ impl Gradients {
         let slot = self.slots.get(&view.tensor)?;
         slot.covers(&channels(view)).then(|| part(&slot.whole, view))
     }
+
+    /// Whether any of a tensor's gradient has been computed.
+    pub(super) fn reach(&self, tensor: TensorId) -> bool {
+        self.slots.contains_key(&tensor)
+    }
 }
 
 fn channels(view: &View) -> Range<usize> {
@@ -109,12 +114,17 @@ impl Tape {
             let all = 0..value.shape.c;
             gradients.slots.insert(value.tensor, Slot { whole: *gradient, written: vec![all] });
         }
-        let ops = self.ops.clone();
-        for (i, op) in ops.iter().enumerate().rev() {
-            if let Some(g) = gradients.of(op.output()) {
-                let after_softplus = follows_softplus(&ops[..i], &ops[i + 1..], op.input());
-                self.backward_op(op, g, after_softplus, &mut gradients)?;
+        let mut ops = self.ops.clone();
+        // Operations from here on have been computed again, as far as they are.
+        let mut repeated = ops.len();
+        for i in (0..ops.len()).rev() {
+            let Some(g) = gradients.of(ops[i].output()) else { continue };
+            if let Some(segment) = self.segment_of(i).filter(|segment| segment.ops.end <= repeated) {
+                self.repeat(&segment, &mut ops, &gradients)?;
+                repeated = segment.ops.start;
             }
+            let after_softplus = follows_softplus(&ops[..i], &ops[i + 1..], ops[i].input());
+            self.backward_op(&ops[i], g, after_softplus, &mut gradients)?;
         }
         Ok(gradients)
     }

@@ -5,8 +5,10 @@
 //! gradients to the same recording. [`Tape::plan`] turns all of it into a [`Plan`] that is replayed without further thought.
 
 mod autograd;
+mod layout;
 mod ops;
 mod plan;
+mod recompute;
 mod tune;
 
 use std::collections::{HashMap, HashSet};
@@ -31,6 +33,9 @@ pub struct Tape {
     ops: Vec<Op>,
     differentiable: HashSet<TensorId>,
     parameters: Option<autograd::ParameterGradients>,
+    /// What has been derived from parameters, by name and parameter: computed once, however often it is asked for.
+    known: HashMap<(String, View), View>,
+    recompute: recompute::Recompute,
     /// The device to measure on, where several kernels would do.
     tuned_for: Option<Gpu>,
 }
@@ -47,6 +52,8 @@ impl Tape {
             ops: Vec::new(),
             differentiable: HashSet::new(),
             parameters: None,
+            known: HashMap::new(),
+            recompute: recompute::Recompute::default(),
             tuned_for: None,
         }
     }
@@ -100,20 +107,30 @@ impl Tape {
         self.tensor(label, shape, Role::Intermediate)
     }
 
-    /// A tensor computed from parameters alone by the call that `record` returns.
+    /// A tensor computed from the parameter `from` alone by the call that `record` returns. Asked for again, by the same label,
+    /// it is the same tensor; inside of a segment that is computed again it is one of the segment's own.
     pub(crate) fn derived(
         &mut self,
         label: &str,
+        from: &View,
         shape: Shape,
         record: impl FnOnce(&View) -> Result<Call>,
     ) -> Result<View> {
+        let key = (label.to_string(), *from);
+        if let Some(known) = self.known.get(&key).filter(|_| !self.recompute.is_open()) {
+            return Ok(*known);
+        }
         let role = if self.frozen { Role::Persistent } else { Role::Intermediate };
         let view = self.tensor(label, shape, role)?;
         let call = record(&view)?;
         if self.frozen {
             self.prologue.push(call)
         } else {
-            self.calls.push(call)
+            self.calls.push(call);
+            self.note_made(view.tensor);
+        }
+        if !self.recompute.is_open() {
+            self.known.insert(key, view);
         }
         Ok(view)
     }
@@ -136,6 +153,14 @@ impl Tape {
     /// The memory that a plan would take, before a byte of it is allocated.
     pub fn memory(&self) -> Memory {
         plan::memory(&self.tensors, &self.calls)
+    }
+
+    /// Whether the adapter's limits allow every tensor and every dispatch recorded so far.
+    ///
+    /// # Errors
+    /// [`Error::Limit`] that names the first which is too large.
+    pub fn check_limits(&self) -> Result<()> {
+        plan::check_limits(self.caps, &self.tensors, &self.calls)
     }
 
     /// Gives every tensor memory and every call a pipeline. `given` are buffers that exist already.

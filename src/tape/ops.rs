@@ -91,6 +91,17 @@ impl Op {
             | Self::Velocity { y, .. } => y,
         }
     }
+
+    /// Every view of the operation.
+    pub(super) fn views_mut(&mut self) -> Vec<&mut View> {
+        match self {
+            Self::Conv2d { x, weight, bias, y, .. } => vec![x, weight, bias, y],
+            Self::ConvTranspose2d { x, weight, bias, y, .. } => vec![x, weight, bias, y],
+            Self::InstanceNorm { x, weight, bias, stats, y } => vec![x, weight, bias, stats, y],
+            Self::Velocity { latent, v, y } => vec![latent, v, y],
+            Self::MaxPool2d { x, y } => vec![x, y],
+        }
+    }
 }
 
 impl Tape {
@@ -99,6 +110,7 @@ impl Tape {
         if has_parameters || self.differentiable.contains(&op.input().tensor) {
             self.differentiable.insert(op.output().tensor);
         }
+        self.note_made(op.output().tensor);
         self.ops.push(op);
     }
 
@@ -156,7 +168,9 @@ impl Tape {
         let variant = self.convolution_variant(x.shape, y.shape.c)?;
         let packing = Packing::new(self.caps, variant, x.shape.c, y.shape.c);
         let record = |packed: &View| conv2d_3x3::pack(&packing, direction, weight, packed);
-        let packed = self.derived("packed weight", packing.shape(), record)?;
+        // Micro-batches of other sizes may want another packing.
+        let label = format!("weight packed by {variant:?}, {direction:?}");
+        let packed = self.derived(&label, weight, packing.shape(), record)?;
         self.push(conv2d_3x3::forward(&packing, x, &packed, bias, activation, y, accumulate)?);
         Ok(())
     }

@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::gpu::{Gpu, Pipeline, Timer};
+use super::layout::{bytes_of, lay_out};
+use crate::gpu::{Caps, Gpu, Pipeline, Timer};
 use crate::kernels::Call;
 use crate::tensor::{Shape, TensorId, View};
 use crate::{Error, Result};
@@ -46,56 +47,26 @@ impl Memory {
     }
 }
 
-/// Which slot each intermediate lives in, and the size of each slot.
-#[derive(Debug, Default)]
-pub(super) struct Layout {
-    pub slot: HashMap<TensorId, usize>,
-    pub sizes: Vec<u64>,
+/// Refuses a recording that holds a tensor or a dispatch which no adapter with these limits can take.
+pub(super) fn check_limits(caps: Caps, tensors: &[TensorInfo], calls: &[Call]) -> Result<()> {
+    let limit = caps.max_binding.min(caps.max_buffer);
+    let used = calls.iter().flat_map(|call| &call.tensors).map(|t| &tensors[t.0]);
+    if let Some(info) = used.max_by_key(|info| bytes_of(info)).filter(|info| bytes_of(info) > limit) {
+        return Err(Error::Limit(format!(
+            "the tensor \"{}\" {} needs {} bytes, one binding holds {limit}",
+            info.label,
+            info.shape,
+            bytes_of(info)
+        )));
+    }
+    calls.iter().try_for_each(|call| check_grid(call, caps))
 }
 
-fn bytes_of(info: &TensorInfo) -> u64 {
-    (4 * info.shape.len() as u64).next_multiple_of(16)
-}
-
-/// Assigns slots by best fit over lifetimes (first to last call that touches the tensor).
-pub(super) fn lay_out(tensors: &[TensorInfo], calls: &[Call]) -> Layout {
-    let mut last = HashMap::new();
-    for (i, call) in calls.iter().enumerate() {
-        for &t in &call.tensors {
-            last.insert(t, i);
-        }
+fn check_grid(call: &Call, caps: Caps) -> Result<()> {
+    if call.grid.iter().any(|&g| g == 0 || g > caps.max_workgroups) {
+        return Err(Error::Limit(format!("{}: a grid of {:?} workgroups", call.shader.name, call.grid)));
     }
-    let mut layout = Layout::default();
-    let mut free: Vec<usize> = Vec::new();
-    for (i, call) in calls.iter().enumerate() {
-        for &t in &call.tensors {
-            let info = &tensors[t.0];
-            if info.role != Role::Intermediate || layout.slot.contains_key(&t) {
-                continue;
-            }
-            let need = bytes_of(info);
-            // Smallest free slot that fits; otherwise the largest one grows; otherwise a new one.
-            let fit = free.iter().copied().filter(|&s| layout.sizes[s] >= need).min_by_key(|&s| layout.sizes[s]);
-            let chosen = fit.or_else(|| free.iter().copied().max_by_key(|&s| layout.sizes[s]));
-            let slot = match chosen {
-                Some(s) => {
-                    free.retain(|&f| f != s);
-                    layout.sizes[s] = layout.sizes[s].max(need);
-                    s
-                }
-                None => {
-                    layout.sizes.push(need);
-                    layout.sizes.len() - 1
-                }
-            };
-            layout.slot.insert(t, slot);
-        }
-        let mut ended: Vec<TensorId> = call.tensors.iter().copied().filter(|t| last[t] == i).collect();
-        ended.sort_unstable();
-        ended.dedup();
-        free.extend(ended.iter().filter_map(|t| layout.slot.get(t)));
-    }
-    layout
+    Ok(())
 }
 
 /// How a plan gives out memory.
@@ -350,9 +321,7 @@ fn prepare(
     gpu.queue().write_buffer(&uniform, 0, &params);
     let mut steps = Vec::with_capacity(calls.len());
     for (call, start) in calls.iter().zip(starts) {
-        if call.grid.iter().any(|&g| g == 0 || g > gpu.caps().max_workgroups) {
-            return Err(Error::Limit(format!("{}: a grid of {:?} workgroups", call.shader.name, call.grid)));
-        }
+        check_grid(call, gpu.caps())?;
         let pipeline = gpu.pipeline(call.shader, &call.overrides)?;
         let mut entries = vec![wgpu::BindGroupEntry {
             binding: 0,
@@ -385,6 +354,3 @@ fn prepare(
     }
     Ok(steps)
 }
-
-#[cfg(test)]
-mod tests;

@@ -48,7 +48,7 @@ pub struct Sampling {
     /// Sampling steps T.
     #[arg(long, default_value_t = 50)]
     pub steps: usize,
-    /// Samples computed side by side (0: all).
+    /// Samples computed side by side at most (0: all). Where the adapter holds fewer they go in groups.
     #[arg(long, default_value_t = 0)]
     pub batch: usize,
     /// The reverse step.

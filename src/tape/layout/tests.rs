@@ -1,7 +1,9 @@
 //! The planner alone, over random recordings: lifetimes that overlap never share memory.
 
+use super::super::plan::memory;
 use super::*;
 use crate::kernels::elementwise;
+use crate::tensor::Shape;
 
 /// SplitMix64.
 struct Dice(u64);
