@@ -7,6 +7,8 @@
 //! driver that keeps compiled shaders on disk shortens it from the second time on (Mesa: `MESA_SHADER_CACHE_DISABLE=1`).
 //! Caches are flushed before each run. Every shader of `cvdm::kernels::ALL` must be timed, or the program fails.
 
+#[path = "kernels/baselines.rs"]
+mod baselines;
 #[path = "kernels/cases.rs"]
 mod cases;
 #[path = "common/measure.rs"]
@@ -75,6 +77,7 @@ fn all_cases(options: &Options, subgroups: bool) -> Vec<Case> {
     let levels: &[(usize, usize)] =
         if options.quick { &[(32, 64), (128, 16)] } else { &[(64, 128), (128, 64), (256, 32), (512, 16)] };
     let mut cases: Vec<Case> = levels.iter().flat_map(|&l| cases::network(level(l), subgroups)).collect();
+    cases.extend(levels.iter().flat_map(|&l| baselines::network(level(l))));
     let (images, parameters): (&[_], _) =
         if options.quick { (&[(1, 64)], 1 << 20) } else { (&[(1, 128), (1, 256)], 1 << 24) };
     cases.extend(images.iter().flat_map(|&l| cases::diffusion(level(l), parameters)));

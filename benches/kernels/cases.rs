@@ -22,7 +22,7 @@ pub struct Level {
 }
 
 impl Level {
-    fn shape(self) -> Shape {
+    pub fn shape(self) -> Shape {
         Shape::new(self.batch, self.channels, self.size, self.size)
     }
 }
@@ -36,7 +36,7 @@ pub struct Case {
     pub record: Record,
 }
 
-fn case(
+pub fn case(
     shaders: &'static [&'static str],
     on: impl ToString,
     record: impl Fn(&mut Recording) -> Result<Vec<Call>> + 'static,

@@ -2,6 +2,7 @@
 
 use bytemuck::{Pod, Zeroable};
 
+use super::activation::Function;
 use super::{Call, Span, grid, shader};
 use crate::gpu::Shader;
 use crate::tensor::{Shape, View};
@@ -11,7 +12,7 @@ pub(super) static FORWARD: Shader = shader!("conv2d", ["grid", "quads", "activat
 pub(super) static GRAD_INPUT: Shader = shader!("conv2d_grad_input", ["grid", "quads", "activation"]);
 pub(super) static GRAD_WEIGHT: Shader = shader!("conv2d_grad_weight", ["grid"]);
 
-/// What follows the bias in a convolution's epilogue.
+/// What follows the bias in a convolution's epilogue: a function whose gradient can be had from its output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Activation {
     /// Nothing.
@@ -19,6 +20,22 @@ pub enum Activation {
     None,
     /// `log(1 + exp(x))`.
     Softplus,
+    /// `1 / (1 + exp(−x))`.
+    Sigmoid,
+    /// `max(x, 0)`.
+    Relu,
+}
+
+impl Activation {
+    /// The function, whose gradient from the output is the epilogue's; nothing for [`Activation::None`].
+    pub fn function(self) -> Option<Function> {
+        match self {
+            Self::None => None,
+            Self::Softplus => Some(Function::Softplus),
+            Self::Sigmoid => Some(Function::Sigmoid),
+            Self::Relu => Some(Function::Relu),
+        }
+    }
 }
 
 /// Kernel size, stride and zero padding of a square convolution.

@@ -1,7 +1,7 @@
 //! Element-wise kernels, written once for quads of values and for single ones.
 
 use super::{Call, Span, grid};
-use crate::gpu::Shader;
+use crate::gpu::{Caps, Shader};
 use crate::tensor::{Shape, View};
 use crate::{Error, Result};
 
@@ -95,6 +95,19 @@ impl Lanes {
     pub(super) fn each_in_row(&'static self, shape: Shape) -> (Deal, usize) {
         let quads = shape.w.is_multiple_of(4);
         (self.deal(shape, quads, items(shape, quads)), shape.w / if quads { 4 } else { 1 })
+    }
+
+    /// A workgroup for each sample's channel: the shader, items of a channel, and invocations of a workgroup, which on
+    /// software adapters is a subgroup.
+    pub(super) fn a_plane_each(&'static self, caps: Caps, shape: Shape) -> (&'static Shader, usize, u32) {
+        let quads = in_quads(shape);
+        let (shader, items) = if quads { (&self.quads, shape.plane() / 4) } else { (&self.singles, shape.plane()) };
+        let wg = match items {
+            _ if caps.software => 8,
+            0..256 => 64,
+            _ => 256,
+        };
+        (shader, items, wg)
     }
 
     /// Items in turn: [`partial_count`] invocations a sample.
