@@ -1,12 +1,15 @@
 //! `activation` and `activation_backward`: every function over the whole domain, its gradient, channel ranges.
 
 mod harness;
+#[path = "harness/normal.rs"]
+mod normal;
 
 use cvdm::Error;
 use cvdm::kernels::activation::{self, Function};
 use cvdm::tape::Tape;
 use cvdm::tensor::Shape;
 use harness::{close, given, random, run, wide};
+use normal::{bell, gelu, upper_tail};
 
 /// What exp of the adapter and a few roundings leave; below the smallest normal number nothing is promised.
 const RTOL: f64 = 2e-6;
@@ -18,30 +21,6 @@ fn softplus(x: f64) -> f64 {
 
 fn sigmoid(x: f64) -> f64 {
     1.0 / (1.0 + (-x).exp())
-}
-
-fn bell(x: f64) -> f64 {
-    (-0.5 * x * x).exp() / (2.0 * std::f64::consts::PI).sqrt()
-}
-
-/// The normal distribution's upper tail for `u ≥ 0`: a series of positive terms, or a continued fraction from where it
-/// converges fast.
-fn upper_tail(u: f64) -> f64 {
-    if u < 3.0 {
-        let mut term = u;
-        let mut sum = u;
-        for n in 1..100 {
-            term *= u * u / f64::from(2 * n + 1);
-            sum += term;
-        }
-        return 0.5 - bell(u) * sum;
-    }
-    let fraction = (1..200).rev().fold(u, |below, k| u + f64::from(k) / below);
-    bell(u) / fraction
-}
-
-fn gelu(x: f64) -> f64 {
-    x * if x < 0.0 { upper_tail(-x) } else { 1.0 - upper_tail(x) }
 }
 
 /// The function, and how far its kernel may be from it.

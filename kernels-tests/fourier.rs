@@ -2,6 +2,8 @@
 //! the definition.
 
 mod harness;
+#[path = "harness/spectrum.rs"]
+mod spectrum;
 
 use std::f64::consts::TAU;
 
@@ -11,6 +13,7 @@ use cvdm::kernels::fourier::{self, Magnitude};
 use cvdm::tape::Tape;
 use cvdm::tensor::Shape;
 use harness::{close, dot, given, inside, placed, random, run, slopes, wide};
+use spectrum::{magnitude, shifted, spectrum};
 
 const OF: Magnitude = Magnitude { epsilon: 1e-8, power: 0.8 };
 const ROUNDING: f64 = f32::EPSILON as f64;
@@ -29,48 +32,6 @@ const TABLE: &[[usize; 4]] = &[
     [1, 1, 96, 2],
     [1, 1, 12, 13],
 ];
-
-/// `F [H, W]` of each plane, row by row, as real and imaginary parts: rows first, then columns.
-fn spectrum(shape: Shape, x: &[f64]) -> Vec<[f64; 2]> {
-    let Shape { h, w, .. } = shape;
-    let root = |turns: usize, n: usize| (-TAU * (turns % n) as f64 / n as f64).sin_cos();
-    let mut all = Vec::new();
-    for plane in x.chunks_exact(h * w) {
-        let mut rows = vec![[0.0; 2]; h * w];
-        for (k, value) in rows.iter_mut().enumerate() {
-            for j in 0..w {
-                let (s, c) = root(k % w * j, w);
-                let x = plane[k / w * w + j];
-                *value = [value[0] + x * c, value[1] + x * s];
-            }
-        }
-        for k in 0..h * w {
-            let mut sum = [0.0; 2];
-            for i in 0..h {
-                let (s, c) = root(k / w * i, h);
-                let [re, im] = rows[i * w + k % w];
-                sum = [sum[0] + re * c - im * s, sum[1] + re * s + im * c];
-            }
-            all.push(sum);
-        }
-    }
-    all
-}
-
-/// Where frequency number `k` of a plane lies in the output.
-fn shifted(shape: Shape, k: usize) -> usize {
-    let Shape { h, w, .. } = shape;
-    (k / w + h / 2) % h * w + (k % w + w / 2) % w
-}
-
-fn forward(shape: Shape, x: &[f64]) -> Vec<f64> {
-    let mut y = vec![0.0; x.len()];
-    for (i, [re, im]) in spectrum(shape, x).into_iter().enumerate() {
-        let plane = i / shape.plane() * shape.plane();
-        y[plane + shifted(shape, i % shape.plane())] = (re.hypot(im) + f64::from(OF.epsilon)).powf(f64::from(OF.power));
-    }
-    y
-}
 
 /// `Σ h Re(F exp(2πi …)) / |F|`, with `h = g γ (|F| + ε)^(γ−1)`: for a real image the real part of the transform of the
 /// conjugate.
@@ -108,7 +69,7 @@ fn forward_and_gradient() {
         // A small magnitude turns its direction by its own rounding: errors of the spectrum are magnified by slope / m.
         let smallest = full.iter().map(|[re, im]| re.hypot(*im)).fold(f64::MAX, f64::min);
         let want = [
-            placed(&y, 3, shape, &forward(shape, &x64), false),
+            placed(&y, 3, shape, &magnitude(OF, shape, &x64), false),
             placed(&gx, 1, shape, &of_x, false),
             placed(&added, 1, shape, &of_x, true),
         ];
@@ -152,7 +113,7 @@ fn gradients_are_central_differences() {
         // Away from zero, where the magnitude has an edge.
         let (x, g) = (random(shape, 5, 0.0, 2.0), random(shape, 6, -1.0, 1.0));
         let (x64, g64) = (wide(&x.values), wide(&g.values));
-        let want = slopes(&x64, |x| dot(&forward(shape, x), &g64));
+        let want = slopes(&x64, |x| dot(&magnitude(OF, shape, x), &g64));
         let s = fourier::spectrum(shape);
         let blank = |shape: Shape| given(shape, vec![9.0; shape.len()]);
         run(

@@ -1,5 +1,7 @@
 //! `group_moments`, `group_norm`, `group_sums` and `group_norm_backward`, against `f64` and central differences.
 
+#[path = "harness/groups.rs"]
+mod groups;
 mod harness;
 
 use cvdm::Error;
@@ -7,9 +9,9 @@ use cvdm::gpu::Caps;
 use cvdm::kernels::{group_norm, instance_norm};
 use cvdm::tape::Tape;
 use cvdm::tensor::Shape;
+use groups::{EPSILON, forward, normalized, statistics};
 use harness::{Given, close, dot, given, inside, placed, random, run, slopes, wide};
 
-const EPSILON: f32 = 1e-5;
 const ROUNDING: f64 = f32::EPSILON as f64;
 
 /// Groups, and shapes: single values, one channel a group, one group of all, more channels in a group than invocations in a
@@ -25,27 +27,6 @@ const TABLE: &[(usize, [usize; 4])] = &[
     (3, [2, 9, 31, 37]),
     (2, [1, 4, 64, 64]),
 ];
-
-/// Of each channel the mean and inverse deviation of its group.
-fn statistics(shape: Shape, groups: usize, x: &[f64]) -> Vec<f64> {
-    let members = shape.c / groups;
-    let stats = |group: &[f64]| {
-        let mean = group.iter().sum::<f64>() / group.len() as f64;
-        let variance = group.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / group.len() as f64;
-        [mean, (variance + f64::from(EPSILON)).sqrt().recip()].repeat(members)
-    };
-    x.chunks_exact(members * shape.plane()).flat_map(stats).collect()
-}
-
-fn normalized(shape: Shape, groups: usize, x: &[f64]) -> Vec<f64> {
-    let stats = statistics(shape, groups, x);
-    x.iter().enumerate().map(|(i, v)| (v - stats[i / shape.plane() * 2]) * stats[i / shape.plane() * 2 + 1]).collect()
-}
-
-fn forward(shape: Shape, groups: usize, x: &[f64], weight: &[f64], bias: &[f64]) -> Vec<f64> {
-    let channel = |i: usize| i / shape.plane() % shape.c;
-    normalized(shape, groups, x).iter().enumerate().map(|(i, v)| v * weight[channel(i)] + bias[channel(i)]).collect()
-}
 
 fn input_gradient(shape: Shape, groups: usize, x: &[f64], weight: &[f64], g: &[f64]) -> Vec<f64> {
     let (stats, hat) = (statistics(shape, groups, x), normalized(shape, groups, x));

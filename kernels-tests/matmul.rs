@@ -1,6 +1,8 @@
 //! `matmul`, `softmax` and `softmax_backward`: what attention is made of, and attention itself.
 
 mod harness;
+#[path = "harness/matrices.rs"]
+mod matrices;
 
 use cvdm::Error;
 use cvdm::gpu::Caps;
@@ -9,23 +11,9 @@ use cvdm::kernels::softmax;
 use cvdm::tape::Tape;
 use cvdm::tensor::Shape;
 use harness::{close, dot, given, inside, placed, random, run, slopes, wide};
+use matrices::{product_of, softmax_of};
 
 const ROUNDING: f64 = f32::EPSILON as f64;
-
-/// `scale · A B` of every head, with `A [rows, depth]` and `B [depth, columns]` read where the product says.
-fn reference(product: Product, sizes: [usize; 3], scale: f64, a: &[f64], b: &[f64]) -> Vec<f64> {
-    let [rows, depth, columns] = sizes;
-    let mut y = Vec::new();
-    for (a, b) in a.chunks_exact(rows * depth).zip(b.chunks_exact(depth * columns)) {
-        for (i, j) in (0..rows).flat_map(|i| (0..columns).map(move |j| (i, j))) {
-            let of_a = |k: usize| if product == Product::LeftTransposed { a[k * rows + i] } else { a[i * depth + k] };
-            let of_b =
-                |k: usize| if product == Product::RightTransposed { b[j * depth + k] } else { b[k * columns + j] };
-            y.push(scale * (0..depth).map(|k| of_a(k) * of_b(k)).sum::<f64>());
-        }
-    }
-    y
-}
 
 /// Batch and heads; rows, length of the sum and columns around the tile of 32 and the step of 8.
 const PRODUCTS: &[([usize; 2], [usize; 3])] = &[
@@ -52,7 +40,7 @@ fn products_of_all_kinds() {
             let mut new = |shape| random(wider(shape), seeds.next().unwrap(), -1.0, 1.0);
             let (a, b, y, added) = (new(a_shape), new(b_shape), new(y_shape), new(y_shape));
             let sizes = [rows, depth, columns];
-            let value = reference(product, sizes, 0.25, &inside(&a, 1, a_shape), &inside(&b, 2, b_shape));
+            let value = product_of(product, sizes, 0.25, &inside(&a, 1, a_shape), &inside(&b, 2, b_shape));
             let want = [placed(&y, 3, y_shape, &value, false), placed(&added, 3, y_shape, &value, true)];
             run(
                 &[a, b, y, added],
@@ -73,13 +61,6 @@ fn products_of_all_kinds() {
             );
         }
     }
-}
-
-fn softmax_of(row: &[f64]) -> Vec<f64> {
-    let top = row.iter().copied().fold(f64::MIN, f64::max);
-    let e: Vec<f64> = row.iter().map(|v| (v - top).exp()).collect();
-    let sum: f64 = e.iter().sum();
-    e.iter().map(|v| v / sum).collect()
 }
 
 #[test]
@@ -144,9 +125,9 @@ fn softmax_of_extremes() {
 /// `softmax(scale · qᵀ k)` applied to `v`, for every head: pixels attend to pixels.
 fn attention(shape: Shape, heads: usize, scale: f64, q: &[f64], k: &[f64], v: &[f64]) -> Vec<f64> {
     let (width, pixels) = (shape.c / heads, shape.plane());
-    let scores = reference(Product::LeftTransposed, [pixels, width, pixels], scale, q, k);
+    let scores = product_of(Product::LeftTransposed, [pixels, width, pixels], scale, q, k);
     let shares: Vec<f64> = scores.chunks_exact(pixels).flat_map(softmax_of).collect();
-    reference(Product::RightTransposed, [width, pixels, pixels], 1.0, v, &shares)
+    product_of(Product::RightTransposed, [width, pixels, pixels], 1.0, v, &shares)
 }
 
 /// The tape's attention and the gradients that its parts give, against central differences.
