@@ -1,4 +1,4 @@
-//! `matmul`, `softmax` and `softmax_backward`: what attention is made of, and attention itself.
+//! `matmul`, `matmul_quads`, `softmax` and `softmax_backward`: what attention is made of, and attention itself.
 
 mod harness;
 #[path = "harness/matrices.rs"]
@@ -15,7 +15,7 @@ use matrices::{product_of, softmax_of};
 
 const ROUNDING: f64 = f32::EPSILON as f64;
 
-/// Batch and heads; rows, length of the sum and columns around the tile of 32 and the step of 8.
+/// Batch and heads; rows, length of the sum and columns around the tile of 32 and the step of 8; multiples of four.
 const PRODUCTS: &[([usize; 2], [usize; 3])] = &[
     ([1, 1], [1, 1, 1]),
     ([2, 3], [5, 7, 3]),
@@ -23,6 +23,9 @@ const PRODUCTS: &[([usize; 2], [usize; 3])] = &[
     ([2, 1], [32, 9, 32]),
     ([1, 1], [64, 65, 40]),
     ([1, 4], [3, 130, 67]),
+    ([1, 1], [4, 4, 4]),
+    ([2, 3], [12, 8, 20]),
+    ([1, 2], [64, 36, 40]),
 ];
 
 #[test]
@@ -42,23 +45,28 @@ fn products_of_all_kinds() {
             let sizes = [rows, depth, columns];
             let value = product_of(product, sizes, 0.25, &inside(&a, 1, a_shape), &inside(&b, 2, b_shape));
             let want = [placed(&y, 3, y_shape, &value, false), placed(&added, 3, y_shape, &value, true)];
-            run(
-                &[a, b, y, added],
-                |_, v| {
-                    let (a, b) = (v[0].range(1..1 + a_shape.c)?, v[1].range(2..2 + b_shape.c)?);
-                    let to = |i: usize| v[i].range(3..3 + y_shape.c);
-                    Ok(vec![
-                        matmul(product, heads, 0.25, &a, &b, &to(2)?, false)?,
-                        matmul(product, heads, 0.25, &a, &b, &to(3)?, true)?,
-                    ])
-                },
-                |mode, got| {
-                    let atol = ROUNDING * (1.0 + (depth as f64).sqrt());
-                    for (i, want) in want.iter().enumerate() {
-                        close(&format!("{mode}, {product:?} {sizes:?}, {i}"), &got[2 + i], want, atol, ROUNDING);
-                    }
-                },
-            );
+            let tensors = [a, b, y, added];
+            for software in [true, false] {
+                run(
+                    &tensors,
+                    |tape, v| {
+                        let caps = Caps { software, ..tape.caps() };
+                        let (a, b) = (v[0].range(1..1 + a_shape.c)?, v[1].range(2..2 + b_shape.c)?);
+                        let to = |i: usize| v[i].range(3..3 + y_shape.c);
+                        Ok(vec![
+                            matmul(caps, product, heads, 0.25, &a, &b, &to(2)?, false)?,
+                            matmul(caps, product, heads, 0.25, &a, &b, &to(3)?, true)?,
+                        ])
+                    },
+                    |mode, got| {
+                        let atol = ROUNDING * (1.0 + (depth as f64).sqrt());
+                        for (i, want) in want.iter().enumerate() {
+                            let what = format!("{mode}, software {software}, {product:?} {sizes:?}, {i}");
+                            close(&what, &got[2 + i], want, atol, ROUNDING);
+                        }
+                    },
+                );
+            }
         }
     }
 }
@@ -174,14 +182,14 @@ fn wrong_shapes_are_refused() {
     let mut tape = Tape::new(gpu.caps());
     let mut new = |n, c, w| tape.persistent("tensor", Shape::new(n, c, 1, w)).unwrap();
     let (a, b, y, more) = (new(1, 4, 6), new(1, 6, 5), new(1, 4, 5), new(2, 6, 5));
-    let plain = |heads, a, b, y| matmul(Product::Plain, heads, 1.0, a, b, y, false);
+    let plain = |heads, a, b, y| matmul(gpu.caps(), Product::Plain, heads, 1.0, a, b, y, false);
     assert!(plain(1, &a, &b, &y).is_ok());
     assert!(matches!(plain(2, &a, &b, &y), Err(Error::Shape(_))));
     assert!(matches!(plain(0, &a, &b, &y), Err(Error::Shape(_))));
     assert!(matches!(plain(3, &a, &b, &y), Err(Error::Shape(_))));
     assert!(matches!(plain(1, &a, &more, &y), Err(Error::Shape(_))));
     assert!(matches!(plain(1, &a, &b, &b), Err(Error::Shape(_))));
-    assert!(matches!(matmul(Product::Plain, 1, f32::NAN, &a, &b, &y, false), Err(Error::Input(_))));
+    assert!(matches!(matmul(gpu.caps(), Product::Plain, 1, f32::NAN, &a, &b, &y, false), Err(Error::Input(_))));
     assert!(matches!(softmax::forward(gpu.caps(), &a, &a), Err(Error::Shape(_))));
     assert!(matches!(softmax::backward(gpu.caps(), &a, &b, &y, false), Err(Error::Shape(_))));
     assert!(matches!(tape.attention(4, &b, &b, &b), Err(Error::Shape(_))));

@@ -1,5 +1,6 @@
 //! What is timed of the operations that other networks than the U-Net need, at the shapes of its levels.
 
+use cvdm::gpu::Caps;
 use cvdm::kernels::activation::Function;
 use cvdm::kernels::fourier::{self, Magnitude};
 use cvdm::kernels::matmul::{Product, matmul};
@@ -72,19 +73,26 @@ pub fn network(level: Level) -> Vec<Case> {
         ),
     ];
     if s.h <= LARGEST_ATTENTION {
-        cases.push(case(&["matmul", "softmax", "softmax_backward"], format!("attention of {s}"), move |r| {
-            let caps = r.tape.caps();
-            let (q, k, v, y) = (r.tensor(s)?, r.tensor(s)?, r.tensor(s)?, r.tensor(s)?);
-            let pairs = Product::LeftTransposed.output(1, s, s)?;
-            let (scores, shares, g) = (r.tensor(pairs)?, r.tensor(pairs)?, r.tensor(pairs)?);
-            Ok(vec![
-                matmul(Product::LeftTransposed, 1, 0.1, &q, &k, &scores, false)?,
-                softmax::forward(caps, &scores, &shares)?,
-                matmul(Product::RightTransposed, 1, 1.0, &v, &shares, &y, false)?,
-                matmul(Product::Plain, 1, 1.0, &v, &shares, &y, false)?,
-                softmax::backward(caps, &shares, &scores, &g, false)?,
-            ])
-        }));
+        cases.push(case(
+            &["matmul", "matmul_quads", "softmax", "softmax_backward"],
+            format!("attention of {s}"),
+            move |r| {
+                let caps = r.tape.caps();
+                let (q, k, v, y) = (r.tensor(s)?, r.tensor(s)?, r.tensor(s)?, r.tensor(s)?);
+                let pairs = Product::LeftTransposed.output(1, s, s)?;
+                let (scores, shares, g) = (r.tensor(pairs)?, r.tensor(pairs)?, r.tensor(pairs)?);
+                // The kernel of the other kind of adapter too.
+                let other = Caps { software: !caps.software, ..caps };
+                Ok(vec![
+                    matmul(other, Product::LeftTransposed, 1, 0.1, &q, &k, &scores, false)?,
+                    matmul(caps, Product::LeftTransposed, 1, 0.1, &q, &k, &scores, false)?,
+                    softmax::forward(caps, &scores, &shares)?,
+                    matmul(caps, Product::RightTransposed, 1, 1.0, &v, &shares, &y, false)?,
+                    matmul(caps, Product::Plain, 1, 1.0, &v, &shares, &y, false)?,
+                    softmax::backward(caps, &shares, &scores, &g, false)?,
+                ])
+            },
+        ));
     }
     cases
 }

@@ -8,15 +8,19 @@ use bytemuck::{Pod, Zeroable};
 use super::call::distinct;
 use super::elementwise::expect_finite;
 use super::{Call, Span, grid, shader};
-use crate::gpu::Shader;
+use crate::gpu::{Caps, Shader};
 use crate::tensor::{Shape, View};
 use crate::{Error, Result};
 
 /// `shaders/matmul.wgsl`.
 pub static MATMUL: Shader = shader!("matmul", ["grid"]);
 
-/// Values of a workgroup along each side: the shader's tile.
+/// `shaders/matmul_quads.wgsl`.
+pub static MATMUL_QUADS: Shader = shader!("matmul_quads", ["grid"]);
+
+/// Values along each side of a workgroup's tile, and of an invocation's in the shader over quads.
 const TILE: usize = 32;
+const TILE_OF_QUADS: usize = 8;
 
 /// Which of the two matrices is transposed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,7 +77,8 @@ struct Params {
     depth: u32,
     heads: u32,
     tiles: [u32; 2],
-    workgroups: u32,
+    /// Workgroups, or invocations of the shader over quads.
+    count: u32,
     accumulate: u32,
     scale: f32,
     unused: u32,
@@ -87,7 +92,9 @@ struct Params {
 /// # Errors
 /// [`Error::Shape`] if the shapes do not fit or `y` lies in the tensor of another argument; [`Error::Input`] if `scale` is not
 /// finite.
+#[expect(clippy::too_many_arguments, reason = "every one is a part of the formula")]
 pub fn matmul(
+    caps: Caps,
     product: Product,
     heads: usize,
     scale: f32,
@@ -103,8 +110,12 @@ pub fn matmul(
     distinct("a product of matrices", &[y], &[a, b])?;
     expect_finite("a product of matrices times", scale)?;
     let (rows, columns) = (shape.c / heads, shape.w);
-    let tiles = [rows.div_ceil(TILE), columns.div_ceil(TILE)];
-    let workgroups = shape.n * heads * tiles[0] * tiles[1];
+    let quads = caps.software
+        && [rows, depth, columns].iter().all(|side| side.is_multiple_of(4))
+        && [a, b, y].iter().all(|v| v.offset().is_multiple_of(4) && v.batch_stride().is_multiple_of(4));
+    let (shader, tile) = if quads { (&MATMUL_QUADS, TILE_OF_QUADS) } else { (&MATMUL, TILE) };
+    let tiles = [rows.div_ceil(tile), columns.div_ceil(tile)];
+    let count = shape.n * heads * tiles[0] * tiles[1];
     let params = Params {
         a: a.into(),
         b: b.into(),
@@ -113,11 +124,12 @@ pub fn matmul(
         depth: depth as u32,
         heads: heads as u32,
         tiles: tiles.map(|t| t as u32),
-        workgroups: workgroups as u32,
+        count: count as u32,
         accumulate: accumulate.into(),
         scale,
         unused: 0,
     };
-    let call = Call::new(&MATMUL, params, grid(workgroups)).with("KIND", product as u32).bind(a).bind(b).bind(y);
+    let workgroups = if quads { count.div_ceil(64) } else { count };
+    let call = Call::new(shader, params, grid(workgroups)).with("KIND", product as u32).bind(a).bind(b).bind(y);
     Ok(call.adds_to(y, accumulate).costs(2 * depth * shape.len()))
 }

@@ -96,6 +96,7 @@ pub static ALL: &[&Shader] = &[
     &resize::FORWARD,
     &resize::BACKWARD,
     &matmul::MATMUL,
+    &matmul::MATMUL_QUADS,
     &softmax::FORWARD.quads,
     &softmax::FORWARD.singles,
     &softmax::BACKWARD.quads,

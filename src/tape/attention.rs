@@ -64,7 +64,8 @@ impl Tape {
         b: &View,
         y: &View,
     ) -> Result<()> {
-        self.push([matmul(product, heads, scale, a, b, y, false)?]);
+        let call = matmul(self.caps, product, heads, scale, a, b, y, false)?;
+        self.push([call]);
         self.note(Op::Attention(Attention::Product { product, heads, scale, a: *a, b: *b, y: *y }));
         Ok(())
     }
@@ -126,8 +127,8 @@ impl Tape {
                     Product::LeftTransposed => ((Product::RightTransposed, b, g), (Product::Plain, a, g)),
                 };
                 for (x, (product, left, right)) in [(a, of_a), (b, of_b)] {
-                    self.pass_on(x, gradients, |_, gx, add| {
-                        Ok([matmul(product, *heads, *scale, left, right, gx, add)?])
+                    self.pass_on(x, gradients, |tape, gx, add| {
+                        Ok([matmul(tape.caps, product, *heads, *scale, left, right, gx, add)?])
                     })?;
                 }
                 Ok(())
