@@ -6,15 +6,15 @@ struct Params {
     g: vec2u, // offset, stride
     gx: vec2u,
     sizes: vec2u, // of gx and g along the side
-    inner: u32,   // values between neighbours along the side
-    values: u32,  // of a sample of gx
+    inner: u32,  // items between neighbours along the side
+    items: u32,  // of a sample of gx
     invocations: u32,
     accumulate: u32,
 }
 
 @group(0) @binding(0) var<uniform> p: Params;
-@group(0) @binding(1) var<storage, read> g: array<f32>;
-@group(0) @binding(2) var<storage, read_write> gx: array<f32>;
+@group(0) @binding(1) var<storage, read> g: array<V>;
+@group(0) @binding(2) var<storage, read_write> gx: array<V>;
 
 // The first output whose place (o + 1/2) from / to - 1/2 is not below `half` / 2 - 1 / 2, within 0 .. to.
 fn first_from(half: i32) -> u32 {
@@ -29,23 +29,23 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
     if (id >= p.invocations) {
         return;
     }
-    let n = id / p.values;
-    let rest = id % p.values;
+    let n = id / p.items;
+    let rest = id % p.items;
     let i = i32(rest / p.inner % p.sizes.x);
     let line = rest / p.inner / p.sizes.x;
-    let at = p.g.x + n * p.g.y + line * p.sizes.y * p.inner + rest % p.inner;
+    let at = (p.g.x + n * p.g.y) / LANES + line * p.sizes.y * p.inner + rest % p.inner;
     let last = i32(p.sizes.x) - 1;
     let reach = 2 * i32(KIND);
     let start = select(first_from(2 * i + 1 - reach), 0u, i == 0);
     let end = select(first_from(2 * i + 1 + reach), p.sizes.y, i == last);
-    var sum = 0.0;
+    var sum = V();
     for (var o = start; o < end; o++) {
         let place = place(o, p.sizes);
         let w = weights(place.t);
         let seen = clamp(vec4i(place.base - 1, place.base, place.base + 1, place.base + 2), vec4i(0), vec4i(last));
-        sum += dot(select(vec4f(0.0), w, seen == vec4i(i)), vec4f(g[at + o * p.inner]));
+        sum += dot(select(vec4f(), w, seen == vec4i(i)), vec4f(1.0)) * g[at + o * p.inner];
     }
-    let into = p.gx.x + n * p.gx.y + rest;
+    let into = (p.gx.x + n * p.gx.y) / LANES + rest;
     if (p.accumulate == 1u) {
         sum += gx[into];
     }

@@ -4,15 +4,15 @@
 use bytemuck::{Pod, Zeroable};
 
 use super::call::distinct;
-use super::{Call, Span, grid, shader};
-use crate::gpu::Shader;
+use super::lanes::lanes;
+use super::{Call, Lanes, Span, grid};
 use crate::tensor::{Shape, View};
 use crate::{Error, Result};
 
 /// `shaders/resize.wgsl`.
-pub static FORWARD: Shader = shader!("resize", ["grid", "resampling"]);
+pub static FORWARD: Lanes = lanes!("resize", ["resampling"]);
 /// `shaders/resize_backward.wgsl`.
-pub static BACKWARD: Shader = shader!("resize_backward", ["grid", "resampling"]);
+pub static BACKWARD: Lanes = lanes!("resize_backward", ["resampling"]);
 
 /// How values between pixels are found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,6 +40,28 @@ fn check(small: Shape, large: Shape, between: &View) -> Result<()> {
     between.expect("resizing's scratch tensor", scratch(small, large))
 }
 
+/// The call of one pass of `shader` over the items of `to`: four values each where neighbours along the side lie a multiple of
+/// four apart.
+fn pass<P: bytemuck::NoUninit>(
+    lanes: &'static Lanes,
+    filter: Filter,
+    to: Shape,
+    inner: usize,
+    params: impl FnOnce(Items) -> P,
+) -> Call {
+    let (shader, width) = if inner.is_multiple_of(4) { (&lanes.quads, 4) } else { (&lanes.singles, 1) };
+    let of_all = to.len() / width;
+    let items = Items { inner: (inner / width) as u32, sample: (of_all / to.n) as u32, invocations: of_all as u32 };
+    Call::new(shader, params(items), grid(of_all.div_ceil(64))).with("KIND", filter as u32)
+}
+
+/// How many items a pass has: between neighbours along the side, in a sample, and in all.
+struct Items {
+    inner: u32,
+    sample: u32,
+    invocations: u32,
+}
+
 /// A side of an image: its length before and after, and the distance of neighbours along it.
 fn sides(from: Shape, to: Shape) -> [(usize, usize, usize); 2] {
     [(from.w, to.w, 1), (from.h, to.h, to.w)]
@@ -52,7 +74,7 @@ struct Forward {
     y: Span,
     sizes: [u32; 2],
     inner: u32,
-    values: u32,
+    items: u32,
     invocations: u32,
     unused: u32,
 }
@@ -67,20 +89,19 @@ pub fn forward(filter: Filter, x: &View, between: &View, y: &View) -> Result<[Ca
     check(x.shape, y.shape, between)?;
     distinct("resizing", &[between, y], &[x])?;
     let [width, height] = sides(x.shape, y.shape);
-    let pass = |x: &View, y: &View, (from, to, inner): (usize, usize, usize)| {
-        let params = Forward {
+    let along = |x: &View, y: &View, (from, to, inner): (usize, usize, usize)| {
+        let call = pass(&FORWARD, filter, y.shape, inner, |items| Forward {
             x: x.into(),
             y: y.into(),
             sizes: [from as u32, to as u32],
-            inner: inner as u32,
-            values: (y.shape.c * y.shape.plane()) as u32,
-            invocations: y.shape.len() as u32,
+            inner: items.inner,
+            items: items.sample,
+            invocations: items.invocations,
             unused: 0,
-        };
-        let call = Call::new(&FORWARD, params, grid(y.shape.len().div_ceil(64))).with("KIND", filter as u32);
+        });
         call.bind(x).bind(y).costs((4 * filter as usize + 12) * y.shape.len())
     };
-    Ok([pass(x, between, width), pass(between, y, height)])
+    Ok([along(x, between, width), along(between, y, height)])
 }
 
 #[derive(Clone, Copy, Pod, Zeroable)]
@@ -90,7 +111,7 @@ struct Backward {
     gx: Span,
     sizes: [u32; 2],
     inner: u32,
-    values: u32,
+    items: u32,
     invocations: u32,
     accumulate: u32,
 }
@@ -105,19 +126,18 @@ pub fn backward(filter: Filter, g: &View, between: &View, gx: &View, accumulate:
     check(gx.shape, g.shape, between)?;
     distinct("resizing's gradient", &[between, gx], &[g])?;
     let [width, height] = sides(gx.shape, g.shape);
-    let pass = |g: &View, gx: &View, (from, to, inner): (usize, usize, usize), accumulate: bool| {
-        let params = Backward {
+    let along = |g: &View, gx: &View, (from, to, inner): (usize, usize, usize), accumulate: bool| {
+        let call = pass(&BACKWARD, filter, gx.shape, inner, |items| Backward {
             g: g.into(),
             gx: gx.into(),
             sizes: [from as u32, to as u32],
-            inner: inner as u32,
-            values: (gx.shape.c * gx.shape.plane()) as u32,
-            invocations: gx.shape.len() as u32,
+            inner: items.inner,
+            items: items.sample,
+            invocations: items.invocations,
             accumulate: accumulate.into(),
-        };
-        let call = Call::new(&BACKWARD, params, grid(gx.shape.len().div_ceil(64))).with("KIND", filter as u32);
+        });
         // Every output is looked at by as many inputs as it has taps.
         call.bind(g).bind(gx).adds_to(gx, accumulate).costs((2 * filter as usize) * 20 * g.shape.len())
     };
-    Ok([pass(g, between, height, false), pass(between, gx, width, accumulate)])
+    Ok([along(g, between, height, false), along(between, gx, width, accumulate)])
 }
