@@ -159,27 +159,6 @@ fn conv_transpose2d_against_the_definition() {
     }
 }
 
-#[test]
-fn conv2d_with_sigmoid_and_relu() {
-    let (xs, spec) = (Shape::new(1, 3, 4, 8), Conv2d::same(3));
-    let (x, w, g) = (random(xs, 1, -1.0, 1.0), random(spec.weight(3, 2), 2, -1.0, 1.0), Shape::new(1, 2, 4, 8));
-    let before = reference::forward(spec, xs, g, &wide(&x.values), &wide(&w.values));
-    let g = random(g, 3, -1.0, 1.0);
-    let sigmoid = |v: f64| 1.0 / (1.0 + (-v).exp());
-    for name in ["sigmoid", "relu"] {
-        let value = |v: f64| if name == "relu" { v.max(0.0) } else { sigmoid(v) };
-        let slope = |v: f64| if name == "relu" { f64::from(v > 0.0) } else { sigmoid(v) * sigmoid(-v) };
-        let settings = ["--padding", "1", "--activation", name];
-        let got =
-            op("conv2d", &[("input", &image(&x)), ("weight", &image(&w)), ("grad", &image(&g))], &settings).unwrap();
-        let want: Vec<f64> = before.iter().map(|&v| value(v)).collect();
-        check(name, &got["y"], &[1, 2, 4, 8], &want, rounding(27));
-        let through: Vec<f64> = before.iter().zip(&g.values).map(|(&v, &g)| f64::from(g) * slope(v)).collect();
-        let gx = reference::grad_input(spec, xs, g.shape, &through, &wide(&w.values));
-        check(name, &got["gx"], &[1, 3, 4, 8], &gx, rounding(18));
-    }
-}
-
 /// `(y, gx, gw, gb)` of instance norm in `f64`.
 fn norm(shape: Shape, x: &[f64], w: &[f64], b: &[f64], g: &[f64], epsilon: f64) -> [Vec<f64>; 4] {
     let p = shape.plane();

@@ -1,6 +1,10 @@
 //! What other networks than the U-Net need, by values that can be had by hand; the kernels' own tests have the references.
 
-use super::{array, check, op};
+use cvdm::kernels::conv2d::Conv2d;
+use cvdm::tensor::Shape;
+
+use super::harness::{random, wide};
+use super::{array, check, image, op, reference, rounding};
 
 #[test]
 fn activations_without_a_choice() {
@@ -18,6 +22,27 @@ fn activations_without_a_choice() {
         let got = op(name, &[("input", &x), ("grad", &g)], &[]).unwrap();
         check(name, &got["y"], &[3], &y, 1e-7);
         check(name, &got["gx"], &[3], &gx, 4e-7);
+    }
+}
+
+#[test]
+fn conv2d_with_sigmoid_and_relu() {
+    let (xs, spec) = (Shape::new(1, 3, 4, 8), Conv2d::same(3));
+    let (x, w, g) = (random(xs, 1, -1.0, 1.0), random(spec.weight(3, 2), 2, -1.0, 1.0), Shape::new(1, 2, 4, 8));
+    let before = reference::forward(spec, xs, g, &wide(&x.values), &wide(&w.values));
+    let g = random(g, 3, -1.0, 1.0);
+    let sigmoid = |v: f64| 1.0 / (1.0 + (-v).exp());
+    for name in ["sigmoid", "relu"] {
+        let value = |v: f64| if name == "relu" { v.max(0.0) } else { sigmoid(v) };
+        let slope = |v: f64| if name == "relu" { f64::from(v > 0.0) } else { sigmoid(v) * sigmoid(-v) };
+        let settings = ["--padding", "1", "--activation", name];
+        let got =
+            op("conv2d", &[("input", &image(&x)), ("weight", &image(&w)), ("grad", &image(&g))], &settings).unwrap();
+        let want: Vec<f64> = before.iter().map(|&v| value(v)).collect();
+        check(name, &got["y"], &[1, 2, 4, 8], &want, rounding(27));
+        let through: Vec<f64> = before.iter().zip(&g.values).map(|(&v, &g)| f64::from(g) * slope(v)).collect();
+        let gx = reference::grad_input(spec, xs, g.shape, &through, &wide(&w.values));
+        check(name, &got["gx"], &[1, 3, 4, 8], &gx, rounding(18));
     }
 }
 
