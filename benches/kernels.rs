@@ -8,6 +8,8 @@
 //! from the second time on (Mesa: `MESA_SHADER_CACHE_DISABLE=1`). Caches are flushed before each run. Without a filter every
 //! shader of `cvdm::kernels::ALL` must be timed, or the program fails.
 
+#[path = "kernels/baselines.rs"]
+mod baselines;
 #[path = "kernels/cases.rs"]
 mod cases;
 #[path = "common/measure.rs"]
@@ -107,6 +109,7 @@ fn levels(networks: &[Network]) -> BTreeSet<Level> {
 fn all_cases(networks: &[Network], caps: Caps) -> Vec<Case> {
     let levels = levels(networks);
     let mut cases: Vec<Case> = levels.iter().flat_map(|&l| cases::network(l, caps.subgroups)).collect();
+    cases.extend(levels.iter().flat_map(|&l| baselines::network(l)));
     // Kernels of any size do a shape that the others do not, and one that they do.
     cases.extend(cases::portable(Level { batch: 1, channels: 32, size: 32 }));
     let images: BTreeSet<Level> =

@@ -1,12 +1,15 @@
-//! `activation` and `activation_backward`: softplus and sigmoid over the whole domain, their gradients, channel ranges.
+//! `activation` and `activation_backward`: every function over the whole domain, its gradient, channel ranges.
 
 mod harness;
+#[path = "harness/normal.rs"]
+mod normal;
 
 use cvdm::Error;
-use cvdm::kernels::activation;
+use cvdm::kernels::activation::{self, Function};
 use cvdm::tape::Tape;
 use cvdm::tensor::Shape;
 use harness::{close, given, random, run, wide};
+use normal::{bell, gelu, upper_tail};
 
 /// What exp of the adapter and a few roundings leave; below the smallest normal number nothing is promised.
 const RTOL: f64 = 2e-6;
@@ -19,6 +22,21 @@ fn softplus(x: f64) -> f64 {
 fn sigmoid(x: f64) -> f64 {
     1.0 / (1.0 + (-x).exp())
 }
+
+/// The function, and how far its kernel may be from it.
+fn reference(function: Function) -> (fn(f64) -> f64, f64) {
+    match function {
+        Function::Softplus => (softplus, RTOL),
+        Function::Sigmoid => (sigmoid, RTOL),
+        Function::Relu => (|x| x.max(0.0), 0.0),
+        // Three units in the last place, as the shader says.
+        Function::Gelu => (gelu, 3.0 * f32::EPSILON as f64),
+        Function::Swish => (|x| x * sigmoid(x), RTOL),
+    }
+}
+
+const FUNCTIONS: [Function; 5] =
+    [Function::Softplus, Function::Sigmoid, Function::Relu, Function::Gelu, Function::Swish];
 
 /// Both ends, the places where formulas change, and a dense sweep between.
 fn domain() -> Vec<f32> {
@@ -81,6 +99,44 @@ fn whole_domain() {
     );
 }
 
+/// ReLU, GELU and swish with their slopes. The latter cross zero, so that their tolerance is absolute.
+#[test]
+fn whole_domain_of_the_others() {
+    let x = domain();
+    let shape = Shape::new(1, 1, 8, x.len() / 8);
+    let x64 = wide(&x);
+    let zeros = || given(shape, vec![0.0; shape.len()]);
+    let mut tensors = vec![given(shape, x), given(shape, vec![1.0; shape.len()])];
+    tensors.extend((0..6).map(|_| zeros()));
+    let others = [Function::Relu, Function::Gelu, Function::Swish];
+    run(
+        &tensors,
+        |_, v| {
+            let mut calls = Vec::new();
+            for (i, f) in others.into_iter().enumerate() {
+                calls.push(f.forward(&v[0], &v[2 + i])?);
+                calls.push(f.backward(&v[0], &v[2 + i], &v[1], &v[5 + i], false)?);
+            }
+            Ok(calls)
+        },
+        |mode, got| {
+            for (i, f) in others.into_iter().enumerate() {
+                let (value, rtol) = reference(f);
+                let want: Vec<f64> = x64.iter().map(|&v| value(v)).collect();
+                // Swish multiplies a sigmoid that may have underflowed, below -87, by its input.
+                close(&format!("{mode}, {f:?}"), &got[2 + i], &want, 90.0 * TINY, rtol);
+            }
+            let relu = x64.iter().map(|&v| f64::from(v > 0.0)).collect::<Vec<_>>();
+            close(&format!("{mode}, ReLU slope"), &got[5], &relu, TINY, 0.0);
+            let gelu = |x: f64| if x < 0.0 { upper_tail(-x) } else { 1.0 - upper_tail(x) } + x * bell(x);
+            let gelu: Vec<f64> = x64.iter().map(|&v| gelu(v)).collect();
+            close(&format!("{mode}, GELU slope"), &got[6], &gelu, 1.5e-7, 0.0);
+            let swish: Vec<f64> = x64.iter().map(|&v| sigmoid(v) * (1.0 + v * sigmoid(-v))).collect();
+            close(&format!("{mode}, swish slope"), &got[7], &swish, 5e-7, 0.0);
+        },
+    );
+}
+
 /// Sizes around a workgroup's 64 values and 64 quads, odd ones, batches of channel ranges; gradients are central
 /// differences of the `f64` forward pass, and are added where that is asked.
 #[test]
@@ -110,29 +166,43 @@ fn shapes_and_ranges() {
         let len = c * shape.plane();
         // Channel 2 and on of x, 1 and on of the outputs.
         let at = |i: usize, channel: usize| i / len * outer.c * shape.plane() + channel * shape.plane() + i % len;
-        let (mut want_y, mut want_gx) = (wide(&y.values), wide(&gx.values));
-        for i in 0..shape.len() {
-            let v = f64::from(x.values[at(i, 2)]);
-            want_y[at(i, 1)] = softplus(v);
-            let slope = (softplus(v + STEP) - softplus(v - STEP)) / (2.0 * STEP);
-            want_gx[at(i, 1)] += slope * f64::from(gy.values[i]);
-        }
-        let s = given(outer, x.values.iter().map(|&v| softplus(f64::from(v)) as f32).collect());
-        let gx_again = given(outer, gx.values.clone());
+        let want = FUNCTIONS.map(|function| {
+            let value = reference(function).0;
+            let (mut want_y, mut want_gx) = (wide(&y.values), wide(&gx.values));
+            for i in 0..shape.len() {
+                let v = f64::from(x.values[at(i, 2)]);
+                want_y[at(i, 1)] = value(v);
+                let slope = (value(v + STEP) - value(v - STEP)) / (2.0 * STEP);
+                want_gx[at(i, 1)] += slope * f64::from(gy.values[i]);
+            }
+            (want_y, want_gx)
+        });
+        let copy = |t: &harness::Given| given(outer, t.values.clone());
+        let mut tensors = vec![copy(&x), gy, copy(&gx), copy(&gx)];
+        tensors.extend(FUNCTIONS.iter().flat_map(|_| [copy(&y), copy(&gx)]));
         run(
-            &[x, gy, y, gx, s, gx_again],
+            &tensors,
             |_, v| {
                 let inner = |i: usize, first: usize| v[i].range(first..first + c);
-                Ok(vec![
-                    activation::softplus(&inner(0, 2)?, &inner(2, 1)?)?,
-                    activation::softplus_backward(&inner(4, 2)?, &v[1], &inner(3, 1)?, true)?,
-                    activation::softplus_backward_from_input(&inner(0, 2)?, &v[1], &inner(5, 1)?, true)?,
-                ])
+                let mut calls = Vec::new();
+                for (i, f) in FUNCTIONS.into_iter().enumerate() {
+                    let (x, y, gx) = (inner(0, 2)?, inner(4 + 2 * i, 1)?, inner(5 + 2 * i, 1)?);
+                    calls.push(f.forward(&x, &y)?);
+                    calls.push(f.backward(&x, &y, &v[1], &gx, true)?);
+                }
+                calls.push(activation::softplus_backward_from_input(&inner(0, 2)?, &v[1], &inner(2, 1)?, true)?);
+                calls.push(activation::sigmoid_backward_from_input(&inner(0, 2)?, &v[1], &inner(3, 1)?, true)?);
+                Ok(calls)
             },
             |mode, got| {
-                close(&format!("{mode}, {shape}, y"), &got[2], &want_y, 0.0, RTOL);
-                close(&format!("{mode}, {shape}, gx"), &got[3], &want_gx, 5e-7, RTOL);
-                close(&format!("{mode}, {shape}, gx from input"), &got[5], &want_gx, 5e-7, RTOL);
+                for (i, (f, (want_y, want_gx))) in FUNCTIONS.into_iter().zip(&want).enumerate() {
+                    let name = format!("{mode}, {shape}, {f:?}");
+                    close(&format!("{name}, y"), &got[4 + 2 * i], want_y, 1e-300, reference(f).1);
+                    close(&format!("{name}, gx"), &got[5 + 2 * i], want_gx, 5e-7, RTOL);
+                    if i < 2 {
+                        close(&format!("{name}, gx from input"), &got[2 + i], want_gx, 5e-7, RTOL);
+                    }
+                }
             },
         );
     }

@@ -438,3 +438,20 @@ fn a_single_split_goes_straight_to_the_gradient() {
         |mode, got| close(mode, &got[2], &want, tolerance(32), 1e-6),
     );
 }
+
+/// More values than a software adapter's loops would count if each were an iteration.
+#[test]
+fn sums_over_many_pixels_leave_none_out() {
+    let shape = Shape::new(5, 1, 1024, 1024);
+    let ones = || given(shape, vec![1.0; shape.len()]);
+    let one = || given(Shape::vector(1), vec![9.0]);
+    run(
+        &[ones(), ones(), one(), one()],
+        |_, v| {
+            let gradient = conv2d::grad_weight(Conv2d::same(1), &v[0], &v[1], &v[2], false)?;
+            Ok(vec![gradient, channel_sum(&v[0], &v[3], false)?])
+        },
+        // Whole numbers below 2^24: exact in any order.
+        |mode, got| assert_eq!((got[2][0], got[3][0]), (5_242_880.0, 5_242_880.0), "{mode}"),
+    );
+}

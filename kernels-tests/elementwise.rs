@@ -44,7 +44,7 @@ fn all_operations() {
         let a = random(outer, seed, -2.0, 2.0);
         let b = random(shape, seed + 1, -2.0, 2.0);
         let single = random(one, seed + 2, -2.0, 2.0);
-        let outputs: Vec<Given> = (0..8).map(|i| random(outer, seed + 3 + i, -2.0, 2.0)).collect();
+        let outputs: Vec<Given> = (0..9).map(|i| random(outer, seed + 3 + i, -2.0, 2.0)).collect();
         let len = c * shape.plane();
         // Channel 2 and on of a.
         let a_at = |i: usize| f64::from(a.values[(i / len * outer.c + 2) * shape.plane() + i % len]);
@@ -58,6 +58,7 @@ fn all_operations() {
             place(&outputs[5], 1, shape, |i, _| f64::from(single.values[i % len])),
             place(&outputs[6], 1, shape, |_, _| -7.5),
             place(&outputs[7], 1, shape, |i, y| y + a_at(i) + b_at(i)),
+            place(&outputs[8], 1, shape, |i, _| 0.5 * a_at(i) - 1.5),
         ];
         let mut tensors =
             vec![given(outer, a.values.clone()), given(shape, b.values.clone()), given(one, single.values.clone())];
@@ -76,6 +77,7 @@ fn all_operations() {
                     each::copy(&v[2], &y[5], false)?,
                     each::fill(&y[6], -7.5)?,
                     each::add(&a, &v[1], &y[7], true)?,
+                    each::affine(&a, 0.5, -1.5, &y[8], false)?,
                 ])
             },
             |mode, got| {
@@ -127,5 +129,6 @@ fn wrong_shapes_are_refused() {
     assert!(refused(each::copy(&two, &a, false)));
     assert!(refused(each::copy(&a.range(0..2).unwrap(), &a.range(2..4).unwrap(), false)));
     assert!(matches!(each::scale(&a, f32::INFINITY, &b, false), Err(Error::Input(_))));
+    assert!(matches!(each::affine(&a, 1.0, f32::NAN, &b, false), Err(Error::Input(_))));
     assert!(matches!(each::fill(&a, f32::NAN), Err(Error::Input(_))));
 }

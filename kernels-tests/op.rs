@@ -1,6 +1,8 @@
 //! `cvdm op`: the program itself on `.npy` files, against `f64` references, hand values, and arguments that do not fit.
 
 mod harness;
+#[path = "op/networks.rs"]
+mod networks;
 #[path = "harness/convolution.rs"]
 mod reference;
 #[path = "op/refusals.rs"]

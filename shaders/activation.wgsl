@@ -1,6 +1,6 @@
-// y = softplus(x) or sigmoid(x).
+// y = f(x), f softplus, sigmoid, ReLU max(x, 0), GELU x Phi(x), or swish x sigmoid(x).
 
-override KIND: u32 = 1u; // 1 softplus, 2 sigmoid
+override KIND: u32 = 1u; // 1 softplus, 2 sigmoid, 3 ReLU, 4 GELU, 5 swish
 override WG: u32 = 64u;
 
 struct Params {
@@ -15,6 +15,16 @@ struct Params {
 @group(0) @binding(1) var<storage, read> x: array<V>;
 @group(0) @binding(2) var<storage, read_write> y: array<V>;
 
+fn apply(v: V) -> V {
+    if (KIND == 4u) {
+        return gelu(v);
+    }
+    if (KIND == 5u) {
+        return v * sigmoid(v);
+    }
+    return activate(v, KIND);
+}
+
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index) local: u32) {
     let id = linear(workgroup);
@@ -25,9 +35,5 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
     }
     let v = x[(p.x.x + n * p.x.y) / LANES + item];
     let into = (p.y.x + n * p.y.y) / LANES + item;
-    if (KIND == 1u) {
-        y[into] = softplus(v);
-    } else {
-        y[into] = sigmoid(v);
-    }
+    y[into] = apply(v);
 }

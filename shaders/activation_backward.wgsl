@@ -1,8 +1,10 @@
-// Gradient of softplus and sigmoid, from the output v = f(x) or from the input v = x: gx = g * f'(x), or added to gx.
+// Gradient of an activation, from the output v = f(x) or from the input v = x: gx = g * f'(x), or added to gx.
 //
-// softplus' = sigmoid(x) = 1 - exp(-softplus(x)); sigmoid' = v (1 - v) = sigmoid(x) sigmoid(-x).
+// softplus' = sigmoid(x) = 1 - exp(-softplus(x)); sigmoid' = v (1 - v) = sigmoid(x) sigmoid(-x). ReLU' = 1 where
+// v > 0, output and input alike, 0 elsewhere. GELU and swish' = sigmoid(x) (1 + x sigmoid(-x)) need the input.
 
-override KIND: u32 = 1u; // 1, 2 softplus from output, input; 3, 4 sigmoid from output, input
+// 1, 2 softplus from output, input; 3, 4 sigmoid from output, input; 5 ReLU; 6, 7 GELU, swish from input.
+override KIND: u32 = 1u;
 override WG: u32 = 64u;
 
 struct Params {
@@ -30,7 +32,16 @@ fn slope(v: V) -> V {
     if (KIND == 3u) {
         return v * (1.0 - v);
     }
-    return sigmoid(v) * sigmoid(-v);
+    if (KIND == 4u) {
+        return sigmoid(v) * sigmoid(-v);
+    }
+    if (KIND == 5u) {
+        return select(V(), V(1.0), v > V());
+    }
+    if (KIND == 6u) {
+        return gelu_slope(v);
+    }
+    return sigmoid(v) * (1.0 + v * sigmoid(-v));
 }
 
 @compute @workgroup_size(WG)

@@ -4,6 +4,8 @@
 // The portable kernel: a workgroup a weight. Its 64 invocations stride over the pixels of all samples and add up in a
 // fixed tree, so the result repeats bit for bit.
 
+override WG: u32 = 64u;
+
 struct Params {
     x: vec2u, // offset, stride
     g: vec2u,
@@ -27,9 +29,24 @@ struct Params {
 @group(0) @binding(2) var<storage, read> g: array<f32>;        // [N, Cout, Ho, Wo]
 @group(0) @binding(3) var<storage, read_write> gw: array<f32>; // [Cout, Cin, K, K]
 
-var<workgroup> sums: array<f32, 64>;
+var<workgroup> sums: array<f32, WG>;
 
-@compute @workgroup_size(64)
+// The weight's product at output pixel `i` of all samples.
+fn product(co: u32, ci: u32, ky: u32, kx: u32, i: u32) -> f32 {
+    let plane = p.out_height * p.out_width;
+    let n = i / plane;
+    let oy = (i % plane) / p.out_width;
+    let ox = i % p.out_width;
+    let iy = i32(oy * p.stride + ky) - i32(p.padding);
+    let ix = i32(ox * p.stride + kx) - i32(p.padding);
+    if (n >= p.batch || iy < 0 || iy >= i32(p.in_height) || ix < 0 || ix >= i32(p.in_width)) {
+        return 0.0;
+    }
+    let at = p.x.x + n * p.x.y + (ci * p.in_height + u32(iy)) * p.in_width + u32(ix);
+    return g[p.g.x + n * p.g.y + co * plane + i % plane] * x[at];
+}
+
+@compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index) local: u32) {
     let weight = linear(workgroup);
     let taps = p.kernel * p.kernel;
@@ -37,23 +54,16 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
     let ky = (weight / p.kernel) % p.kernel;
     let ci = (weight / taps) % p.in_channels;
     let co = weight / (taps * p.in_channels);
-    let plane = p.out_height * p.out_width;
+    let pixels = p.batch * p.out_height * p.out_width;
     var sum = 0.0;
     if (weight < p.workgroups) {
-        for (var i = local; i < p.batch * plane; i += 64u) {
-            let n = i / plane;
-            let oy = (i % plane) / p.out_width;
-            let ox = i % p.out_width;
-            let iy = i32(oy * p.stride + ky) - i32(p.padding);
-            let ix = i32(ox * p.stride + kx) - i32(p.padding);
-            if (iy >= 0 && iy < i32(p.in_height) && ix >= 0 && ix < i32(p.in_width)) {
-                let at = p.x.x + n * p.x.y + (ci * p.in_height + u32(iy)) * p.in_width + u32(ix);
-                sum += g[p.g.x + n * p.g.y + co * plane + i % plane] * x[at];
-            }
+        // Two at a time: Mesa's llvmpipe ends an invocation's loops after 65,535 iterations, and says nothing.
+        for (var i = local; i < pixels; i += 2u * WG) {
+            sum += product(co, ci, ky, kx, i) + product(co, ci, ky, kx, i + WG);
         }
     }
     sums[local] = sum;
-    for (var width = 32u; width > 0u; width >>= 1u) {
+    for (var width = WG / 2u; width > 0u; width >>= 1u) {
         workgroupBarrier();
         if (local < width) {
             sums[local] += sums[local + width];

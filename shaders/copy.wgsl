@@ -1,4 +1,4 @@
-// y = factor * x, or added to y; a batch of one is handed to every sample.
+// y = factor * x + shift, or added to y; a batch of one is handed to every sample.
 
 override WG: u32 = 64u;
 
@@ -10,6 +10,7 @@ struct Params {
     workgroups: u32,
     accumulate: u32,
     factor: f32,
+    shift: f32,
 }
 
 @group(0) @binding(0) var<uniform> p: Params;
@@ -25,7 +26,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
         return;
     }
     let into = (p.y.x + n * p.y.y) / LANES + item;
-    var v = p.factor * x[(p.x.x + n * p.x.y) / LANES + item];
+    var v = p.factor * x[(p.x.x + n * p.x.y) / LANES + item] + p.shift;
     if (p.accumulate == 1u) {
         v += y[into];
     }

@@ -28,13 +28,6 @@ struct Params {
 
 var<workgroup> moments: array<vec3f, WG>; // count, mean, sum of squared deviations
 
-fn merge(a: vec3f, b: vec3f) -> vec3f {
-    let count = a.x + b.x;
-    let share = b.x / max(count, 1.0);
-    let delta = b.y - a.y;
-    return vec3f(count, a.y + delta * share, a.z + b.z + delta * delta * a.x * share);
-}
-
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index) local: u32) {
     let number = linear(workgroup);

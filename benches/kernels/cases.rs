@@ -23,7 +23,7 @@ pub struct Level {
 }
 
 impl Level {
-    fn shape(self) -> Shape {
+    pub fn shape(self) -> Shape {
         Shape::new(self.batch, self.channels, self.size, self.size)
     }
 }
@@ -41,7 +41,7 @@ pub struct Case {
     pub record: Record,
 }
 
-fn case(
+pub fn case(
     shaders: &'static [&'static str],
     on: impl ToString,
     record: impl Fn(&mut Recording) -> Result<Vec<Call>> + 'static,

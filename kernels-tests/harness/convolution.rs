@@ -1,5 +1,7 @@
 //! The convolution in `f64`, as the definition says, and its adjoint in both arguments.
 
+#![allow(dead_code, reason = "each test program uses its own part")]
+
 use cvdm::kernels::conv2d::Conv2d;
 use cvdm::tensor::Shape;
 

@@ -97,3 +97,43 @@ pub fn close(what: &str, got: &[f32], want: &[f64], atol: f64, rtol: f64) {
 pub fn wide(values: &[f32]) -> Vec<f64> {
     values.iter().map(|&v| f64::from(v)).collect()
 }
+
+/// `shape`'s values of `outer` from channel `first` on.
+pub fn inside(outer: &Given, first: usize, shape: Shape) -> Vec<f64> {
+    let (plane, len) = (shape.plane(), shape.c * shape.plane());
+    (0..shape.n).flat_map(|n| wide(&outer.values[(n * outer.shape.c + first) * plane..][..len])).collect()
+}
+
+/// All of `outer` with these values from channel `first` on, where `add` says added to what is there.
+pub fn placed(outer: &Given, first: usize, shape: Shape, values: &[f64], add: bool) -> Vec<f64> {
+    let (plane, len) = (shape.plane(), shape.c * shape.plane());
+    let mut all = wide(&outer.values);
+    for (n, values) in values.chunks_exact(len).enumerate() {
+        for (old, new) in all[(n * outer.shape.c + first) * plane..][..len].iter_mut().zip(values) {
+            *old = if add { *old + new } else { *new };
+        }
+    }
+    all
+}
+
+/// Central differences of `f` along every value of `at`.
+pub fn slopes(at: &[f64], f: impl Fn(&[f64]) -> f64) -> Vec<f64> {
+    const STEP: f64 = 1e-5;
+    let mut moved = at.to_vec();
+    (0..at.len())
+        .map(|i| {
+            moved[i] = at[i] + STEP;
+            let up = f(&moved);
+            moved[i] = at[i] - STEP;
+            let down = f(&moved);
+            moved[i] = at[i];
+            (up - down) / (2.0 * STEP)
+        })
+        .collect()
+}
+
+/// The sum of products.
+pub fn dot(a: &[f64], b: &[f64]) -> f64 {
+    assert_eq!(a.len(), b.len());
+    a.iter().zip(b).map(|(a, b)| a * b).sum()
+}

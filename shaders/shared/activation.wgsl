@@ -14,10 +14,16 @@ fn sigmoid(x: V) -> V {
     return select(e, V(1.0), x >= V()) / (1.0 + e);
 }
 
-// Activations of a convolution's epilogue: 0 none, 1 softplus.
+// Activations of a convolution's epilogue: 0 none, 1 softplus, 2 sigmoid, 3 ReLU.
 fn activate(x: V, kind: u32) -> V {
     if (kind == 1u) {
         return softplus(x);
+    }
+    if (kind == 2u) {
+        return sigmoid(x);
+    }
+    if (kind == 3u) {
+        return max(x, V());
     }
     return x;
 }

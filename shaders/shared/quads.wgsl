@@ -9,6 +9,10 @@ fn total(v: V) -> f32 {
     return (v.x + v.y) + (v.z + v.w);
 }
 
+fn largest(v: V) -> f32 {
+    return max(max(v.x, v.y), max(v.z, v.w));
+}
+
 fn first(v: V) -> f32 {
     return v.x;
 }

@@ -7,6 +7,10 @@ fn total(v: V) -> f32 {
     return v;
 }
 
+fn largest(v: V) -> f32 {
+    return v;
+}
+
 fn first(v: V) -> f32 {
     return v;
 }

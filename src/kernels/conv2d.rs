@@ -2,6 +2,8 @@
 
 use bytemuck::{Pod, Zeroable};
 
+use super::activation::Function;
+use super::lanes::summing_workgroup;
 use super::{Call, Span, grid, shader};
 use crate::gpu::Shader;
 use crate::tensor::{Shape, View};
@@ -11,7 +13,7 @@ pub(super) static FORWARD: Shader = shader!("conv2d", ["grid", "quads", "activat
 pub(super) static GRAD_INPUT: Shader = shader!("conv2d_grad_input", ["grid", "quads", "activation"]);
 pub(super) static GRAD_WEIGHT: Shader = shader!("conv2d_grad_weight", ["grid"]);
 
-/// What follows the bias in a convolution's epilogue.
+/// What follows the bias in a convolution's epilogue: a function whose gradient can be had from its output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Activation {
     /// Nothing.
@@ -19,6 +21,22 @@ pub enum Activation {
     None,
     /// `log(1 + exp(x))`.
     Softplus,
+    /// `1 / (1 + exp(−x))`.
+    Sigmoid,
+    /// `max(x, 0)`.
+    Relu,
+}
+
+impl Activation {
+    /// The function, whose gradient from the output is the epilogue's; nothing for [`Activation::None`].
+    pub fn function(self) -> Option<Function> {
+        match self {
+            Self::None => None,
+            Self::Softplus => Some(Function::Softplus),
+            Self::Sigmoid => Some(Function::Sigmoid),
+            Self::Relu => Some(Function::Relu),
+        }
+    }
 }
 
 /// Kernel size, stride and zero padding of a square convolution.
@@ -258,5 +276,7 @@ pub fn grad_weight(spec: Conv2d, x: &View, g: &View, gw: &View, accumulate: bool
         batch: x.shape.n as u32,
         workgroups: weight.len() as u32,
     };
-    Ok(Call::new(&GRAD_WEIGHT, params, grid(weight.len())).bind(x).bind(g).bind(gw).costs(spec.flops(x.shape, g.shape)))
+    let wg = summing_workgroup("a weight gradient", g.shape.n * g.shape.plane(), 2)?;
+    let call = Call::new(&GRAD_WEIGHT, params, grid(weight.len())).with("WG", wg as u32);
+    Ok(call.bind(x).bind(g).bind(gw).costs(spec.flops(x.shape, g.shape)))
 }

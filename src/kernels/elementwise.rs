@@ -15,7 +15,7 @@ pub static COPY: Lanes = lanes!("copy", []);
 /// `shaders/fill.wgsl`.
 pub static FILL: Lanes = lanes!("fill", []);
 
-fn expect_finite(what: &str, value: f32) -> Result<()> {
+pub(super) fn expect_finite(what: &str, value: f32) -> Result<()> {
     if value.is_finite() {
         return Ok(());
     }
@@ -78,7 +78,7 @@ struct Copying {
     workgroups: u32,
     accumulate: u32,
     factor: f32,
-    unused: u32,
+    shift: f32,
 }
 
 /// `y = factor · x`, or added to `y`. Both `[N, C, H, W]`; an `x` of one sample goes to every sample of `y`.
@@ -87,10 +87,19 @@ struct Copying {
 /// [`Error::Shape`] unless `x` has `y`'s shape, or one sample of it, and `y` lies in a tensor of its own; [`Error::Input`]
 /// if `factor` is not finite.
 pub fn scale(x: &View, factor: f32, y: &View, accumulate: bool) -> Result<Call> {
+    affine(x, factor, 0.0, y, accumulate)
+}
+
+/// `y = factor · x + shift`, or added to `y`. Both `[N, C, H, W]`; an `x` of one sample goes to every sample of `y`.
+///
+/// # Errors
+/// As [`scale`]; [`Error::Input`] also if `shift` is not finite.
+pub fn affine(x: &View, factor: f32, shift: f32, y: &View, accumulate: bool) -> Result<Call> {
     let broadcast = x.shape.n == 1;
     x.expect("the tensor to copy", Shape { n: if broadcast { 1 } else { y.shape.n }, ..y.shape })?;
     distinct("a copy", &[y], &[x])?;
     expect_finite("scaling by", factor)?;
+    expect_finite("shifting by", shift)?;
     let deal = COPY.each(y.shape);
     let mut from = Span::from(x);
     if broadcast {
@@ -104,9 +113,9 @@ pub fn scale(x: &View, factor: f32, y: &View, accumulate: bool) -> Result<Call> 
         workgroups: deal.workgroups,
         accumulate: accumulate.into(),
         factor,
-        unused: 0,
+        shift,
     };
-    let flops = usize::from(factor != 1.0) + usize::from(accumulate);
+    let flops = usize::from(factor != 1.0) + usize::from(shift != 0.0) + usize::from(accumulate);
     Ok(deal.call(params).bind(x).bind(y).adds_to(y, accumulate).costs(flops * y.shape.len()))
 }
 

@@ -10,7 +10,7 @@ use crate::tensor::{Shape, View};
 use crate::{Error, Result};
 
 /// `shaders/instance_norm.wgsl`.
-pub static FORWARD: Lanes = lanes!("instance_norm", []);
+pub static FORWARD: Lanes = lanes!("instance_norm", ["moments"]);
 /// `shaders/instance_norm_backward.wgsl`.
 pub static BACKWARD: Lanes = lanes!("instance_norm_backward", ["series"]);
 /// `shaders/instance_norm_affine.wgsl`.
@@ -21,41 +21,24 @@ pub fn stats(x: Shape) -> Shape {
     Shape::new(x.n, x.c, 1, 2)
 }
 
-/// Items that an invocation takes at most. Mesa's llvmpipe ends every loop of an invocation, and says nothing, after 65,535
-/// iterations of all its loops together; these kernels go over their items twice.
-const ITEMS: usize = 32_000;
-
-/// The shader for these planes, items a channel, and invocations a workgroup: a subgroup on software adapters, unless a plane
-/// is too large for it.
-fn choose(lanes: &'static Lanes, caps: Caps, x: Shape) -> (&'static Shader, usize, u32) {
-    let quads = x.plane().is_multiple_of(4);
-    let (shader, items) = if quads { (&lanes.quads, x.plane() / 4) } else { (&lanes.singles, x.plane()) };
-    let wg = match items {
-        _ if caps.software => items.div_ceil(ITEMS).next_power_of_two().clamp(8, 256) as u32,
-        0..256 => 64,
-        _ => 256,
-    };
-    (shader, items, wg)
-}
-
-fn expect_affine(x: Shape, view: &View, what: &str) -> Result<()> {
+pub(super) fn expect_affine(x: Shape, view: &View, what: &str) -> Result<()> {
     if view.shape.len() == x.c && (view.shape.n == 1 || view.is_whole()) {
         return Ok(());
     }
     Err(Error::shape(format!(
-        "instance norm's {what} holds {} values, expected one for each of {} channels, next to each other",
+        "{what} holds {} values, expected one for each of {} channels, next to each other",
         view.shape.len(),
         x.c
     )))
 }
 
 /// Statistics and sums are tensors of their own: the shaders know no range of them.
-fn expect_stats(x: Shape, view: &View, what: &str) -> Result<()> {
-    view.expect(&format!("instance norm's {what}"), stats(x))?;
+pub(super) fn expect_stats(x: Shape, view: &View, what: &str) -> Result<()> {
+    view.expect(what, stats(x))?;
     if view.is_whole() {
         return Ok(());
     }
-    Err(Error::shape(format!("instance norm's {what} must be a whole tensor, not a channel range")))
+    Err(Error::shape(format!("{what} must be a whole tensor, not a channel range")))
 }
 
 #[derive(Clone, Copy, Pod, Zeroable)]
@@ -90,10 +73,10 @@ pub fn forward(
     epsilon: f32,
 ) -> Result<Call> {
     y.expect("instance norm's output", x.shape)?;
-    expect_stats(x.shape, statistics, "statistics")?;
+    expect_stats(x.shape, statistics, "instance norm's statistics")?;
     if let Some((weight, bias)) = affine {
-        expect_affine(x.shape, weight, "weight")?;
-        expect_affine(x.shape, bias, "bias")?;
+        expect_affine(x.shape, weight, "instance norm's weight")?;
+        expect_affine(x.shape, bias, "instance norm's bias")?;
     }
     if !epsilon.is_finite() || epsilon <= 0.0 {
         return Err(Error::input(format!("instance norm's epsilon is {epsilon}, expected a positive number")));
@@ -101,7 +84,7 @@ pub fn forward(
     // Without weights something must be bound all the same: x, which is read anyway.
     let (weight, bias) = affine.unwrap_or((x, x));
     distinct("instance norm", &[statistics, y], &[x, weight, bias])?;
-    let (shader, items, wg) = choose(&FORWARD, caps, x.shape);
+    let (shader, items, wg) = FORWARD.a_plane_each(caps, x.shape);
     let workgroups = x.shape.n * x.shape.c;
     let params = Forward {
         x: x.into(),
@@ -163,13 +146,13 @@ pub fn backward(
 ) -> Result<Call> {
     g.expect("instance norm's output gradient", x.shape)?;
     gx.expect("instance norm's input gradient", x.shape)?;
-    expect_stats(x.shape, statistics, "statistics")?;
-    expect_stats(x.shape, sums, "sums")?;
+    expect_stats(x.shape, statistics, "instance norm's statistics")?;
+    expect_stats(x.shape, sums, "instance norm's sums")?;
     if let Some(weight) = weight {
-        expect_affine(x.shape, weight, "weight")?;
+        expect_affine(x.shape, weight, "instance norm's weight")?;
     }
     distinct("instance norm's gradient", &[sums, gx], &[x, weight.unwrap_or(x), statistics, g])?;
-    let (shader, items, wg) = choose(&BACKWARD, caps, x.shape);
+    let (shader, items, wg) = BACKWARD.a_plane_each(caps, x.shape);
     let workgroups = x.shape.n * x.shape.c;
     let params = Backward {
         x: x.into(),
@@ -205,9 +188,9 @@ struct Affine {
 /// # Errors
 /// [`Error::Shape`] if a shape is another or the two lie in different tensors.
 pub fn affine_gradients(sums: &View, gweight: &View, gbias: &View, accumulate: bool) -> Result<Call> {
-    expect_stats(sums.shape, sums, "sums")?;
-    expect_affine(sums.shape, gweight, "weight gradient")?;
-    expect_affine(sums.shape, gbias, "bias gradient")?;
+    expect_stats(sums.shape, sums, "instance norm's sums")?;
+    expect_affine(sums.shape, gweight, "instance norm's weight gradient")?;
+    expect_affine(sums.shape, gbias, "instance norm's bias gradient")?;
     distinct("instance norm's affine gradients", &[gweight], &[sums])?;
     if gweight.tensor != gbias.tensor {
         return Err(Error::shape("instance norm's affine gradients must be ranges of one tensor"));

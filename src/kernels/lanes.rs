@@ -1,12 +1,26 @@
 //! Element-wise kernels, written once for quads of values and for single ones.
 
 use super::{Call, Span, grid};
-use crate::gpu::Shader;
+use crate::gpu::{Caps, Shader};
 use crate::tensor::{Shape, View};
 use crate::{Error, Result};
 
 /// Invocations of a workgroup: the shaders' `WG`.
 pub(super) const WORKGROUP: usize = 64;
+
+/// Iterations that an invocation's loops may take together: Mesa's llvmpipe ends them after 65,535, and says nothing.
+const ITERATIONS: usize = 65_535;
+
+/// The workgroup of kernels that sum `values`, so many in an iteration: 64 invocations, or 256 where those would not do.
+///
+/// # Errors
+/// [`Error::Limit`] if these would not do either: 33 million values, more than a binding of such an adapter holds.
+pub(super) fn summing_workgroup(what: &str, values: usize, at_once: usize) -> Result<usize> {
+    [64, 256]
+        .into_iter()
+        .find(|wg| values.div_ceil(wg * at_once) < ITERATIONS)
+        .ok_or_else(|| Error::Limit(format!("{what} sums {values} values at once; use a smaller batch or image")))
+}
 
 /// A shader over quads of neighbouring values, and the same source over single values for planes (H·W) that are not a
 /// multiple of four.
@@ -95,6 +109,20 @@ impl Lanes {
     pub(super) fn each_in_row(&'static self, shape: Shape) -> (Deal, usize) {
         let quads = shape.w.is_multiple_of(4);
         (self.deal(shape, quads, items(shape, quads)), shape.w / if quads { 4 } else { 1 })
+    }
+
+    /// A workgroup for each sample's channel: the shader, items of a channel, and invocations of a workgroup, which on
+    /// software adapters is a subgroup unless a plane is too large for it.
+    pub(super) fn a_plane_each(&'static self, caps: Caps, shape: Shape) -> (&'static Shader, usize, u32) {
+        let quads = in_quads(shape);
+        let (shader, items) = if quads { (&self.quads, shape.plane() / 4) } else { (&self.singles, shape.plane()) };
+        let wg = match items {
+            // The kernels go over their items up to three times.
+            _ if caps.software => (3 * items).div_ceil(ITERATIONS).next_power_of_two().clamp(8, 256) as u32,
+            0..256 => 64,
+            _ => 256,
+        };
+        (shader, items, wg)
     }
 
     /// Items in turn: [`partial_count`] invocations a sample.

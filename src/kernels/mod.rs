@@ -11,18 +11,25 @@ pub mod conv2d_3x3;
 pub mod conv2d_3x3_grad_weight;
 pub mod conv_transpose2d;
 pub mod elementwise;
+pub mod fourier;
+pub mod group_norm;
 pub mod instance_norm;
 mod lanes;
 pub mod losses;
+pub mod matmul;
 pub mod max_pool2d;
 pub mod noising;
 pub mod pad;
+pub mod planes;
 pub mod random;
 pub mod reduce;
+pub mod resize;
 pub mod reverse_step;
 pub mod schedule;
+pub mod softmax;
 pub mod split_sum;
 pub mod statistics;
+pub mod upsample;
 pub mod velocity;
 
 use crate::gpu::Shader;
@@ -73,6 +80,36 @@ pub static ALL: &[&Shader] = &[
     &instance_norm::BACKWARD.quads,
     &instance_norm::BACKWARD.singles,
     &instance_norm::AFFINE,
+    &group_norm::MOMENTS.quads,
+    &group_norm::MOMENTS.singles,
+    &group_norm::FORWARD.quads,
+    &group_norm::FORWARD.singles,
+    &group_norm::SUMS.quads,
+    &group_norm::SUMS.singles,
+    &group_norm::BACKWARD.quads,
+    &group_norm::BACKWARD.singles,
+    &planes::SUM.quads,
+    &planes::SUM.singles,
+    &planes::BROADCAST.quads,
+    &planes::BROADCAST.singles,
+    &upsample::PIXEL_SHUFFLE,
+    &upsample::FORWARD,
+    &upsample::BACKWARD,
+    &resize::FORWARD.quads,
+    &resize::FORWARD.singles,
+    &resize::BACKWARD.quads,
+    &resize::BACKWARD.singles,
+    &matmul::MATMUL,
+    &matmul::MATMUL_QUADS,
+    &softmax::FORWARD.quads,
+    &softmax::FORWARD.singles,
+    &softmax::BACKWARD.quads,
+    &softmax::BACKWARD.singles,
+    &fourier::ROWS,
+    &fourier::COLUMNS,
+    &fourier::ROWS_BACKWARD,
+    &fourier::MAGNITUDE,
+    &fourier::MAGNITUDE_BACKWARD,
     &max_pool2d::FORWARD.quads,
     &max_pool2d::FORWARD.singles,
     &max_pool2d::BACKWARD.quads,

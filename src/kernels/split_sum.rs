@@ -3,6 +3,7 @@
 use bytemuck::{Pod, Zeroable};
 
 use super::call::distinct;
+use super::lanes::summing_workgroup;
 use super::{Call, Span, grid, shader};
 use crate::gpu::Shader;
 use crate::tensor::{Shape, View};
@@ -82,6 +83,7 @@ pub fn channel_sum(x: &View, y: &View, accumulate: bool) -> Result<Call> {
         return Err(Error::shape(format!("channel sums into a channel range of {}; it must be contiguous", y.shape)));
     }
     distinct("a channel sum", &[y], &[x])?;
+    let wg = summing_workgroup("a channel sum", x.shape.n * x.shape.plane(), 4)?;
     let params = Channels {
         x: x.into(),
         batch: x.shape.n as u32,
@@ -91,5 +93,6 @@ pub fn channel_sum(x: &View, y: &View, accumulate: bool) -> Result<Call> {
         accumulate: accumulate.into(),
         unused: 0,
     };
-    Ok(Call::new(&CHANNEL_SUM, params, grid(x.shape.c)).bind(x).bind(y).adds_to(y, accumulate).costs(x.shape.len()))
+    let call = Call::new(&CHANNEL_SUM, params, grid(x.shape.c)).with("WG", wg as u32);
+    Ok(call.bind(x).bind(y).adds_to(y, accumulate).costs(x.shape.len()))
 }

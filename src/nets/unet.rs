@@ -3,8 +3,7 @@
 //! Per scale twice (convolution 3×3, softplus, instance norm); filters double as the resolution halves; 2×2 max-pooling on
 //! the way down, transposed convolutions on the way up; mirrored features concatenated; a 1×1 head.
 
-use std::ops::Range;
-
+use super::layers::Weights;
 use super::parameters::view;
 use super::{Init, Parameters};
 use crate::kernels::conv_transpose2d;
@@ -59,13 +58,6 @@ impl UNetConfig {
     }
 }
 
-/// A convolution's parameters.
-#[derive(Debug, Clone)]
-struct Weights {
-    weight: Range<usize>,
-    bias: Range<usize>,
-}
-
 /// Twice (convolution, softplus, norm).
 #[derive(Debug, Clone)]
 struct Block {
@@ -83,22 +75,10 @@ pub struct UNet {
     head: Weights,
 }
 
-fn convolution(parameters: &mut Parameters, name: &str, [co, ci, k]: [usize; 3]) -> Weights {
-    let init = Init::Glorot { fan_in: ci * k * k, fan_out: co * k * k };
-    Weights {
-        weight: parameters.add(format!("{name}.weight"), &[co, ci, k, k], init),
-        bias: parameters.add(format!("{name}.bias"), &[co], Init::Constant(0.0)),
-    }
-}
-
 fn block(parameters: &mut Parameters, name: &str, ci: usize, co: usize) -> Block {
     let mut half = |i: usize, ci: usize| {
-        let conv = convolution(parameters, &format!("{name}.conv{i}"), [co, ci, 3]);
-        let norm = Weights {
-            weight: parameters.add(format!("{name}.norm{i}.weight"), &[co], Init::Constant(1.0)),
-            bias: parameters.add(format!("{name}.norm{i}.bias"), &[co], Init::Constant(0.0)),
-        };
-        (conv, norm)
+        let conv = Weights::convolution(parameters, &format!("{name}.conv{i}"), [co, ci, 3]);
+        (conv, Weights::norm(parameters, &format!("{name}.norm{i}"), co))
     };
     let (first, second) = (half(1, ci), half(2, co));
     Block { convolutions: [first.0, second.0], norms: [first.1, second.1] }
@@ -129,7 +109,7 @@ impl UNet {
             });
             decoder.push(block(parameters, &format!("{prefix}.dec{i}"), 2 * here, here));
         }
-        let head = convolution(parameters, &format!("{prefix}.head"), [config.out_channels, config.base, 1]);
+        let head = Weights::convolution(parameters, &format!("{prefix}.head"), [config.out_channels, config.base, 1]);
         Ok(Self { config, encoder, up, decoder, head })
     }
 

@@ -17,7 +17,7 @@ pub(super) static CONV2D: Operation = Operation {
         Argument::array("grad", "gradient of y").optional(),
         Argument::setting("stride", "1", "s, pixels between neighbouring outputs"),
         Argument::setting("padding", "0", "p, zeros around the image"),
-        Argument::setting("activation", "none", "none or softplus: log(1 + exp(·))"),
+        Argument::setting("activation", "none", "none, softplus, sigmoid or relu"),
     ],
     results: "y [N, Cout, (H+2p−K)/s+1, (W+2p−K)/s+1]; with --grad gx, gw, gb",
     record: conv2d,
@@ -70,7 +70,13 @@ fn conv2d(r: &mut Recording, a: &Arguments) -> Result<()> {
     let (xs, x) = a.image("input")?;
     let (ws, w) = weight(a, xs.c, 1)?;
     let spec = Conv2d { kernel: ws.h, stride: a.size("stride", 1)?, padding: a.size("padding", 0)? };
-    let activation = a.choice("activation", &[("none", Activation::None), ("softplus", Activation::Softplus)])?;
+    let activations = [
+        ("none", Activation::None),
+        ("softplus", Activation::Softplus),
+        ("sigmoid", Activation::Sigmoid),
+        ("relu", Activation::Relu),
+    ];
+    let activation = a.choice("activation", &activations)?;
     let zeros = vec![0.0; ws.n];
     let bias = a.find_shaped("bias", &[ws.n])?.unwrap_or(&zeros);
     let x = r.given("x", xs, x)?;

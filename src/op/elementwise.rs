@@ -1,7 +1,7 @@
 //! Element by element: sums, products, multiples, concatenation.
 
 use super::{Argument, Arguments, Operation, Recording};
-use crate::kernels::elementwise::{self, copy, scale as scale_by};
+use crate::kernels::elementwise::{self, copy};
 use crate::tensor::{Shape, View};
 use crate::{Error, Result};
 
@@ -29,10 +29,11 @@ pub(super) static MULTIPLY: Operation = Operation {
 
 pub(super) static SCALE: Operation = Operation {
     name: "scale",
-    formula: "y = f · x",
+    formula: "y = f · x + s",
     arguments: &[
         Argument::array("input", "x, up to four dimensions"),
         Argument::setting("factor", "1", "f").required(),
+        Argument::setting("shift", "0", "s"),
         Argument::array("grad", "gradient of y").optional(),
     ],
     results: "y of the input's shape; with --grad gx",
@@ -122,17 +123,18 @@ fn multiply(r: &mut Recording, a: &Arguments) -> Result<()> {
 fn scale(r: &mut Recording, a: &Arguments) -> Result<()> {
     let x = a.array("input")?;
     let shape = shape_of("input", &x.shape)?;
-    let factor = a.number("factor", "a finite number", |v| (v as f32).is_finite())? as f32;
-    let mut scaled = |name: &str, values: &[f32]| {
+    let number = |name| a.number(name, "a finite number", |v| (v as f32).is_finite()).map(|v| v as f32);
+    let (factor, shift) = (number("factor")?, number("shift")?);
+    let mut affine = |name: &str, values: &[f32], shift: f32| {
         let from = r.given("x", shape, values)?;
         let to = r.blank(name, shape)?;
-        r.tape.push([scale_by(&from, factor, &to, false)?]);
+        r.tape.push([elementwise::affine(&from, factor, shift, &to, false)?]);
         r.result(name, &x.shape, &to);
         Ok(())
     };
-    scaled("y", &x.values)?;
+    affine("y", &x.values, shift)?;
     match a.find_shaped("grad", &x.shape)? {
-        Some(gy) => scaled("gx", gy),
+        Some(gy) => affine("gx", gy, 0.0),
         None => Ok(()),
     }
 }

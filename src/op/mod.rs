@@ -15,17 +15,20 @@
 
 mod activation;
 mod arguments;
+mod attention;
 mod convolution;
 mod elementwise;
 mod losses;
 mod normalization;
 mod optimizer;
 mod padding;
+mod planes;
 mod random;
 mod recording;
 mod reduction;
 mod sampling;
 mod schedule;
+mod spatial;
 
 use std::fmt;
 
@@ -55,13 +58,27 @@ pub static OPERATIONS: &[&Operation] = &[
     &convolution::CONV2D,
     &convolution::CONV_TRANSPOSE2D,
     &normalization::INSTANCE_NORM,
+    &normalization::GROUP_NORM,
     &normalization::MAX_POOL2D,
     &activation::SOFTPLUS,
     &activation::SIGMOID,
+    &activation::RELU,
+    &activation::GELU,
+    &activation::SWISH,
     &elementwise::ADD,
     &elementwise::MULTIPLY,
     &elementwise::SCALE,
     &elementwise::CONCAT,
+    &planes::PLANE_MEAN,
+    &planes::PLANE_ADD,
+    &planes::PLANE_MULTIPLY,
+    &spatial::PIXEL_SHUFFLE,
+    &spatial::UPSAMPLE,
+    &spatial::RESIZE,
+    &spatial::FOURIER_MAGNITUDE,
+    &attention::MATMUL,
+    &attention::SOFTMAX,
+    &attention::ATTENTION,
     &padding::REFLECT_PAD,
     &padding::CROP,
     &reduction::CHANNEL_SUM,

@@ -77,6 +77,27 @@ impl Recording {
         self.tape.backward(&[(*y, seed)])
     }
 
+    /// Asks for the result `y`, and with `--grad` for the gradients of these inputs, which must be watched.
+    pub(super) fn results(&mut self, arguments: &Arguments, y: &View, inputs: &[(&str, &View)]) -> Result<()> {
+        self.image_result("y", y);
+        let Shape { n, c, h, w } = y.shape;
+        let Some(gy) = arguments.find_shaped("grad", &[n, c, h, w])? else { return Ok(()) };
+        let gradients = self.backward(y, gy)?;
+        for (name, view) in inputs {
+            let gradient = gradients.of(view).ok_or_else(|| Error::shape(format!("{name} was not computed")))?;
+            self.image_result(name, &gradient);
+        }
+        Ok(())
+    }
+
+    /// An input of rank 4 whose gradient is wanted.
+    pub(super) fn watched(&mut self, arguments: &Arguments, name: &str) -> Result<View> {
+        let (shape, values) = arguments.image(name)?;
+        let view = self.given(name, shape, values)?;
+        self.tape.watch(&view);
+        Ok(view)
+    }
+
     /// Asks for a result, to be called `name`, with the dimensions `shape`.
     pub(super) fn result(&mut self, name: impl Into<String>, shape: &[usize], view: &View) {
         self.wanted.push(Wanted { name: name.into(), shape: shape.to_vec(), view: *view });

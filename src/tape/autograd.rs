@@ -12,7 +12,7 @@ use crate::kernels::conv2d::{self, Activation};
 use crate::kernels::conv2d_3x3::Direction;
 use crate::kernels::instance_norm::BackwardOptions;
 use crate::kernels::{
-    Call, activation, conv_transpose2d, conv2d_3x3, conv2d_3x3_grad_weight, elementwise, instance_norm, max_pool2d,
+    Call, conv_transpose2d, conv2d_3x3, conv2d_3x3_grad_weight, elementwise, group_norm, instance_norm, max_pool2d,
     split_sum, velocity,
 };
 use crate::tensor::{Shape, TensorId, View};
@@ -123,7 +123,7 @@ impl Tape {
                 self.repeat(&segment, &mut ops, &gradients)?;
                 repeated = segment.ops.start;
             }
-            let after_softplus = follows_softplus(&ops[..i], &ops[i + 1..], ops[i].input());
+            let after_softplus = follows_softplus(&ops[..i], &ops[i + 1..], ops[i].inputs()[0]);
             self.backward_op(&ops[i], g, after_softplus, &mut gradients)?;
         }
         Ok(gradients)
@@ -185,6 +185,21 @@ impl Tape {
         Ok((part(&whole, value), add))
     }
 
+    /// Records what `record` adds to the gradient of `value` (the tape, the gradient's view, whether to add), if one is wanted.
+    pub(super) fn pass_on<const K: usize>(
+        &mut self,
+        value: &View,
+        gradients: &mut Gradients,
+        record: impl FnOnce(&mut Self, &View, bool) -> Result<[Call; K]>,
+    ) -> Result<()> {
+        if self.wants(value) {
+            let (gradient, add) = self.claim(value, gradients)?;
+            let calls = record(self, &gradient, add)?;
+            self.push(calls);
+        }
+        Ok(())
+    }
+
     /// Records a weight gradient that is computed in splits, `[1, splits, 1, weight and bias]`. Parameters that lie next to each
     /// other are summed in one dispatch, and a single split needs no sum: it is written where the gradient belongs.
     fn split_gradient(
@@ -220,10 +235,11 @@ impl Tape {
     fn backward_op(&mut self, op: &Op, g: View, after_softplus: bool, gradients: &mut Gradients) -> Result<()> {
         match op {
             Op::Conv2d { spec, x, weight, bias, activation, y } => {
-                let g = match activation {
-                    Activation::Softplus if !gradients.before_activation.contains(&y.tensor) => {
-                        let before = self.intermediate("gradient before softplus", y.shape)?;
-                        self.push([activation::softplus_backward(y, &g, &before, false)?]);
+                let g = match activation.function() {
+                    Some(function) if !gradients.before_activation.contains(&y.tensor) => {
+                        let before = self.intermediate("gradient before an activation", y.shape)?;
+                        // From the output: the epilogue leaves no input.
+                        self.push([function.backward(y, y, &g, &before, false)?]);
                         before
                     }
                     _ => g,
@@ -283,6 +299,15 @@ impl Tape {
                 let (gb, _) = self.parameter_gradient(bias)?;
                 self.push([instance_norm::affine_gradients(&sums, &gw, &gb, add_w)?]);
             }
+            Op::GroupNorm { groups, x, weight, bias, stats, .. } => {
+                let sums = self.intermediate("norm sums", stats.shape)?;
+                let (gx, add) = self.claim(x, gradients)?;
+                let calls = group_norm::backward(self.caps, *groups, x, weight, stats, &g, &sums, &gx, add)?;
+                self.push(calls);
+                let (gw, add_w) = self.parameter_gradient(weight)?;
+                let (gb, _) = self.parameter_gradient(bias)?;
+                self.push([instance_norm::affine_gradients(&sums, &gw, &gb, add_w)?]);
+            }
             Op::Velocity { latent, v, .. } => {
                 let c = v.shape.c;
                 let (gv, add) = self.claim(v, gradients)?;
@@ -295,11 +320,11 @@ impl Tape {
                 self.push([velocity::backward(&gamma, &z, v, &g, &gv, &ggamma, &gz, add)?]);
             }
             Op::MaxPool2d { x, .. } => {
-                if self.wants(x) {
-                    let (gx, add) = self.claim(x, gradients)?;
-                    self.push([max_pool2d::backward(x, &g, &gx, add)?]);
-                }
+                self.pass_on(x, gradients, |_, gx, add| Ok([max_pool2d::backward(x, &g, gx, add)?]))?;
             }
+            Op::Pointwise(op) => self.backward_pointwise(op, &g, gradients)?,
+            Op::Spatial(op) => self.backward_spatial(op, &g, gradients)?,
+            Op::Attention(op) => self.backward_attention(op, &g, gradients)?,
         }
         Ok(())
     }
@@ -311,5 +336,5 @@ fn follows_softplus(earlier: &[Op], later: &[Op], x: &View) -> bool {
     let made = earlier
         .iter()
         .any(|op| matches!(op, Op::Conv2d { activation: Activation::Softplus, y, .. } if y == x && y.is_whole()));
-    made && earlier.iter().chain(later).all(|op| op.input().tensor != x.tensor)
+    made && earlier.iter().chain(later).all(|op| op.inputs().iter().all(|v| v.tensor != x.tensor))
 }

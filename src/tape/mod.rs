@@ -4,11 +4,14 @@
 //! [`ops`](self), which also note each differentiable operation; [`Tape::backward`] appends the dispatches of the
 //! gradients to the same recording. [`Tape::plan`] turns all of it into a [`Plan`] that is replayed without further thought.
 
+mod attention;
 mod autograd;
 mod layout;
 mod ops;
 mod plan;
+mod pointwise;
 mod recompute;
+mod spatial;
 mod tune;
 
 use std::collections::{HashMap, HashSet};
@@ -18,9 +21,12 @@ use crate::kernels::Call;
 use crate::tensor::{Shape, TensorId, View};
 use crate::{Error, Result};
 
+pub use attention::Attention;
 pub use autograd::Gradients;
 pub use ops::Op;
 pub use plan::{GUARD, Memory, Plan, PlanOptions, Role, TensorInfo};
+pub use pointwise::Pointwise;
+pub use spatial::Spatial;
 
 /// A recording: tensors, the calls that compute them in order, and the differentiable operations among them.
 pub struct Tape {

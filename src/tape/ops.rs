@@ -1,10 +1,13 @@
 //! The differentiable operations that networks are made of: what each records going forward.
 
 use super::Tape;
+use super::attention::Attention;
+use super::pointwise::Pointwise;
+use super::spatial::Spatial;
 use crate::Result;
 use crate::kernels::conv2d::{self, Activation, Conv2d};
 use crate::kernels::conv2d_3x3::{self, Direction, Packing};
-use crate::kernels::{conv_transpose2d, instance_norm, max_pool2d, velocity};
+use crate::kernels::{conv_transpose2d, group_norm, instance_norm, max_pool2d, velocity};
 use crate::tensor::View;
 
 /// A recorded operation, as plain data: everything that its gradient needs to know.
@@ -51,6 +54,21 @@ pub enum Op {
         /// Output.
         y: View,
     },
+    /// `y = (x − mean) / sqrt(var + ε) · weight + bias`, over each sample's groups of channels.
+    GroupNorm {
+        /// How many groups.
+        groups: usize,
+        /// Input.
+        x: View,
+        /// Parameter `[C]`.
+        weight: View,
+        /// Parameter `[C]`.
+        bias: View,
+        /// Mean and inverse standard deviation of each channel's group, `[N, C, 1, 2]`.
+        stats: View,
+        /// Output.
+        y: View,
+    },
     /// `y = √(1 − γ) z + √γ v`: the noise from a velocity.
     Velocity {
         /// γ and z, neighbouring ranges of the noise network's input.
@@ -67,17 +85,27 @@ pub enum Op {
         /// Output.
         y: View,
     },
+    /// Value by value or channel by channel.
+    Pointwise(Pointwise),
+    /// Between sizes of images, or between an image and its spectrum.
+    Spatial(Spatial),
+    /// Products of matrices, and softmax.
+    Attention(Attention),
 }
 
 impl Op {
-    /// The input whose gradient the operation passes on.
-    pub fn input(&self) -> &View {
+    /// The inputs, parameters left out, whose gradients the operation passes on.
+    pub fn inputs(&self) -> Vec<&View> {
         match self {
             Self::Conv2d { x, .. }
             | Self::ConvTranspose2d { x, .. }
             | Self::InstanceNorm { x, .. }
-            | Self::MaxPool2d { x, .. } => x,
-            Self::Velocity { v, .. } => v,
+            | Self::GroupNorm { x, .. }
+            | Self::MaxPool2d { x, .. } => vec![x],
+            Self::Velocity { v, .. } => vec![v],
+            Self::Pointwise(op) => op.inputs(),
+            Self::Spatial(op) => vec![op.input()],
+            Self::Attention(op) => op.inputs(),
         }
     }
 
@@ -87,8 +115,12 @@ impl Op {
             Self::Conv2d { y, .. }
             | Self::ConvTranspose2d { y, .. }
             | Self::InstanceNorm { y, .. }
+            | Self::GroupNorm { y, .. }
             | Self::MaxPool2d { y, .. }
             | Self::Velocity { y, .. } => y,
+            Self::Pointwise(op) => op.output(),
+            Self::Spatial(op) => op.output(),
+            Self::Attention(op) => op.output(),
         }
     }
 
@@ -98,16 +130,23 @@ impl Op {
             Self::Conv2d { x, weight, bias, y, .. } => vec![x, weight, bias, y],
             Self::ConvTranspose2d { x, weight, bias, y, .. } => vec![x, weight, bias, y],
             Self::InstanceNorm { x, weight, bias, stats, y } => vec![x, weight, bias, stats, y],
+            Self::GroupNorm { x, weight, bias, stats, y, .. } => vec![x, weight, bias, stats, y],
             Self::Velocity { latent, v, y } => vec![latent, v, y],
             Self::MaxPool2d { x, y } => vec![x, y],
+            Self::Pointwise(op) => op.views_mut(),
+            Self::Spatial(op) => op.views_mut(),
+            Self::Attention(op) => op.views_mut(),
         }
     }
 }
 
 impl Tape {
-    fn note(&mut self, op: Op) {
-        let has_parameters = !matches!(op, Op::MaxPool2d { .. } | Op::Velocity { .. });
-        if has_parameters || self.differentiable.contains(&op.input().tensor) {
+    pub(super) fn note(&mut self, op: Op) {
+        let has_parameters = matches!(
+            op,
+            Op::Conv2d { .. } | Op::ConvTranspose2d { .. } | Op::InstanceNorm { .. } | Op::GroupNorm { .. }
+        );
+        if has_parameters || op.inputs().iter().any(|x| self.differentiable.contains(&x.tensor)) {
             self.differentiable.insert(op.output().tensor);
         }
         self.note_made(op.output().tensor);
@@ -212,6 +251,20 @@ impl Tape {
     pub fn instance_norm(&mut self, x: &View, weight: &View, bias: &View, epsilon: f32) -> Result<View> {
         let y = self.intermediate("norm", x.shape)?;
         self.instance_norm_into(x, weight, bias, epsilon, &y)?;
+        Ok(y)
+    }
+
+    /// Records an affine group norm into a new intermediate.
+    ///
+    /// # Errors
+    /// [`crate::Error::Shape`] if the shapes do not fit or the channels do not divide into the groups.
+    pub fn group_norm(&mut self, groups: usize, x: &View, weight: &View, bias: &View, epsilon: f32) -> Result<View> {
+        let moments = self.intermediate("norm moments", group_norm::stats(x.shape))?;
+        let stats = self.intermediate("norm statistics", group_norm::stats(x.shape))?;
+        let y = self.intermediate("norm", x.shape)?;
+        let calls = group_norm::forward(self.caps, groups, x, [weight, bias], &moments, &stats, &y, epsilon)?;
+        self.push(calls);
+        self.note(Op::GroupNorm { groups, x: *x, weight: *weight, bias: *bias, stats, y });
         Ok(y)
     }
 

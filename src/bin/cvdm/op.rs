@@ -48,6 +48,9 @@ struct Arrays {
     /// Bias.
     #[arg(long, value_name = "FILE")]
     bias: Option<PathBuf>,
+    /// A value for each channel.
+    #[arg(long, value_name = "FILE")]
+    values: Option<PathBuf>,
     /// Gradient of the result: asks for the gradients of what went in.
     #[arg(long, value_name = "FILE")]
     grad: Option<PathBuf>,
@@ -89,8 +92,20 @@ struct Settings {
     activation: Option<String>,
     #[arg(long)]
     epsilon: Option<String>,
+    #[arg(long)]
+    groups: Option<String>,
+    #[arg(long)]
+    heads: Option<String>,
+    #[arg(long)]
+    transposed: Option<String>,
+    #[arg(long)]
+    filter: Option<String>,
+    #[arg(long, allow_negative_numbers = true)]
+    power: Option<String>,
     #[arg(long, allow_negative_numbers = true)]
     factor: Option<String>,
+    #[arg(long, allow_negative_numbers = true)]
+    shift: Option<String>,
     #[arg(long)]
     seed: Option<String>,
     #[arg(long)]
@@ -127,6 +142,7 @@ impl Arrays {
             ("input", self.input.as_slice()),
             ("weight", self.weight.as_slice()),
             ("bias", self.bias.as_slice()),
+            ("values", self.values.as_slice()),
             ("grad", self.grad.as_slice()),
             ("lambda", self.lambda.as_slice()),
             ("rho", self.rho.as_slice()),
@@ -148,7 +164,13 @@ impl Settings {
             ("padding", &self.padding),
             ("activation", &self.activation),
             ("epsilon", &self.epsilon),
+            ("groups", &self.groups),
+            ("heads", &self.heads),
+            ("transposed", &self.transposed),
+            ("filter", &self.filter),
+            ("power", &self.power),
             ("factor", &self.factor),
+            ("shift", &self.shift),
             ("seed", &self.seed),
             ("step", &self.step),
             ("sample", &self.sample),

@@ -1,0 +1,160 @@
+//! Resolution by whole factors: pixel shuffle (depth to space) and repeated pixels, with their adjoints.
+
+use bytemuck::{Pod, Zeroable};
+
+use super::call::distinct;
+use super::{Call, Span, grid, shader};
+use crate::gpu::Shader;
+use crate::tensor::{Shape, View};
+use crate::{Error, Result};
+
+/// `shaders/pixel_shuffle.wgsl`.
+pub static PIXEL_SHUFFLE: Shader = shader!("pixel_shuffle", ["grid"]);
+/// `shaders/upsample.wgsl`.
+pub static FORWARD: Shader = shader!("upsample", ["grid"]);
+/// `shaders/upsample_backward.wgsl`.
+pub static BACKWARD: Shader = shader!("upsample_backward", ["grid"]);
+
+/// The shape of [`pixel_shuffle`] of `x`: `[N, C / s², s H, s W]`.
+///
+/// # Errors
+/// [`Error::Shape`] if the factor is zero or its square does not divide the channels.
+pub fn shuffled(x: Shape, factor: usize) -> Result<Shape> {
+    if factor == 0 || !x.c.is_multiple_of(factor * factor) {
+        return Err(Error::shape(format!(
+            "a pixel shuffle by {factor} of {x}; the factor must be positive and its square divide the channels"
+        )));
+    }
+    Ok(Shape::new(x.n, x.c / (factor * factor), x.h * factor, x.w * factor))
+}
+
+/// The shape of [`nearest`] of `x`: `[N, C, s H, s W]`.
+pub fn enlarged(x: Shape, factor: usize) -> Shape {
+    Shape { h: x.h * factor, w: x.w * factor, ..x }
+}
+
+#[derive(Clone, Copy, Pod, Zeroable)]
+#[repr(C)]
+struct Shuffle {
+    x: Span,
+    y: Span,
+    factor: u32,
+    height: u32,
+    width: u32,
+    values: u32,
+    invocations: u32,
+    accumulate: u32,
+}
+
+fn shuffle(kind: u32, factor: usize, x: &View, y: &View, small: Shape, accumulate: bool) -> Result<Call> {
+    distinct("a pixel shuffle", &[y], &[x])?;
+    let params = Shuffle {
+        x: x.into(),
+        y: y.into(),
+        factor: factor as u32,
+        height: small.h as u32,
+        width: small.w as u32,
+        values: (small.c * small.plane()) as u32,
+        invocations: small.len() as u32,
+        accumulate: accumulate.into(),
+    };
+    let call = Call::new(&PIXEL_SHUFFLE, params, grid(small.len().div_ceil(64))).with("KIND", kind);
+    Ok(call.bind(x).bind(y).adds_to(y, accumulate).costs(usize::from(accumulate) * small.len()))
+}
+
+/// `y[n, c, s·i + a, s·j + b] = x[n, c·s² + a·s + b, i, j]`, or added to `y`: depth to space.
+///
+/// Shapes: `x [N, C s², H, W]`, `y [N, C, s H, s W]`.
+///
+/// # Errors
+/// [`Error::Shape`] if a shape is another or `y` lies in `x`'s tensor.
+pub fn pixel_shuffle(factor: usize, x: &View, y: &View, accumulate: bool) -> Result<Call> {
+    y.expect("a pixel shuffle's output", shuffled(x.shape, factor)?)?;
+    shuffle(1, factor, x, y, x.shape, accumulate)
+}
+
+/// `y[n, c·s² + a·s + b, i, j] = x[n, c, s·i + a, s·j + b]`, or added to `y`: space to depth, inverse and adjoint of
+/// [`pixel_shuffle`].
+///
+/// Shapes: `x [N, C, s H, s W]`, `y [N, C s², H, W]`.
+///
+/// # Errors
+/// [`Error::Shape`] if a shape is another or `y` lies in `x`'s tensor.
+pub fn pixel_unshuffle(factor: usize, x: &View, y: &View, accumulate: bool) -> Result<Call> {
+    x.expect("a pixel unshuffle's input", shuffled(y.shape, factor)?)?;
+    shuffle(2, factor, x, y, y.shape, accumulate)
+}
+
+fn expect_enlarged(what: &str, small: &View, large: &View, factor: usize) -> Result<()> {
+    if factor == 0 {
+        return Err(Error::shape("an upsampling by 0; the factor must be positive"));
+    }
+    large.expect(what, enlarged(small.shape, factor))
+}
+
+#[derive(Clone, Copy, Pod, Zeroable)]
+#[repr(C)]
+struct Forward {
+    x: Span,
+    y: Span,
+    factor: u32,
+    width: u32,
+    values: u32,
+    invocations: u32,
+}
+
+/// `y[n, c, i, j] = x[n, c, i / s, j / s]`: every pixel repeated `s` times along both sides.
+///
+/// Shapes: `x [N, C, H, W]`, `y [N, C, s H, s W]`.
+///
+/// # Errors
+/// [`Error::Shape`] if a shape is another or `y` lies in `x`'s tensor.
+pub fn nearest(factor: usize, x: &View, y: &View) -> Result<Call> {
+    expect_enlarged("an upsampling's output", x, y, factor)?;
+    distinct("an upsampling", &[y], &[x])?;
+    let params = Forward {
+        x: x.into(),
+        y: y.into(),
+        factor: factor as u32,
+        width: y.shape.w as u32,
+        values: (y.shape.c * y.shape.plane()) as u32,
+        invocations: y.shape.len() as u32,
+    };
+    Ok(Call::new(&FORWARD, params, grid(y.shape.len().div_ceil(64))).bind(x).bind(y))
+}
+
+#[derive(Clone, Copy, Pod, Zeroable)]
+#[repr(C)]
+struct Backward {
+    g: Span,
+    gx: Span,
+    factor: u32,
+    width: u32,
+    values: u32,
+    invocations: u32,
+    accumulate: u32,
+    unused: u32,
+}
+
+/// `gx[n, c, i, j] = Σ g[n, c, s·i + a, s·j + b]` over `a, b < s`, or added to `gx`: the adjoint of [`nearest`].
+///
+/// Shapes: `g [N, C, s H, s W]`, `gx [N, C, H, W]`.
+///
+/// # Errors
+/// [`Error::Shape`] if a shape is another or `gx` lies in `g`'s tensor.
+pub fn nearest_backward(factor: usize, g: &View, gx: &View, accumulate: bool) -> Result<Call> {
+    expect_enlarged("an upsampling's output gradient", gx, g, factor)?;
+    distinct("an upsampling's gradient", &[gx], &[g])?;
+    let params = Backward {
+        g: g.into(),
+        gx: gx.into(),
+        factor: factor as u32,
+        width: gx.shape.w as u32,
+        values: (gx.shape.c * gx.shape.plane()) as u32,
+        invocations: gx.shape.len() as u32,
+        accumulate: accumulate.into(),
+        unused: 0,
+    };
+    let call = Call::new(&BACKWARD, params, grid(gx.shape.len().div_ceil(64))).bind(g).bind(gx);
+    Ok(call.adds_to(gx, accumulate).costs(g.shape.len()))
+}
