@@ -5,7 +5,7 @@
 #   PEERS_CASES     base,batch,size, separated by blanks         (32,4,64 32,1,128 16,1,64)
 #   PEERS_BUDGET    seconds a case, its first run counted         (60)
 #   PEERS_LIMIT     seconds after which a peer's case is given up (900)
-#   PEERS_BACKENDS  burn's backends                               (wgpu flex)
+#   PEERS_BACKENDS  burn's backends                               (wgpu wgpu-untuned flex)
 #   PEERS_PYTHON    a Python that has requirements.txt installed  (one made in target/peers/venv)
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -14,7 +14,7 @@ export NODEVICE_SELECT=1
 cases=${PEERS_CASES:-32,4,64 32,1,128 16,1,64}
 budget=${PEERS_BUDGET:-60}
 limit=${PEERS_LIMIT:-900}
-backends=${PEERS_BACKENDS:-wgpu flex}
+backends=${PEERS_BACKENDS:-wgpu wgpu-untuned flex}
 cargo=${CARGO:-cargo}
 peers=benches/peers
 out=${CARGO_TARGET_DIR:-target}/peers
@@ -59,6 +59,11 @@ dependencies() {
 
 timed_build ours Cargo.toml --lib
 timed_build burn "$peers/burn/Cargo.toml"
+# Without autotuning and fusion, in case that with them it does not run on this adapter.
+if [[ " $backends " == *" wgpu-untuned "* ]]; then
+    "$cargo" build --release --locked --manifest-path "$peers/burn/Cargo.toml" --target-dir "$out/build-burn-untuned" \
+        --no-default-features --features flex
+fi
 ours_build=$(cat "$out/ours.seconds"),$(dependencies Cargo.toml cvdm)
 burn_build=$(cat "$out/burn.seconds"),$(dependencies "$peers/burn/Cargo.toml" burn)
 "$cargo" bench --quiet --locked --bench engine --no-run
@@ -100,8 +105,10 @@ run_torch() {
 run_burn() {
     local backend=$1 described=$2
     shift 2
+    local build=build-burn
+    if [ "$backend" = wgpu-untuned ]; then build=build-burn-untuned; fi
     run_peer "\"peer\": \"burn\", \"backend\": \"$backend\", $described" \
-        "$out/build-burn/release/peer-burn" --backend "$backend" "$@"
+        "$out/$build/release/peer-burn" --backend "${backend%-untuned}" "$@"
 }
 
 say "checking the peers' results"
