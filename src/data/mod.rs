@@ -3,6 +3,7 @@
 mod atomic;
 mod biosr;
 mod collections;
+mod focal_stack;
 mod image_file;
 mod mrc;
 mod npy;
@@ -14,6 +15,7 @@ mod resize;
 pub use atomic::write_atomically;
 pub use biosr::{Acquisition, CellSplit, Structure, list_biosr};
 pub use collections::{list_hcoco, list_imagenet, read_gray_centre, read_super_resolution};
+pub use focal_stack::FocalStack;
 pub use image_file::{EXTENSIONS, is_image, read_gray, read_planes, read_rgb, write_png16, write_tiff};
 pub use mrc::{MrcFile, MrcMode};
 pub use npy::{read_npy, write_npy};

@@ -6,7 +6,9 @@
 //!                          │                     └──── us_tie ────▶ phase, the classical answer
 //!                          └───────────── scaling ─────────────────▶ network target [−1, 1]
 //! ```
+//! From a whole focal stack, [`derivative_pair`] makes the pair that shows its axial derivative.
 
+mod axial;
 mod blur;
 mod cells;
 mod fft2;
@@ -18,6 +20,7 @@ mod random;
 mod scaling;
 mod us_tie;
 
+pub use axial::{AXIAL_ORDER, axial_derivative, derivative_pair, slope_weights, stack_pair};
 pub use blur::gaussian_blur;
 pub use field::{Field, mirror_pad};
 pub use fresnel::{DefocusPair, FresnelSetup, Side, Simulated, propagate, simulate_cropped, simulate_pair};
