@@ -67,6 +67,22 @@ impl Bench {
 }
 
 #[test]
+fn specimens_are_simulated() {
+    let bench = Bench::new();
+    let out = bench.path("cells");
+    let simulate = ["simulate", "--specimen", "actin,pits", "--size", "32", "--out", text(&out)];
+    assert!(succeeds(&simulate).contains("2 specimens at 10 signal levels"));
+    assert_eq!(read_planes(out.join("actin.truth.tif")).unwrap()[0].width(), 32);
+    let exposures = read_planes(out.join("pits.widefield.tif")).unwrap();
+    assert_eq!((exposures.len(), exposures[0].height()), (10, 16));
+    assert!(out.join("specimens.png").is_file());
+    fails(&simulate, &["--force"]);
+    fails(&["simulate", "--specimen", "pits", "--size", "31", "--out", text(&bench.path("odd"))], &["31 pixels"]);
+    fails(&["simulate", "--out", text(&out)], &["--input"]);
+    fails(&["simulate", "--specimen", "pits", "--input", "a.png", "--out", text(&out)], &["cannot be used with"]);
+}
+
+#[test]
 fn from_photographs_to_a_reconstruction() {
     let bench = Bench::new();
     let config = bench.config("run.toml", "steps = 4\ncheckpoint_every = 2");

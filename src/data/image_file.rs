@@ -14,7 +14,7 @@ use crate::{Error, Result};
 pub const EXTENSIONS: [&str; 5] = ["png", "jpg", "jpeg", "tif", "tiff"];
 
 /// Largest width or height that is read, in pixels.
-const LARGEST: usize = 32_768;
+pub(super) const LARGEST: usize = 32_768;
 
 fn extension(path: &Path) -> String {
     path.extension().map(|e| e.to_string_lossy().to_lowercase()).unwrap_or_default()
@@ -71,7 +71,22 @@ pub fn read_gray(path: impl AsRef<Path>) -> Result<Plane> {
     }
 }
 
-fn check_finite(path: &Path, plane: &Plane) -> Result<()> {
+/// The image as three planes: red, green, blue. A gray image gives the same plane three times.
+///
+/// # Errors
+/// As [`read_planes`], and if there are neither one nor three channels.
+pub fn read_rgb(path: impl AsRef<Path>) -> Result<[Plane; 3]> {
+    let path = path.as_ref();
+    let mut planes = read_planes(path)?;
+    if planes.len() == 1 {
+        planes = vec![planes[0].clone(), planes[0].clone(), planes.swap_remove(0)];
+    }
+    planes.try_into().map_err(|planes: Vec<Plane>| {
+        Error::file(path, format!("has {} channels or pages; a gray image has one, a colour image three", planes.len()))
+    })
+}
+
+pub(super) fn check_finite(path: &Path, plane: &Plane) -> Result<()> {
     let bad = |v: &&f32| !v.is_finite();
     let count = plane.values().iter().filter(bad).count();
     match plane.values().iter().position(|v| !v.is_finite()) {

@@ -1,13 +1,26 @@
-//! Images in and out of files, photographs split by file, patches.
+//! Images in and out of files, photographs split by file, patches; the paper's data sets in their own formats.
 
 mod atomic;
+mod biosr;
+mod collections;
+mod focal_stack;
 mod image_file;
+mod mrc;
 mod npy;
+mod pair;
 mod photographs;
 mod plane;
+mod resize;
 
 pub use atomic::write_atomically;
-pub use image_file::{EXTENSIONS, is_image, read_gray, read_planes, write_png16, write_tiff};
+pub use biosr::{Acquisition, CellSplit, Structure, list_biosr};
+pub use collections::{list_hcoco, list_imagenet, read_gray_centre, read_super_resolution};
+pub use focal_stack::FocalStack;
+pub use image_file::{EXTENSIONS, is_image, read_gray, read_planes, read_rgb, write_png16, write_tiff};
+pub use mrc::{MrcFile, MrcMode};
 pub use npy::{read_npy, write_npy};
+pub use pair::{Example, ResolutionPair, network_to_unit, unit_range, unit_to_network};
+use photographs::oriented;
 pub use photographs::{Photographs, Split, downscale, list_photographs};
 pub use plane::Plane;
+pub use resize::resize_lanczos;

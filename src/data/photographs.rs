@@ -37,10 +37,7 @@ impl Split {
 }
 
 /// The image files below a folder, sorted by path; symlinks and hidden files are skipped.
-///
-/// # Errors
-/// [`Error::File`] if the folder is missing or holds no image of the split.
-pub fn list_photographs(folder: &Path, split: Split) -> Result<Vec<PathBuf>> {
+pub(super) fn images_below(folder: &Path) -> Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     let mut folders = vec![folder.to_path_buf()];
     while let Some(next) = folders.pop() {
@@ -53,12 +50,22 @@ pub fn list_photographs(folder: &Path, split: Split) -> Result<Vec<PathBuf>> {
             }
             if kind.is_dir() {
                 folders.push(entry.path());
-            } else if kind.is_file() && is_image(&entry.path()) && split.takes(&entry.path()) {
+            } else if kind.is_file() && is_image(&entry.path()) {
                 files.push(entry.path());
             }
         }
     }
     files.sort();
+    Ok(files)
+}
+
+/// The photographs of a split below a folder, sorted by path; symlinks and hidden files are skipped.
+///
+/// # Errors
+/// [`Error::File`] if the folder is missing or holds no image of the split.
+pub fn list_photographs(folder: &Path, split: Split) -> Result<Vec<PathBuf>> {
+    let mut files = images_below(folder)?;
+    files.retain(|path| split.takes(path));
     if files.is_empty() {
         return Err(Error::file(
             folder,
@@ -151,13 +158,19 @@ impl Photographs {
         let top = random.random_range(0..=level.height().saturating_sub(side));
         let left = random.random_range(0..=level.width().saturating_sub(side));
         let symmetry = random.random_range(0..8u8);
-        Plane::from_fn(side, side, |y, x| {
-            let (y, x) = if symmetry & 1 == 0 { (y, x) } else { (x, y) };
-            let y = if symmetry & 2 == 0 { y } else { side - 1 - y };
-            let x = if symmetry & 4 == 0 { x } else { side - 1 - x };
-            level.at(top + y, left + x)
-        })
+        oriented(&Plane::from_fn(side, side, |y, x| level.at(top + y, left + x)), symmetry)
     }
+}
+
+/// A square plane under one of the square's eight symmetries: bit 0 transposes, bit 1 turns it upside down, bit 2 left to right.
+pub(super) fn oriented(plane: &Plane, symmetry: u8) -> Plane {
+    let last = plane.height() - 1;
+    Plane::from_fn(plane.height(), plane.width(), |y, x| {
+        let (y, x) = if symmetry & 1 == 0 { (y, x) } else { (x, y) };
+        let y = if symmetry & 2 == 0 { y } else { last - y };
+        let x = if symmetry & 4 == 0 { x } else { last - x };
+        plane.at(y, x)
+    })
 }
 
 #[cfg(test)]

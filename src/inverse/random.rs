@@ -13,6 +13,9 @@ pub(super) enum Purpose {
     PhaseVariant = 4,
     PhaseShape = 5,
     Amplitude = 6,
+    Specimen = 7,
+    Photons = 8,
+    ReadNoise = 9,
 }
 
 /// The generator for `purpose` under `seed`: counter based, the same numbers on every machine.

@@ -8,6 +8,7 @@ mod op;
 mod options;
 mod reconstruct;
 mod simulate;
+mod simulate_microscopy;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -33,7 +34,7 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Makes defocused pairs with known phase from photographs.
+    /// Makes defocused pairs with known phase from photographs, or fluorescence images of drawn specimens.
     Simulate(simulate::Simulate),
     /// Trains a model from a TOML configuration.
     Train {

@@ -1,4 +1,4 @@
-//! `cvdm simulate`: photographs to defocused pairs with known phase.
+//! `cvdm simulate`: photographs to defocused pairs with known phase, or specimens to fluorescence images.
 
 use std::path::PathBuf;
 
@@ -10,23 +10,27 @@ use cvdm::picture::{Colormap, Montage, Panel};
 use cvdm::{Error, Result};
 
 use super::options::{Optics, fresh_folder};
+use super::simulate_microscopy::{self, Label};
 
 /// Arguments of `cvdm simulate`.
 #[derive(Args)]
 pub struct Simulate {
     /// A photograph, or a folder of them.
-    #[arg(long)]
-    input: PathBuf,
+    #[arg(long, required_unless_present = "specimen", conflicts_with = "specimen")]
+    input: Option<PathBuf>,
+    /// Instead of photographs: specimens under a fluorescence microscope, at ten signal levels.
+    #[arg(long, value_enum, num_args = 1.., value_delimiter = ',', conflicts_with = "noise")]
+    specimen: Vec<Label>,
     /// Folder for the results.
     #[arg(long)]
     out: PathBuf,
-    /// Side of the simulated images in pixels (default: as large as the photograph allows).
+    /// Side of the simulated images in pixels (default: as large as the photograph allows; 256 for specimens).
     #[arg(long)]
     size: Option<usize>,
     /// Noise level: N(ξ, ξ) is added to both images.
     #[arg(long, default_value_t = 0.0)]
     noise: f32,
-    /// Seed of the noise.
+    /// Seed of the noise, and of specimens.
     #[arg(long, default_value_t = 1)]
     seed: u64,
     /// Replace what the folder holds.
@@ -36,10 +40,15 @@ pub struct Simulate {
     optics: Optics,
 }
 
-/// Writes for each photograph `NAME.pair.tif` (pages +d, −d), `NAME.phase.tif` (rad) and `NAME.png`.
+/// Writes for each photograph `NAME.pair.tif` (pages +d, −d), `NAME.phase.tif` (rad) and `NAME.png`; for specimens see
+/// [`simulate_microscopy::run`].
 pub fn run(args: &Simulate) -> Result<()> {
+    let Some(input) = &args.input else {
+        let out = fresh_folder(&args.out, args.force)?;
+        return simulate_microscopy::run(&args.specimen, args.size.unwrap_or(256), args.seed, &out);
+    };
     let setup = args.optics.setup()?;
-    let files = if args.input.is_dir() { list_photographs(&args.input, Split::All)? } else { vec![args.input.clone()] };
+    let files = if input.is_dir() { list_photographs(input, Split::All)? } else { vec![input.clone()] };
     let out = fresh_folder(&args.out, args.force)?;
     for (i, file) in files.iter().enumerate() {
         let name = file.file_stem().map(|s| s.to_string_lossy().into_owned()).unwrap_or_default();
