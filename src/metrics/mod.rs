@@ -1,18 +1,47 @@
-//! Image metrics, one file each.
+//! Image metrics, one file each; what several images' values say together.
+//!
+//! | asked | answered by |
+//! |---|---|
+//! | how far from the truth | [`mae()`], [`psnr()`], [`ssim()`], [`ms_ssim()`] |
+//! | how fine | [`decorrelation()`], which needs no truth |
+//! | does it explain the measurement | [`consistency()`], which needs no truth either |
+//! | how much samples differ | [`diversity()`] |
+//! | is the uncertainty of the right size | [`normal_coverage`], [`sample_coverage`], [`error_by_std`] |
+//! | does it lie in the right place | [`error_rank_correlations`] |
+//! | is one method better than another | [`wilcoxon_signed_rank`], [`paired_t_test`] |
 //!
 //! Every metric takes the reconstruction first and the truth second, computes in double precision, and refuses planes
 //! of different sizes or with values that are not finite.
 
 mod calibration;
+mod consistency;
+mod decorrelation;
+mod diversity;
+// The simulators' transform, which is private to them: the same file a second time rather than the same code in two files.
+// The metrics need no inverse.
+#[allow(clippy::duplicate_mod, dead_code)]
+#[path = "../inverse/fft2.rs"]
+mod fft2;
+mod interval;
 mod mae;
 mod ms_ssim;
 mod psnr;
+mod rank;
+mod significance;
 mod ssim;
 
-pub use calibration::{coverage, error_rank_correlation, rank_correlation};
+pub use calibration::{
+    ErrorRankCorrelation, Prediction, StdBin, coverage, error_by_std, error_rank_correlation, error_rank_correlations,
+};
+pub use consistency::consistency;
+pub use decorrelation::{Decorrelation, decorrelation};
+pub use diversity::diversity;
+pub use interval::{NOMINAL_LEVELS, normal_coverage, sample_coverage};
 pub use mae::{mae, mae_aligned};
 pub use ms_ssim::{MS_SSIM_EXPONENTS, MsSsim, ms_ssim};
 pub use psnr::psnr;
+pub use rank::rank_correlation;
+pub use significance::{PairedT, SignedRank, paired_t_test, wilcoxon_signed_rank};
 pub use ssim::ssim;
 
 use crate::data::Plane;

@@ -21,6 +21,9 @@ pub struct MsSsim {
 /// similarity, each raised to its exponent; between scales 2 × 2 pixels are averaged (at odd sides, the image is first
 /// continued by zeros). Negative means count as 0.
 ///
+/// Borders and halving are pytorch-msssim's, and so is the limit of 160 pixels; the paper's code mirrors the image and
+/// halves by a filter and every second pixel, which gives other digits.
+///
 /// Five scales need a shorter side of more than 160 pixels. On smaller images the coarsest scales are left out, as many
 /// as needed for a shorter side of more than `10 · 2^(scales − 1)`, and the exponents of the others divided by their
 /// sum. The result says how many scales were used.

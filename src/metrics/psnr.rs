@@ -12,6 +12,10 @@ use crate::data::Plane;
 pub fn psnr(a: &Plane, b: &Plane, range: f64) -> Result<f64> {
     check_planes(a, b)?;
     check_range(range)?;
-    let mse = differences(a, b).map(|d| d * d).sum::<f64>() / a.values().len() as f64;
-    Ok(10.0 * (range * range / mse).log10())
+    Ok(from_mse(differences(a, b).map(|d| d * d).sum::<f64>() / a.values().len() as f64, range))
+}
+
+/// The ratio in dB at a mean squared error.
+pub(super) fn from_mse(mse: f64, range: f64) -> f64 {
+    10.0 * (range * range / mse).log10()
 }

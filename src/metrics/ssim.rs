@@ -15,6 +15,11 @@ const K2: f64 = 0.03;
 /// with moments weighted by an 11 × 11 Gaussian of σ = 1.5, over all windows that lie inside the image. It is 1 for
 /// equal planes.
 ///
+/// Borders: no image is continued, so that the outer 5 pixels are no window's centre. pytorch-msssim does the same;
+/// scikit-image mirrors the image and then leaves the same 5 pixels out of the mean. scikit-image gives this value with
+/// `gaussian_weights=True, sigma=1.5, use_sample_covariance=False` and the `data_range` alone; by default its window is a
+/// uniform 7 × 7 and its variances divide by one less than the window's pixels.
+///
 /// # Errors
 /// [`Error::Shape`] if the sizes differ or a side is below 11, [`Error::Input`] if a value is not finite or the range
 /// not positive.
