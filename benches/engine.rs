@@ -2,7 +2,7 @@
 //! [--adapter NAME] [--tune FOLDER] [--profile] [--json FILE]`.
 //!
 //! A U-Net's forward pass, a U-Net's training step (mean squared error, gradients, Adam), a CVDM training step, a sampler
-//! step and a whole reconstruction. For each: the median time with its 10 % and 90 % quantiles, operations a second and
+//! step, one with halves stored where the adapter has them, and a whole reconstruction. For each: the median time with its 10 % and 90 % quantiles, operations a second and
 //! their share of the multiply-adds that a tiny shader reaches on the same adapter, what the host spends before the device
 //! starts, the time of first use with every pipeline compiled on the way, and what the plan says without a clock:
 //! dispatches, bytes that must cross memory, memory held. `--profile` adds where the device's time goes, by shader.
@@ -29,7 +29,7 @@ use cvdm::Result;
 use cvdm::gpu::Gpu;
 use serde_json::{Value, json};
 
-use cases::{Case, Job};
+use cases::{Case, Job, What};
 use measure::{Bench, Effort};
 use options::Options;
 
@@ -176,7 +176,9 @@ fn bench() -> Result<()> {
             "{left_out} of the networks in benches/shapes are left out, too large for a software adapter; --all times them"
         );
     }
-    for case in cases::all(&networks) {
+    let mut cases = cases::all(&networks);
+    cases.retain(|case| case.what != What::SamplerStepHalves || gpu.caps().halves);
+    for case in cases {
         if format!("{} {}", case.what.name(), case.on()).contains(&options.filter) {
             lines.push(run(&bench, &case, &options)?);
         }

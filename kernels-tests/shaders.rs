@@ -5,21 +5,30 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use cvdm::gpu::Shader;
+use cvdm::gpu::{Elements, Shader};
 use cvdm::kernels::ALL;
+use cvdm::tensor::Element;
 use naga::back::{glsl, hlsl, msl, pipeline_constants::process_overrides, spv};
 use naga::valid::{Capabilities, ModuleInfo, ValidationFlags, Validator};
 use naga::{AddressSpace, Module, ScalarKind, ShaderStage, TypeInner};
 
 const ENTRY: &str = "main";
 
+/// All of a shader's tensors in single precision, or all of them halves.
+const SINGLE: Elements = Elements { input: Element::F32, weight: Element::F32, output: Element::F32 };
+const HALF: Elements = Elements { input: Element::F16, weight: Element::F16, output: Element::F16 };
+
 fn parse(shader: &Shader) -> Module {
-    let text = shader.text();
+    parse_as(shader, SINGLE)
+}
+
+fn parse_as(shader: &Shader, elements: Elements) -> Module {
+    let text = shader.text(elements);
     naga::front::wgsl::parse_str(&text).unwrap_or_else(|e| panic!("{}: {}", shader.name, e.emit_to_string(&text)))
 }
 
 fn validate(shader: &Shader, module: &Module, allowed: Capabilities) -> Result<ModuleInfo, String> {
-    let text = shader.text();
+    let text = shader.text(SINGLE);
     Validator::new(ValidationFlags::all(), allowed).validate(module).map_err(|e| e.emit_to_string(&text))
 }
 
@@ -75,7 +84,7 @@ fn write(backend: &str, module: &Module, info: &ModuleInfo) -> Result<usize, Str
             Ok(text.len())
         }
         "HLSL" => {
-            let options = hlsl::Options { shader_model: hlsl::ShaderModel::V6_0, ..Default::default() };
+            let options = hlsl::Options { shader_model: hlsl::ShaderModel::V6_2, ..Default::default() };
             let pipeline = hlsl::PipelineOptions { entry_point: Some(entry) };
             let mut text = String::new();
             let mut writer = hlsl::Writer::new(&mut text, &options, &pipeline);
@@ -99,13 +108,17 @@ fn write(backend: &str, module: &Module, info: &ModuleInfo) -> Result<usize, Str
 #[test]
 fn every_shader_is_translated_for_every_backend() {
     let mut wrong = Vec::new();
-    for shader in ALL {
-        let module = parse(shader);
-        let info = validate(shader, &module, needs(shader)).unwrap();
+    // OpenGL, which the engine does not use, knows no halves.
+    let everywhere: &[&str] = &["SPIR-V", "MSL", "HLSL", "GLSL"];
+    for (shader, elements) in ALL.iter().flat_map(|shader| [(shader, SINGLE), (shader, HALF)]) {
+        let module = parse_as(shader, elements);
+        let half = if elements == HALF { Capabilities::SHADER_FLOAT16 } else { Capabilities::empty() };
+        let backends = if elements == HALF { &everywhere[..3] } else { everywhere };
+        let info = validate(shader, &module, needs(shader) | half).unwrap();
         // No constants: every override has a default.
         let (module, info) =
             process_overrides(&module, &info, Some((ShaderStage::Compute, ENTRY)), &Default::default()).unwrap();
-        for backend in ["SPIR-V", "MSL", "HLSL", "GLSL"] {
+        for backend in backends {
             match write(backend, &module, &info) {
                 Ok(length) => assert!(length > 100, "{} as {backend}: {length} units", shader.name),
                 Err(e) => wrong.push(format!("{} as {backend}: {e}", shader.name)),

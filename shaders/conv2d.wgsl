@@ -27,16 +27,16 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> p: Params;
-@group(0) @binding(1) var<storage, read> x: array<f32>;       // [N, Cin, H, W]
+@group(0) @binding(1) var<storage, read> x: array<In>;        // [N, Cin, H, W]
 @group(0) @binding(2) var<storage, read> weights: array<f32>; // [Cout, Cin, K, K]
 @group(0) @binding(3) var<storage, read> bias: array<f32>;    // [Cout]
-@group(0) @binding(4) var<storage, read_write> y: array<f32>; // [N, Cout, Ho, Wo]
+@group(0) @binding(4) var<storage, read_write> y: array<Out>; // [N, Cout, Ho, Wo]
 
 fn pixel(at: u32, column: i32) -> f32 {
     if (column < 0 || column >= i32(p.in_width)) {
         return 0.0;
     }
-    return x[at + u32(column)];
+    return f32(x[at + u32(column)]);
 }
 
 fn first_value(co: u32) -> vec4f {
@@ -54,9 +54,9 @@ fn put(n: u32, co: u32, row: u32, column: u32, value: vec4f) {
     let at = p.y.x + n * p.y.y + (co * p.out_height + row) * p.out_width + column;
     for (var i = 0u; i < min(4u, p.out_width - column); i++) {
         if (p.accumulate == 1u) {
-            y[at + i] = y[at + i] + v[i];
+            y[at + i] = Out(f32(y[at + i]) + v[i]);
         } else {
-            y[at + i] = v[i];
+            y[at + i] = Out(v[i]);
         }
     }
 }

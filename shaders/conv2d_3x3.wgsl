@@ -43,9 +43,9 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> p: Params;
-@group(0) @binding(1) var<storage, read> x: array<vec4f>;       // [N, C, H, W / 4]
+@group(0) @binding(1) var<storage, read> x: array<VIn>;         // [N, C, H, W / 4]
 @group(0) @binding(3) var<storage, read> bias: array<f32>;      // [Cout]
-@group(0) @binding(4) var<storage, read_write> y: array<vec4f>; // [N, Cout, H, W / 4]
+@group(0) @binding(4) var<storage, read_write> y: array<VOut>;  // [N, Cout, H, W / 4]
 
 // A row of the window: the value left of the tile, its eight columns, and the value right of it.
 struct Line { l: f32, a: vec4f, b: vec4f, r: f32 }
@@ -94,10 +94,10 @@ fn get_row(n: u32, co: u32, row: u32, quad: u32) -> Row {
     let to = place(n, co, row, quad);
     var value = Row();
     if (to.lo) {
-        value.lo = y[to.at];
+        value.lo = V(y[to.at]);
     }
     if (to.hi) {
-        value.hi = y[to.at + 1u];
+        value.hi = V(y[to.at + 1u]);
     }
     return value;
 }
@@ -122,10 +122,10 @@ fn first_sums(n: u32, co: u32, row: u32, quad: u32) -> Tile {
 fn put_row(n: u32, co: u32, row: u32, quad: u32, value: Row) {
     let to = place(n, co, row, quad);
     if (to.lo) {
-        y[to.at] = activate(value.lo, p.activation);
+        y[to.at] = VOut(activate(value.lo, p.activation));
     }
     if (to.hi) {
-        y[to.at + 1u] = activate(value.hi, p.activation);
+        y[to.at + 1u] = VOut(activate(value.hi, p.activation));
     }
 }
 
@@ -182,26 +182,26 @@ fn main(
     let per_lane = (9u * OUTPUTS + 3u) / 4u;
     var at = block * p.block_stride + local * per_lane;
     for (var ci = 0u; ci < p.in_channels; ci++) {
-        let v0 = select(vec4f(), x[at0], in0);
-        let v1 = select(vec4f(), x[at1], in1);
-        let v2 = select(vec4f(), x[at2], in2);
+        let v0 = select(vec4f(), V(x[at0]), in0);
+        let v1 = select(vec4f(), V(x[at1]), in1);
+        let v2 = select(vec4f(), V(x[at2]), in2);
         let v = Window(upper(v0), lower(v0), upper(v1), lower(v1), upper(v2), lower(v2));
-        let a = weights[at];
-        let b = weights[at + 1u];
-        let c = weights[at + 2u];
+        let a = vec4f(weights[at]);
+        let b = vec4f(weights[at + 1u]);
+        let c = vec4f(weights[at + 2u]);
         if (OUTPUTS == 1u) {
             t0 = add_channel(t0, Taps(a.xyz, vec3f(a.w, b.xy), vec3f(b.zw, c.x)), v);
         } else {
-            let d = weights[at + 3u];
-            let e = weights[at + 4u];
+            let d = vec4f(weights[at + 3u]);
+            let e = vec4f(weights[at + 4u]);
             if (OUTPUTS == 2u) {
                 t0 = add_channel(t0, Taps(vec3f(a.xz, b.x), vec3f(b.z, c.xz), vec3f(d.xz, e.x)), v);
                 t1 = add_channel(t1, Taps(vec3f(a.yw, b.y), vec3f(b.w, c.yw), vec3f(d.yw, e.y)), v);
             } else {
-                let f = weights[at + 5u];
-                let g = weights[at + 6u];
-                let h = weights[at + 7u];
-                let i = weights[at + 8u];
+                let f = vec4f(weights[at + 5u]);
+                let g = vec4f(weights[at + 6u]);
+                let h = vec4f(weights[at + 7u]);
+                let i = vec4f(weights[at + 8u]);
                 t0 = add_channel(t0, Taps(vec3f(a.x, b.x, c.x), vec3f(d.x, e.x, f.x), vec3f(g.x, h.x, i.x)), v);
                 t1 = add_channel(t1, Taps(vec3f(a.y, b.y, c.y), vec3f(d.y, e.y, f.y), vec3f(g.y, h.y, i.y)), v);
                 t2 = add_channel(t2, Taps(vec3f(a.z, b.z, c.z), vec3f(d.z, e.z, f.z), vec3f(g.z, h.z, i.z)), v);

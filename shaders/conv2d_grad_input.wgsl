@@ -26,10 +26,10 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> p: Params;
-@group(0) @binding(1) var<storage, read> g: array<f32>;        // [N, Cout, Ho, Wo]
+@group(0) @binding(1) var<storage, read> g: array<In>;         // [N, Cout, Ho, Wo]
 @group(0) @binding(2) var<storage, read> weights: array<f32>;  // [Cout, Cin, K, K]
 @group(0) @binding(3) var<storage, read> bias: array<f32>;     // [Cin], of a transposed convolution
-@group(0) @binding(4) var<storage, read_write> gx: array<f32>; // [N, Cin, H, W]
+@group(0) @binding(4) var<storage, read_write> gx: array<Out>; // [N, Cin, H, W]
 
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index) local: u32) {
@@ -64,7 +64,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
                     let ox = tx / i32(p.stride);
                     if (tx >= 0 && tx % i32(p.stride) == 0 && ox < i32(p.out_width)) {
                         let w = p.weight_offset + (co * p.in_channels + lane) * taps + ky * p.kernel + kx;
-                        let v = g[channel + u32(oy) * p.out_width + u32(ox)];
+                        let v = f32(g[channel + u32(oy) * p.out_width + u32(ox)]);
                         sum += v * vec4f(weights[w.x], weights[w.y], weights[w.z], weights[w.w]);
                     }
                 }
@@ -75,9 +75,9 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
     for (var i = 0u; i < min(4u, p.in_channels - ci); i++) {
         let at = p.gx.x + n * p.gx.y + ((ci + i) * p.in_height + row) * p.in_width + column;
         if (p.accumulate == 1u) {
-            gx[at] = gx[at] + sum[i];
+            gx[at] = Out(f32(gx[at]) + sum[i]);
         } else {
-            gx[at] = sum[i];
+            gx[at] = Out(sum[i]);
         }
     }
 }

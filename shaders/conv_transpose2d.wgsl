@@ -22,10 +22,10 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> p: Params;
-@group(0) @binding(1) var<storage, read> x: array<vec4f>;       // [N, Cin, H, W / 4]
+@group(0) @binding(1) var<storage, read> x: array<vec4<In>>;    // [N, Cin, H, W / 4]
 @group(0) @binding(2) var<storage, read> weights: array<f32>;   // [Cin, Cout, 2, 2]
 @group(0) @binding(3) var<storage, read> bias: array<f32>;      // [Cout]
-@group(0) @binding(4) var<storage, read_write> y: array<vec4f>; // [N, Cout, 2H, 2W / 4]
+@group(0) @binding(4) var<storage, read_write> y: array<vec4<Out>>; // [N, Cout, 2H, 2W / 4]
 
 // The taps of four pixels: each a vec4 of (0,0) (0,1) (1,0) (1,1).
 struct Four { a: vec4f, b: vec4f, c: vec4f, d: vec4f }
@@ -47,10 +47,10 @@ fn put(n: u32, co: u32, quad: u32, f: Four) {
     let row = quad / p.quads;
     let wide = p.quads * 2u;
     let at = (p.y.x + n * p.y.y) / 4u + (co * p.height * 2u + row * 2u) * wide + (quad % p.quads) * 2u;
-    y[at] = vec4f(f.a.xy, f.b.xy);
-    y[at + 1u] = vec4f(f.c.xy, f.d.xy);
-    y[at + wide] = vec4f(f.a.zw, f.b.zw);
-    y[at + wide + 1u] = vec4f(f.c.zw, f.d.zw);
+    y[at] = vec4<Out>(vec4f(f.a.xy, f.b.xy));
+    y[at + 1u] = vec4<Out>(vec4f(f.c.xy, f.d.xy));
+    y[at + wide] = vec4<Out>(vec4f(f.a.zw, f.b.zw));
+    y[at + wide + 1u] = vec4<Out>(vec4f(f.c.zw, f.d.zw));
 }
 
 @compute @workgroup_size(WG)
@@ -79,7 +79,7 @@ fn main(
     var lo = Four(b, b, b, b);
     var hi = lo;
     for (var ci = 0u; ci < p.in_channels; ci += 4u) {
-        let v = x[start + min(ci + own_channel, p.in_channels - 1u) * plane];
+        let v = vec4f(x[start + min(ci + own_channel, p.in_channels - 1u) * plane]);
         var w = weight(ci, co_read);
         lo = add(lo, w, subgroupBroadcast(v, 0u));
         hi = add(hi, w, subgroupBroadcast(v, 1u));

@@ -20,11 +20,11 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> p: Params;
-@group(0) @binding(1) var<storage, read> x: array<V>;               // [N, C, H, W]
+@group(0) @binding(1) var<storage, read> x: array<VIn>;             // [N, C, H, W]
 @group(0) @binding(2) var<storage, read> weight: array<f32>;        // [C]
 @group(0) @binding(3) var<storage, read> bias: array<f32>;          // [C]
 @group(0) @binding(4) var<storage, read_write> stats: array<vec2f>; // [N, C]: mean, 1 / sqrt(var + epsilon)
-@group(0) @binding(5) var<storage, read_write> y: array<V>;         // [N, C, H, W]
+@group(0) @binding(5) var<storage, read_write> y: array<VOut>;      // [N, C, H, W]
 
 var<workgroup> moments: array<vec3f, WG>; // count, mean, sum of squared deviations
 
@@ -36,12 +36,12 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
     let c = id % p.channels;
     let at_x = (p.x.x + n * p.x.y) / LANES + c * p.items;
     let into = (p.y.x + n * p.y.y) / LANES + c * p.items;
-    let origin = first(x[at_x]);
+    let origin = first(V(x[at_x]));
     var centre = V();
     var squares = V();
     var count = 0.0;
     for (var i = local; i < p.items; i += WG) {
-        let v = x[at_x + i] - origin;
+        let v = V(x[at_x + i]) - origin;
         let delta = v - centre;
         count += 1.0;
         centre += delta * (1.0 / count);
@@ -68,7 +68,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
     }
     if (number < p.workgroups) {
         for (var i = local; i < p.items; i += WG) {
-            y[into + i] = (x[at_x + i] - mean) * scale + offset;
+            y[into + i] = VOut((V(x[at_x + i]) - mean) * scale + offset);
         }
         if (local == 0u) {
             stats[id] = vec2f(mean, inverse);

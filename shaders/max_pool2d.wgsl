@@ -14,8 +14,8 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> p: Params;
-@group(0) @binding(1) var<storage, read> x: array<V>;       // [N, C, 2H, 2W]
-@group(0) @binding(2) var<storage, read_write> y: array<V>; // [N, C, H, W]
+@group(0) @binding(1) var<storage, read> x: array<VIn>;     // [N, C, 2H, 2W]
+@group(0) @binding(2) var<storage, read_write> y: array<VOut>; // [N, C, H, W]
 
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index) local: u32) {
@@ -27,7 +27,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
     }
     let top = (p.x.x + n * p.x.y) / LANES + 2u * (item + item / p.width * p.width);
     let bottom = top + 2u * p.width;
-    let a = max(x[top], x[bottom]);
-    let b = max(x[top + 1u], x[bottom + 1u]);
-    y[(p.y.x + n * p.y.y) / LANES + item] = max(evens(a, b), odds(a, b));
+    let a = max(V(x[top]), V(x[bottom]));
+    let b = max(V(x[top + 1u]), V(x[bottom + 1u]));
+    y[(p.y.x + n * p.y.y) / LANES + item] = VOut(max(evens(a, b), odds(a, b)));
 }

@@ -24,7 +24,7 @@ struct Params {
 
 @group(0) @binding(0) var<uniform> p: Params;
 @group(0) @binding(1) var<storage, read> weights: array<f32>;
-@group(0) @binding(2) var<storage, read_write> packed: array<vec4f>;
+@group(0) @binding(2) var<storage, read_write> packed: array<vec4<Out>>;
 
 // Value number `flat` of a lane with output channels from `first` on.
 fn tap(first: u32, ci: u32, flat: u32) -> f32 {
@@ -54,10 +54,10 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
     let co = ((block % p.blocks) * WG + lane) * OUTPUTS;
     // Past the chunk there is only the space up to the next block.
     let channel = select(p.in_channels, (block / p.blocks) * p.chunk + ci, ci < p.chunk);
-    packed[id] = vec4f(
+    packed[id] = vec4<Out>(vec4f(
         tap(co, channel, at),
         tap(co, channel, at + 1u),
         tap(co, channel, at + 2u),
         tap(co, channel, at + 3u),
-    );
+    ));
 }

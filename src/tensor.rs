@@ -70,6 +70,34 @@ impl fmt::Display for Shape {
     }
 }
 
+/// How a value is stored. Kernels compute in `f32` whatever they read and write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Element {
+    /// Single precision.
+    #[default]
+    F32,
+    /// Half precision: 11 significant bits, up to 65,504. For adapters with [`crate::gpu::Caps::halves`].
+    F16,
+}
+
+impl Element {
+    /// Bytes of `values` values.
+    pub const fn bytes(self, values: usize) -> u64 {
+        match self {
+            Self::F32 => 4 * values as u64,
+            Self::F16 => 2 * values as u64,
+        }
+    }
+
+    /// Its name in WGSL.
+    pub(crate) const fn wgsl(self) -> &'static str {
+        match self {
+            Self::F32 => "f32",
+            Self::F16 => "f16",
+        }
+    }
+}
+
 /// All of a tensor, or a range of its channels. A kernel reads and writes views, so concatenation along channels is
 /// writing into ranges of one tensor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -82,12 +110,14 @@ pub struct View {
     pub channel: usize,
     /// Channels of the whole tensor.
     pub channels: usize,
+    /// How its values are stored.
+    pub element: Element,
 }
 
 impl View {
     /// All of tensor number `tensor`.
-    pub(crate) fn whole(tensor: TensorId, shape: Shape) -> Self {
-        Self { tensor, shape, channel: 0, channels: shape.c }
+    pub(crate) fn whole(tensor: TensorId, shape: Shape, element: Element) -> Self {
+        Self { tensor, shape, channel: 0, channels: shape.c, element }
     }
 
     /// A range of this view's channels.
@@ -122,7 +152,7 @@ impl View {
 
     /// Bytes of the view.
     pub fn bytes(&self) -> u64 {
-        4 * self.shape.len() as u64
+        self.element.bytes(self.shape.len())
     }
 
     /// Refuses any shape but `expected`.

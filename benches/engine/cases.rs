@@ -23,6 +23,8 @@ pub enum What {
     UNetTraining,
     CvdmTraining,
     SamplerStep,
+    /// With feature maps and weights stored as halves.
+    SamplerStepHalves,
     Reconstruction,
 }
 
@@ -33,6 +35,7 @@ impl What {
             Self::UNetTraining => "unet_train_step",
             Self::CvdmTraining => "cvdm_train_step",
             Self::SamplerStep => "sampler_step",
+            Self::SamplerStepHalves => "sampler_step_f16",
             Self::Reconstruction => "reconstruction",
         }
     }
@@ -47,7 +50,14 @@ pub struct Case {
 
 /// Everything with each of the networks.
 pub fn all(networks: &[Network]) -> Vec<Case> {
-    let kinds = [What::UNetForward, What::UNetTraining, What::CvdmTraining, What::SamplerStep, What::Reconstruction];
+    let kinds = [
+        What::UNetForward,
+        What::UNetTraining,
+        What::CvdmTraining,
+        What::SamplerStep,
+        What::SamplerStepHalves,
+        What::Reconstruction,
+    ];
     let case = |what, &network: &Network| Case { what, network };
     kinds.iter().flat_map(|&what| networks.iter().map(move |n| case(what, n))).collect()
 }
@@ -100,10 +110,11 @@ impl Case {
             What::UNetForward => self.unet(gpu, false),
             What::UNetTraining => self.unet(gpu, true),
             What::CvdmTraining => self.training(gpu),
-            What::SamplerStep => Ok(Job::Step(self.sampler(gpu)?)),
+            What::SamplerStep => Ok(Job::Step(self.sampler(gpu, false)?)),
+            What::SamplerStepHalves => Ok(Job::Step(self.sampler(gpu, true)?)),
             What::Reconstruction => {
                 let condition = ramp(2 * self.network.size * self.network.size);
-                Ok(Job::Sampler { sampler: self.sampler(gpu)?, condition })
+                Ok(Job::Sampler { sampler: self.sampler(gpu, false)?, condition })
             }
         }
     }
@@ -169,10 +180,10 @@ impl Case {
         Ok(Job::Training { trainer: Trainer::new(gpu, model, options, &state)?, x: ramp(2 * values), y: ramp(values) })
     }
 
-    fn sampler(&self, gpu: &Gpu) -> Result<Sampler> {
+    fn sampler(&self, gpu: &Gpu, halves: bool) -> Result<Sampler> {
         let model = self.model()?;
         let flat = model.parameters().initial(1);
-        let options = SampleOptions { steps: STEPS, samples: self.network.batch, ..Default::default() };
+        let options = SampleOptions { steps: STEPS, samples: self.network.batch, halves, ..Default::default() };
         Sampler::new(gpu, &model, &flat, (self.network.size, self.network.size), options)
     }
 }

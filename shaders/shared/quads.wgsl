@@ -2,6 +2,8 @@
 // values, where loads are a quarter as many. singles.wgsl makes it one value, for all other planes.
 alias V = vec4f;
 alias Bits = vec4u;
+alias VIn = vec4<In>; // as they are stored
+alias VOut = vec4<Out>;
 const LANES = 4u;
 
 // In pairs, so that four equal values add up without rounding.

@@ -1,6 +1,8 @@
 // One value at a time: see quads.wgsl.
 alias V = f32;
 alias Bits = u32;
+alias VIn = In;
+alias VOut = Out;
 const LANES = 1u;
 
 fn total(v: V) -> f32 {

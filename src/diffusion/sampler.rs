@@ -35,6 +35,9 @@ pub struct SampleOptions {
     pub discretisation: Discretisation,
     /// Seed of all draws.
     pub seed: u64,
+    /// Store the noise network's feature maps and 3×3 weights as halves ([`Tape::store_halves`]). The latent, the schedule and the
+    /// network's answer stay in single precision.
+    pub halves: bool,
 }
 
 impl Default for SampleOptions {
@@ -47,6 +50,7 @@ impl Default for SampleOptions {
             variant: Variant::Ancestral,
             discretisation: Discretisation::Product,
             seed: 1,
+            halves: false,
         }
     }
 }
@@ -136,6 +140,9 @@ impl Recording {
         let mut finish = tape.fork();
         finish.push([pad::crop(&z, &v.targets)?, statistics::mean_std(&v.targets, &v.mean, &v.deviation)?]);
         let mut step = tape.fork();
+        if options.halves {
+            step.store_halves()?;
+        }
         let prediction = model.record_noise(&mut step, &v.parameters, &v.input)?;
         step.push(reverse_step::step(&reverse, &prediction, options.variant)?);
         Ok(Self { start, step, finish, views })
@@ -153,7 +160,7 @@ impl Sampler {
     ///
     /// # Errors
     /// [`Error::Input`] for settings out of range or parameters of another model, [`Error::Limit`] if not even a single
-    /// sample fits, other device errors.
+    /// sample fits, [`Error::Device`] for halves on an adapter without them, other device errors.
     pub fn new(gpu: &Gpu, model: &Model, flat: &[f32], size: (usize, usize), options: SampleOptions) -> Result<Self> {
         if options.steps == 0 || options.steps > 100_000 || options.samples == 0 || options.samples > 100_000 {
             return Err(Error::input(format!(

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::choices::Choices;
-use super::pipeline::{Overrides, Pipeline, PipelineCache, Shader};
+use super::pipeline::{Elements, Overrides, Pipeline, PipelineCache, Shader};
 use crate::{Error, Result};
 
 /// How to open a device.
@@ -44,6 +44,8 @@ pub struct AdapterSummary {
 pub struct Caps {
     /// Subgroup operations, with every subgroup at least 8 invocations wide.
     pub subgroups: bool,
+    /// Tensors of half precision, computed with in single precision.
+    pub halves: bool,
     /// GPU timestamps on passes.
     pub timestamps: bool,
     /// The adapter is a CPU: it has few threads, and per-invocation loads are what costs.
@@ -157,7 +159,7 @@ impl Gpu {
             }
         }
         let offered = adapter.features();
-        let wanted = wgpu::Features::SUBGROUP | wgpu::Features::TIMESTAMP_QUERY;
+        let wanted = wgpu::Features::SUBGROUP | wgpu::Features::SHADER_F16 | wgpu::Features::TIMESTAMP_QUERY;
         let (device, queue) = pollster::block_on(adapter.request_device(&wgpu::DeviceDescriptor {
             label: Some("cvdm"),
             required_features: offered & wanted,
@@ -188,6 +190,7 @@ impl Gpu {
             subgroups: offered.contains(wgpu::Features::SUBGROUP)
                 && info.subgroup_min_size >= 8
                 && !options.without_subgroups,
+            halves: offered.contains(wgpu::Features::SHADER_F16),
             timestamps: offered.contains(wgpu::Features::TIMESTAMP_QUERY),
             software: info.device_type == wgpu::DeviceType::Cpu,
             max_binding: limits.max_storage_buffer_binding_size.min(options.max_binding.unwrap_or(u64::MAX)),
@@ -225,12 +228,17 @@ impl Gpu {
         &self.0.queue
     }
 
-    /// The pipeline of `shader` with these overrides: made once, then taken from the cache.
+    /// The pipeline of `shader` on such tensors with these overrides: made once, then taken from the cache.
     ///
     /// # Errors
     /// [`Error::Validation`] if wgpu refuses the shader.
-    pub fn pipeline(&self, shader: &'static Shader, overrides: &Overrides) -> Result<Arc<Pipeline>> {
-        let pipeline = self.0.pipelines.get(&self.0.device, shader, overrides);
+    pub fn pipeline(
+        &self,
+        shader: &'static Shader,
+        elements: Elements,
+        overrides: &Overrides,
+    ) -> Result<Arc<Pipeline>> {
+        let pipeline = self.0.pipelines.get(&self.0.device, shader, elements, overrides);
         self.check()?;
         Ok(pipeline)
     }

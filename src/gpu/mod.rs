@@ -7,5 +7,5 @@ mod timer;
 
 pub use choices::Choices;
 pub use device::{AdapterSummary, Caps, Gpu, OpenOptions, adapters};
-pub use pipeline::{Overrides, Pipeline, Shader};
+pub use pipeline::{Elements, Overrides, Pipeline, Shader};
 pub use timer::Timer;

@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::tensor::Element;
+
 /// A WGSL source. Its entry point is `main`; binding 0 of group 0 is the uniform `params`, the storage buffers follow.
 #[derive(Debug)]
 pub struct Shader {
@@ -14,10 +16,26 @@ pub struct Shader {
     pub subgroups: bool,
 }
 
+/// How the tensors of a dispatch are stored: the types `In`, `Weight` and `Out` of its shader, which are `f32` in those shaders
+/// that do not mention them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct Elements {
+    /// The input.
+    pub input: Element,
+    /// The (packed) weights.
+    pub weight: Element,
+    /// The output.
+    pub output: Element,
+}
+
 impl Shader {
     /// The whole WGSL text.
-    pub fn text(&self) -> String {
-        self.sources.concat()
+    pub fn text(&self, elements: Elements) -> String {
+        let Elements { input, weight, output } = elements;
+        let enable = if elements == Elements::default() { "" } else { "enable f16;\n" };
+        let [input, weight, output] = [input, weight, output].map(Element::wgsl);
+        let types = format!("alias In = {input};\nalias Weight = {weight};\nalias Out = {output};\n");
+        [enable, &types, &self.sources.concat()].concat()
     }
 }
 
@@ -31,9 +49,12 @@ pub struct Pipeline {
     pub(crate) layout: wgpu::BindGroupLayout,
 }
 
+/// A shader by name, and what it is compiled for.
+type Key = (&'static str, Elements, Overrides);
+
 pub(super) struct PipelineCache {
     checked: bool,
-    made: Mutex<HashMap<(&'static str, Overrides), Arc<Pipeline>>>,
+    made: Mutex<HashMap<Key, Arc<Pipeline>>>,
 }
 
 impl PipelineCache {
@@ -45,16 +66,28 @@ impl PipelineCache {
         self.made.lock().unwrap_or_else(PoisonError::into_inner).len()
     }
 
-    pub fn get(&self, device: &wgpu::Device, shader: &'static Shader, overrides: &Overrides) -> Arc<Pipeline> {
-        let key = (shader.name, overrides.clone());
+    pub fn get(
+        &self,
+        device: &wgpu::Device,
+        shader: &'static Shader,
+        elements: Elements,
+        overrides: &Overrides,
+    ) -> Arc<Pipeline> {
+        let key = (shader.name, elements, overrides.clone());
         let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
-        made.entry(key).or_insert_with(|| Arc::new(self.make(device, shader, overrides))).clone()
+        made.entry(key).or_insert_with(|| Arc::new(self.make(device, shader, elements, overrides))).clone()
     }
 
-    fn make(&self, device: &wgpu::Device, shader: &'static Shader, overrides: &Overrides) -> Pipeline {
+    fn make(
+        &self,
+        device: &wgpu::Device,
+        shader: &'static Shader,
+        elements: Elements,
+        overrides: &Overrides,
+    ) -> Pipeline {
         let descriptor = wgpu::ShaderModuleDescriptor {
             label: Some(shader.name),
-            source: wgpu::ShaderSource::Wgsl(shader.text().into()),
+            source: wgpu::ShaderSource::Wgsl(shader.text(elements).into()),
         };
         let module = if self.checked {
             device.create_shader_module(descriptor)

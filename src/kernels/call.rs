@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use bytemuck::{NoUninit, Pod, Zeroable};
 
-use crate::gpu::{Overrides, Shader};
+use crate::gpu::{Elements, Overrides, Shader};
 use crate::tensor::{TensorId, View};
 use crate::{Error, Result};
 
@@ -15,6 +15,8 @@ pub struct Call {
     pub shader: &'static Shader,
     /// Values of its overrides.
     pub overrides: Overrides,
+    /// How its tensors are stored.
+    pub elements: Elements,
     /// The bytes of its uniform `params` (binding 0).
     pub params: Vec<u8>,
     /// The storage buffers, from binding 1 on.
@@ -46,6 +48,7 @@ impl Call {
         Self {
             shader,
             overrides: Vec::new(),
+            elements: Elements::default(),
             params: bytes,
             tensors: Vec::new(),
             window: None,
@@ -59,6 +62,18 @@ impl Call {
     pub fn with(mut self, name: &'static str, value: u32) -> Self {
         self.overrides.push((name, value));
         self.overrides.sort_unstable();
+        self
+    }
+
+    /// Says how input and output are stored, where the shader takes halves too.
+    pub fn stored(mut self, input: &View, output: &View) -> Self {
+        self.elements = Elements { input: input.element, output: output.element, ..self.elements };
+        self
+    }
+
+    /// Says how the weights are stored, where the shader takes halves too.
+    pub fn weights_stored(mut self, weights: &View) -> Self {
+        self.elements.weight = weights.element;
         self
     }
 

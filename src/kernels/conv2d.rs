@@ -160,6 +160,7 @@ pub fn forward(
         .bind(weight)
         .bind(bias.unwrap_or(weight))
         .bind(y)
+        .stored(x, y)
         .costs(spec.flops(x.shape, y.shape)))
 }
 
@@ -230,6 +231,7 @@ pub fn grad_input(
         .bind(weight)
         .bind(bias.unwrap_or(weight))
         .bind(gx)
+        .stored(g, gx)
         .costs(spec.flops(gx.shape, g.shape)))
 }
 

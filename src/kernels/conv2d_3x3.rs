@@ -9,7 +9,7 @@ use super::conv2d::{Activation, Conv2d, expect_values};
 use super::{Call, Span, grid, shader};
 use crate::Result;
 use crate::gpu::{Caps, Shader};
-use crate::tensor::{Shape, View};
+use crate::tensor::{Element, Shape, View};
 
 pub(super) static PACK: Shader = shader!("pack_weights", ["grid"]);
 pub(super) static FORWARD: Shader =
@@ -65,7 +65,12 @@ impl Variant {
         if caps.software && flops / dispatches >= WORTH_A_DISPATCH {
             return uniform;
         }
-        Self { outputs: outputs.min(2), uniform: false }
+        uniform.in_storage()
+    }
+
+    /// The same with weights in storage, and, since that is slow with four, at most two outputs.
+    pub fn in_storage(self) -> Self {
+        Self { outputs: self.outputs.min(2), uniform: false }
     }
 }
 
@@ -184,7 +189,8 @@ pub fn pack(packing: &Packing, direction: Direction, weight: &View, packed: &Vie
         .with("OUTPUTS", packing.variant.outputs as u32)
         .with("FLIP", u32::from(direction == Direction::Backward))
         .bind(weight)
-        .bind(packed))
+        .bind(packed)
+        .stored(weight, packed))
 }
 
 /// Where a dispatch's sums start.
@@ -245,6 +251,9 @@ pub fn forward(
             return Err(crate::Error::shape("a convolution starts from its bias or from what is there, not from both"));
         }
     }
+    if variant.uniform && [x, packed, y].iter().any(|view| view.element == Element::F16) {
+        return Err(crate::Error::shape("a convolution by uniform weights takes no halves; use weights in storage"));
+    }
     let shader = if variant.uniform { &FORWARD_UNIFORM } else { &FORWARD };
     let quads = x.shape.w / 4;
     let tiles = [quads.div_ceil(2), x.shape.h.div_ceil(4)];
@@ -274,6 +283,8 @@ pub fn forward(
         let call = Call::new(shader, params, grid(workgroups))
             .with("WG", packing.lanes as u32)
             .with("OUTPUTS", variant.outputs as u32)
+            .stored(&x, y)
+            .weights_stored(packed)
             .bind(&x);
         let call = if variant.uniform {
             let first = (part.chunk * packing.blocks + part.first_block) * packing.block_stride;

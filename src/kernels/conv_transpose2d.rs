@@ -97,6 +97,7 @@ pub fn forward(caps: Caps, kernel: usize, x: &View, weight: &View, bias: &View, 
         .bind(weight)
         .bind(bias)
         .bind(y)
+        .stored(x, y)
         .costs(flops(x.shape, y.shape.c)))
 }
 

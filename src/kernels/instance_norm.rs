@@ -99,7 +99,7 @@ pub fn forward(
         unused: 0,
     };
     let call = Call::new(shader, params, grid(workgroups)).with("WG", wg);
-    Ok(call.bind(x).bind(weight).bind(bias).bind(statistics).bind(y).costs(10 * x.shape.len()))
+    Ok(call.bind(x).bind(weight).bind(bias).bind(statistics).bind(y).stored(x, y).costs(10 * x.shape.len()))
 }
 
 #[derive(Clone, Copy, Pod, Zeroable)]

@@ -55,7 +55,7 @@ pub fn forward(x: &View, y: &View) -> Result<Call> {
         workgroups: deal.workgroups,
         width: width as u32,
     };
-    Ok(deal.call(params).bind(x).bind(y).costs(3 * y.shape.len()))
+    Ok(deal.call(params).bind(x).bind(y).stored(x, y).costs(3 * y.shape.len()))
 }
 
 #[derive(Clone, Copy, Pod, Zeroable)]

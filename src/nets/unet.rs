@@ -147,12 +147,12 @@ impl UNet {
         for (i, block) in self.encoder.iter().enumerate() {
             let c = config.channels(i);
             if i == deepest {
-                let out = tape.intermediate("deepest", Shape { c, ..h.shape })?;
+                let out = tape.feature_map("deepest", Shape { c, ..h.shape })?;
                 record_block(tape, flat, block, &h, &out)?;
                 h = out;
             } else {
                 // The skip is written straight into the second half of what the decoder will read.
-                let both = tape.intermediate("concatenated", Shape { c: 2 * c, ..h.shape })?;
+                let both = tape.feature_map("concatenated", Shape { c: 2 * c, ..h.shape })?;
                 let skip = both.range(c..2 * c)?;
                 record_block(tape, flat, block, &h, &skip)?;
                 skips.push(both);
@@ -164,7 +164,7 @@ impl UNet {
             let up = &self.up[i];
             let (weight, bias) = (view(flat, &up.weight)?, view(flat, &up.bias)?);
             tape.conv_transpose2d_into(config.up_kernel, &h, &weight, &bias, &both.range(0..c)?)?;
-            let out = tape.intermediate("decoded", Shape { c, ..both.shape })?;
+            let out = tape.feature_map("decoded", Shape { c, ..both.shape })?;
             record_block(tape, flat, &self.decoder[i], both, &out)?;
             h = out;
         }

@@ -21,7 +21,7 @@ pub(super) struct Layout {
 
 /// Bytes of a tensor's buffer: a multiple of 16, so that shaders may read it as `vec4f`.
 pub(super) fn bytes_of(info: &TensorInfo) -> u64 {
-    (4 * info.shape.len() as u64).next_multiple_of(16)
+    info.element.bytes(info.shape.len()).next_multiple_of(16)
 }
 
 /// Assigns slots by size, then by best fit over lifetimes (first to last call that touches the tensor).

@@ -165,7 +165,7 @@ impl Tape {
         bias: &View,
         activation: Activation,
     ) -> Result<View> {
-        let y = self.intermediate("convolution", spec.output(x.shape, bias.shape.len())?)?;
+        let y = self.feature_map("convolution", spec.output(x.shape, bias.shape.len())?)?;
         self.conv2d_into(spec, x, weight, bias, activation, &y)?;
         Ok(y)
     }
@@ -249,7 +249,7 @@ impl Tape {
     /// # Errors
     /// As [`Tape::instance_norm_into`].
     pub fn instance_norm(&mut self, x: &View, weight: &View, bias: &View, epsilon: f32) -> Result<View> {
-        let y = self.intermediate("norm", x.shape)?;
+        let y = self.feature_map("norm", x.shape)?;
         self.instance_norm_into(x, weight, bias, epsilon, &y)?;
         Ok(y)
     }
@@ -285,7 +285,7 @@ impl Tape {
     /// # Errors
     /// [`crate::Error::Shape`] if height or width is odd.
     pub fn max_pool2d(&mut self, x: &View) -> Result<View> {
-        let y = self.intermediate("max-pool", max_pool2d::output(x.shape)?)?;
+        let y = self.feature_map("max-pool", max_pool2d::output(x.shape)?)?;
         self.push([max_pool2d::forward(x, &y)?]);
         self.note(Op::MaxPool2d { x: *x, y });
         Ok(y)

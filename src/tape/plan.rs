@@ -4,9 +4,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::layout::{bytes_of, lay_out};
-use crate::gpu::{Caps, Gpu, Pipeline, Timer};
+use crate::gpu::{Caps, Elements, Gpu, Pipeline, Timer};
 use crate::kernels::Call;
-use crate::tensor::{Shape, TensorId, View};
+use crate::tensor::{Element, Shape, TensorId, View};
 use crate::{Error, Result};
 
 /// What a tensor is for: the planner reuses the memory of intermediates only.
@@ -23,6 +23,8 @@ pub enum Role {
 pub struct TensorInfo {
     /// Shape.
     pub shape: Shape,
+    /// How its values are stored.
+    pub element: Element,
     /// What it is for.
     pub role: Role,
     /// Name for messages.
@@ -67,6 +69,18 @@ fn check_grid(call: &Call, caps: Caps) -> Result<()> {
         return Err(Error::Limit(format!("{}: a grid of {:?} workgroups", call.shader.name, call.grid)));
     }
     Ok(())
+}
+
+/// Refuses a tensor of halves that the call's kernel has not been told of: it would read pairs of them as single values.
+fn check_elements(call: &Call, tensors: &[TensorInfo]) -> Result<()> {
+    let halves = |info: &&TensorInfo| info.element == Element::F16;
+    match call.tensors.iter().map(|t| &tensors[t.0]).find(halves) {
+        Some(info) if call.elements == Elements::default() => Err(Error::shape(format!(
+            "{} takes no halves, as which \"{}\" is stored; store it as f32",
+            call.shader.name, info.label
+        ))),
+        _ => Ok(()),
+    }
 }
 
 /// How a plan gives out memory.
@@ -174,21 +188,29 @@ impl Plan {
             .ok_or_else(|| Error::shape(format!("tensor {} is not part of this plan", view.tensor.0)))
     }
 
-    /// Writes all values of a tensor.
+    /// Writes all values of a tensor, as they are stored.
     ///
     /// # Errors
     /// [`Error::Shape`] if `values` are not as many as the tensor holds or the view is not a whole tensor.
     pub fn write<T: bytemuck::NoUninit>(&self, view: &View, values: &[T]) -> Result<()> {
         let bytes: &[u8] = bytemuck::cast_slice(values);
+        let info = &self.tensors[view.tensor.0];
         if !view.is_whole() || bytes.len() as u64 != view.bytes() {
             return Err(Error::shape(format!(
-                "writing {} bytes into \"{}\" of {}; give exactly 4 bytes a value of the whole tensor",
+                "writing {} bytes into \"{}\" of {}; give exactly the {} bytes of the whole tensor",
                 bytes.len(),
-                self.tensors[view.tensor.0].label,
-                view.shape
+                info.label,
+                info.shape,
+                info.element.bytes(info.shape.len())
             )));
         }
-        self.gpu.queue().write_buffer(self.buffer(view)?, self.guard, bytes);
+        // An odd number of halves leaves two bytes over, and only whole words are written.
+        let (words, rest) = bytes.split_at(bytes.len() / 4 * 4);
+        let buffer = self.buffer(view)?;
+        self.gpu.queue().write_buffer(buffer, self.guard, words);
+        if let &[low, high] = rest {
+            self.gpu.queue().write_buffer(buffer, self.guard + words.len() as u64, &[low, high, 0, 0]);
+        }
         Ok(())
     }
 
@@ -201,8 +223,12 @@ impl Plan {
         if info.role != Role::Persistent {
             return Err(Error::shape(format!("\"{}\" is an intermediate; its memory has been reused", info.label)));
         }
-        let whole = self.gpu.read(self.buffer(view)?, self.guard, 4 * info.shape.len() as u64)?;
-        let whole: Vec<f32> = bytemuck::pod_collect_to_vec(&whole);
+        let bytes = info.element.bytes(info.shape.len());
+        let whole = self.gpu.read(self.buffer(view)?, self.guard, bytes.next_multiple_of(4))?;
+        let whole: Vec<f32> = match info.element {
+            Element::F32 => bytemuck::pod_collect_to_vec(&whole),
+            Element::F16 => bytemuck::pod_collect_to_vec(&whole).into_iter().map(from_half).collect(),
+        };
         let len = view.shape.c * view.shape.plane();
         let sample = |n: usize| {
             let start = n * view.batch_stride() + view.offset();
@@ -220,7 +246,7 @@ impl Plan {
             let info = &self.tensors[id.0];
             let words: Vec<u32> = bytemuck::pod_collect_to_vec(&self.gpu.read(buffer, 0, buffer.size())?);
             let first = self.guard as usize / 4;
-            let inside = first..first + info.shape.len();
+            let inside = first..first + info.element.bytes(info.shape.len()).div_ceil(4) as usize;
             let stray = words.iter().enumerate().find(|(i, w)| !inside.contains(i) && **w != SENTINEL);
             if let Some((i, w)) = stray {
                 let at = i as i64 - first as i64;
@@ -289,6 +315,19 @@ impl Plan {
     }
 }
 
+/// The value of a half: sign, 5 bits of exponent, 10 of fraction (IEEE 754 binary16).
+fn from_half(bits: u16) -> f32 {
+    let sign = f32::from_bits(u32::from(bits & 0x8000) << 16 | 1f32.to_bits());
+    let (exponent, fraction) = (i32::from(bits >> 10 & 31), f32::from(bits & 0x3ff));
+    let size = match exponent {
+        0 => fraction * 2f32.powi(-24),
+        31 if fraction == 0.0 => f32::INFINITY,
+        31 => f32::NAN,
+        _ => (1024.0 + fraction) * 2f32.powi(exponent - 25),
+    };
+    sign * size
+}
+
 fn record(pass: &mut wgpu::ComputePass<'_>, step: &Prepared) {
     pass.set_pipeline(&step.pipeline.pipeline);
     pass.set_bind_group(0, &step.bind_group, &[]);
@@ -322,7 +361,8 @@ fn prepare(
     let mut steps = Vec::with_capacity(calls.len());
     for (call, start) in calls.iter().zip(starts) {
         check_grid(call, gpu.caps())?;
-        let pipeline = gpu.pipeline(call.shader, &call.overrides)?;
+        check_elements(call, tensors)?;
+        let pipeline = gpu.pipeline(call.shader, call.elements, &call.overrides)?;
         let mut entries = vec![wgpu::BindGroupEntry {
             binding: 0,
             resource: wgpu::BindingResource::Buffer(wgpu::BufferBinding {

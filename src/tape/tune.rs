@@ -9,7 +9,7 @@ use crate::gpu::Gpu;
 use crate::kernels::conv2d::Activation;
 use crate::kernels::conv2d_3x3::{self, Direction, Packing, Variant};
 use crate::kernels::{Call, conv2d_3x3_grad_weight};
-use crate::tensor::Shape;
+use crate::tensor::{Element, Shape};
 
 /// Rounds in which every candidate runs once; the fastest run of each counts, because what disturbs a run only slows it.
 const ROUNDS: usize = 5;
@@ -53,6 +53,10 @@ impl Tape {
     /// How to convolve `x` to `channels` output channels. All variants give the same bits.
     pub(super) fn convolution_variant(&self, x: Shape, channels: usize) -> Result<Variant> {
         let fixed = Variant::fixed(self.caps, x, channels);
+        if self.features == Element::F16 {
+            // Sums that pass from dispatch to dispatch through halves would lose what they gain.
+            return Ok(fixed.in_storage());
+        }
         let Some(gpu) = &self.tuned_for else { return Ok(fixed) };
         let question = format!("conv2d_3x3 of {x} to {channels} channels");
         let chosen = fastest(gpu, &question, Variant::ALL.len(), |tape, number| {

@@ -166,6 +166,7 @@ pub fn run(args: &Demo, open: impl FnOnce() -> Result<Gpu>) -> Result<()> {
         variant: Step::Posterior,
         product: false,
         seed: 1,
+        half: false,
     };
     let mut reconstructor = Reconstructor::new(&gpu, weights, sampling.options());
     let mut progress = Progress::new(2 * sampling.total_steps(), "sampling");

@@ -60,6 +60,9 @@ pub struct Sampling {
     /// Seed of all draws.
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
+    /// Store the network's feature maps and weights in half precision: half the memory, faster on GPUs.
+    #[arg(long)]
+    pub half: bool,
 }
 
 impl Sampling {
@@ -78,6 +81,7 @@ impl Sampling {
             batch: self.batch,
             variant,
             seed: self.seed,
+            halves: self.half,
         }
     }
 

@@ -3,7 +3,7 @@
 use super::super::plan::memory;
 use super::*;
 use crate::kernels::elementwise;
-use crate::tensor::Shape;
+use crate::tensor::{Element, Shape};
 
 /// SplitMix64.
 struct Dice(u64);
@@ -22,6 +22,7 @@ impl Dice {
 fn recording(dice: &mut Dice) -> (Vec<TensorInfo>, Vec<Call>) {
     let tensor = |dice: &mut Dice| TensorInfo {
         shape: Shape::new(1 + dice.below(3), 1 + dice.below(20), 1 + dice.below(9), 1 + dice.below(9)),
+        element: if dice.below(3) == 0 { Element::F16 } else { Element::F32 },
         role: if dice.below(5) == 0 { Role::Persistent } else { Role::Intermediate },
         label: String::new(),
     };
