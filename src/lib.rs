@@ -48,6 +48,8 @@ pub mod data;
 #[cfg(feature = "cli")]
 pub mod evaluate;
 #[cfg(feature = "cli")]
+mod fft2;
+#[cfg(feature = "cli")]
 pub mod interrupt;
 #[cfg(feature = "cli")]
 pub mod inverse;

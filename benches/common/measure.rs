@@ -167,7 +167,7 @@ impl<'a> Bench<'a> {
             self.gpu.wait()?;
             runs.push(self.once(&plan)?);
             // Three times in all, and once more after the last run.
-            if runs.len() % (self.effort.runs / 3).max(1) == 0 {
+            if runs.len().is_multiple_of((self.effort.runs / 3).max(1)) {
                 limits.push(self.limits()?);
             }
         }

@@ -23,7 +23,8 @@ fn family(shader: &str) -> &'static str {
 /// Draws the JSON lines of kind "kernel" into `path`.
 pub fn write(path: &str, lines: &[Value], peaks: Peaks, title: &str) -> Result<()> {
     let mut families: BTreeMap<&str, Vec<(f64, f64)>> = BTreeMap::new();
-    for line in lines.iter().filter(|line| line["kind"] == "kernel") {
+    // Where the dispatch decides there is nothing to see.
+    for line in lines.iter().filter(|line| line["kind"] == "kernel" && line["limit"] != "dispatch") {
         let number = |key: &str| line[key].as_f64().unwrap_or(0.0);
         // On a shared machine each kernel counts against the limits that were measured beside it.
         let (flops, bytes) = (number("flops"), number("bytes"));

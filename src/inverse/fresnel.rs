@@ -2,9 +2,9 @@
 
 use rustfft::num_complex::Complex64;
 
-use super::fft2::{Fft2, frequencies};
 use super::field::{Field, check_finite, check_same_size};
 use crate::data::Plane;
+use crate::fft2::{Fft2, frequencies};
 use crate::{Error, Result};
 
 /// The optical setting of a two-shot phase measurement; all lengths in micrometres, in the object plane.

@@ -12,7 +12,6 @@
 mod axial;
 mod blur;
 mod cells;
-mod fft2;
 mod field;
 mod fresnel;
 mod microscopy;

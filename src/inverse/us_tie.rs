@@ -6,10 +6,10 @@
 
 use rustfft::num_complex::Complex64;
 
-use super::fft2::{Fft2, frequencies};
 use super::field::mirrored;
 use super::fresnel::{DefocusPair, FresnelSetup};
 use crate::data::Plane;
+use crate::fft2::{Fft2, frequencies};
 use crate::{Error, Result};
 
 /// How an image goes on beyond its borders.

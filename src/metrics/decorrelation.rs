@@ -5,8 +5,8 @@ use std::cmp::Ordering;
 use rustfft::num_complex::Complex64;
 
 use super::check_planes;
-use super::fft2::{Fft2, frequencies};
 use crate::data::Plane;
+use crate::fft2::{Fft2, frequencies};
 use crate::{Error, Result};
 
 /// Pixels over which a border fades into the mean.

@@ -17,11 +17,6 @@ mod calibration;
 mod consistency;
 mod decorrelation;
 mod diversity;
-// The simulators' transform, which is private to them: the same file a second time rather than the same code in two files.
-// The metrics need no inverse.
-#[allow(clippy::duplicate_mod, dead_code)]
-#[path = "../inverse/fft2.rs"]
-mod fft2;
 mod interval;
 mod mae;
 mod ms_ssim;

@@ -1,4 +1,4 @@
-//! Pictures for people, as PNG: colour maps, montages of labelled panels, line charts.
+//! Pictures for people, as PNG: colour maps, montages of labelled panels, line charts, two of them of calibration.
 //!
 //! Nothing here asks the system for anything: shapes are drawn on the CPU by `tiny-skia`, letters come from DejaVu
 //! Sans, embedded in the program (Bitstream Vera licence, which allows it), so that the same picture comes out on a
@@ -19,6 +19,7 @@
 //! ```
 
 mod axis;
+mod calibration;
 mod canvas;
 mod chart;
 mod colormap;
@@ -27,6 +28,7 @@ mod panels;
 mod png;
 mod series;
 
+pub use calibration::{error_by_std_chart, reliability_chart};
 pub use chart::LineChart;
 pub use colormap::Colormap;
 pub use image::RgbImage;

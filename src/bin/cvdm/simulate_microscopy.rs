@@ -63,13 +63,15 @@ pub fn run(labels: &[Label], side: usize, seed: u64, out: &Path) -> Result<()> {
         let levels = (1..).zip(images).filter(|(level, _)| [1, 4, 7, SIGNAL_LEVELS].contains(level)).collect();
         shown.push(Shown { label, truth: scene.truth().clone(), levels });
     }
-    let mut montage = Montage::new().title("Simulated specimens: truth, and the camera's count at four signal levels");
+    let mut montage = Montage::new()
+        .title("Simulated specimens: truth, and the camera's count at four signal levels")
+        // One scale for the truth and the measurement's larger pixels.
+        .panel_size(side.max(256));
     for Shown { label, truth, levels } in &shown {
         let mut panels = vec![Panel::new("truth", truth)];
         for (level, image) in levels {
             let photons = peak_photons(*level)?.round();
-            panels
-                .push(Panel::new(format!("level {level}: {photons} photons expected at most"), image).unit("photons"));
+            panels.push(Panel::new(format!("level {level}: peak of {photons}"), image).unit("photons"));
         }
         montage = montage.row(label.specimen().name(), panels);
     }

@@ -72,7 +72,7 @@ pub(super) struct Header {
     /// Where the first section starts.
     pub(super) start: u64,
     /// Spacing along x, y, z in µm.
-    pub(super) voxel_um: Option<[f64; 3]>,
+    pub(super) voxel_um: [Option<f64>; 3],
 }
 
 impl Header {
@@ -141,7 +141,7 @@ impl Header {
             height: size("rows", int(4), LARGEST)?,
             sections: size("sections", int(8), MOST_SECTIONS)?,
             start: HEADER as u64 + extended_bytes,
-            voxel_um: spacing.iter().all(|s| s.is_finite() && *s > 0.0).then_some(spacing),
+            voxel_um: spacing.map(|s| (s.is_finite() && s > 0.0).then_some(s)),
         })
     }
 

@@ -72,8 +72,8 @@ impl MrcFile {
         self.header.mode
     }
 
-    /// Spacing of the samples along x, y and z in µm, none where the header does not say.
-    pub fn voxel_um(&self) -> Option<[f64; 3]> {
+    /// Spacing of the samples along x, y and z in µm, none where the header does not say: along z, single images often have none.
+    pub fn voxel_um(&self) -> [Option<f64>; 3] {
         self.header.voxel_um
     }
 
@@ -204,8 +204,8 @@ mod tests {
                     let extended = vec![9; (random() % 40) as usize];
                     let mut read = open(&file(mode, order, sizes, &extended, width, &samples)).unwrap();
                     assert_eq!([read.width(), read.height(), read.sections()], sizes.map(|s| s as usize));
-                    let voxel = read.voxel_um().unwrap();
-                    assert!(voxel.iter().all(|v| (v - 0.0626).abs() < 1e-8), "{voxel:?}");
+                    let voxel = read.voxel_um();
+                    assert!(voxel.iter().all(|v| (v.unwrap() - 0.0626).abs() < 1e-8), "{voxel:?}");
                     let back: Vec<f32> =
                         (0..read.sections()).flat_map(|z| read.section(z).unwrap().values().to_vec()).collect();
                     assert_eq!(back, values, "mode {mode}, {order:?}, {sizes:?}");
@@ -234,7 +234,7 @@ mod tests {
             priism[40 + 4 * axis..][..4].copy_from_slice(&0.0626f32.to_le_bytes());
         }
         let mut read = open(&priism).unwrap();
-        assert!((read.voxel_um().unwrap()[0] - 0.0626).abs() < 1e-8);
+        assert!((read.voxel_um()[0].unwrap() - 0.0626).abs() < 1e-8);
         assert_eq!(read.section(0).unwrap().at(2, 3), 11.0);
         priism[12] = 0;
         priism[1034] = 200;
@@ -248,6 +248,9 @@ mod tests {
             bare.push(0);
             assert!(problem(&bare).contains("no MRC file"), "no mark and one byte too many");
         }
+        let mut flat = counting();
+        flat[48..52].fill(0);
+        assert!(matches!(open(&flat).unwrap().voxel_um(), [Some(_), Some(_), None]), "no spacing of sections");
         let mut stamp = counting();
         stamp[212..214].copy_from_slice(&[9, 9]);
         assert!(open(&stamp).is_ok(), "the length tells the byte order");

@@ -16,9 +16,9 @@ use rand_distr::{Distribution, Poisson, StandardNormal};
 use rustfft::num_complex::Complex64;
 
 pub use self::otf::incoherent_otf;
-use super::fft2::{Fft2, frequencies};
 use super::random::{Purpose, generator};
 use crate::data::{Plane, ResolutionPair, downscale, unit_range};
+use crate::fft2::{Fft2, frequencies};
 use crate::{Error, Result};
 
 /// Signal levels of a measurement, as many as the paper speaks of.
