@@ -1,0 +1,1 @@
+//! The reproduction from its first training to its page.
