@@ -13,16 +13,21 @@ pub mod cases;
 pub mod claims;
 pub mod data;
 mod figures;
+mod maps;
 pub mod methods;
 mod page;
 mod paper;
 pub mod part;
 pub mod qpi;
+mod regions;
 pub mod report;
+mod samples;
 pub mod scale;
 mod schedule;
+mod sweep;
 mod synthetic;
 pub mod table;
+pub mod uncertainty;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -45,17 +50,20 @@ pub enum Subject {
     Qpi,
     /// Table 3 and figure 13.
     Ablation,
+    /// Figures 2, 11, 12 and 16.
+    Uncertainty,
 }
 
 impl Subject {
     /// All of them, in the order of a report.
-    pub const ALL: [Self; 2] = [Self::Qpi, Self::Ablation];
+    pub const ALL: [Self; 3] = [Self::Qpi, Self::Ablation, Self::Uncertainty];
 
     /// What it is called on the command line.
     pub fn name(self) -> &'static str {
         match self {
             Self::Qpi => "qpi",
             Self::Ablation => "ablation",
+            Self::Uncertainty => "uncertainty",
         }
     }
 
@@ -63,6 +71,7 @@ impl Subject {
         match self {
             Self::Qpi => qpi::section(session),
             Self::Ablation => ablation::section(session),
+            Self::Uncertainty => uncertainty::section(session),
         }
     }
 }
@@ -201,6 +210,7 @@ fn title(subjects: &[Subject]) -> &'static str {
     match subjects {
         [Subject::Qpi] => "Quantitative phase imaging",
         [Subject::Ablation] => "Ablation",
+        [Subject::Uncertainty] => "Uncertainty",
         _ => "Conditional variational diffusion models",
     }
 }

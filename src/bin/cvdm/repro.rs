@@ -12,7 +12,7 @@ use cvdm::repro::{Options, Subject};
 /// Arguments of `cvdm repro`.
 #[derive(Args)]
 pub struct Repro {
-    /// What: qpi (table 2a), ablation (table 3, figure 13), or all.
+    /// What: qpi (table 2a), ablation (table 3, figure 13), uncertainty (figures 2, 11, 12, 16), or all.
     name: String,
     /// Folder with train-photographs, test-photographs and hl60 (`make data`); the scale smoke draws photographs without one.
     #[arg(long)]
