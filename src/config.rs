@@ -22,6 +22,8 @@ pub enum Schedule {
     Simple,
     /// Fixed linear `β` (CDDPM).
     Fixed,
+    /// No diffusion: one pass from condition to target, trained by its squared error.
+    None,
 }
 
 /// What the noise network's output means.
@@ -170,6 +172,7 @@ impl ModelSection {
                     last: self.beta_last,
                     steps: self.beta_steps,
                 }),
+                Schedule::None => ScheduleKind::None,
             },
         }
     }
@@ -391,10 +394,13 @@ impl TrainConfig {
             ));
         }
         m.check_target()?;
-        if t.noise_weight == Weight::Snr && m.schedule == Schedule::Fixed {
+        if t.noise_weight == Weight::Snr && matches!(m.schedule, Schedule::Fixed | Schedule::None) {
             return Err(Error::input(
-                "training.noise_weight = \"snr\" needs a learned schedule, not model.schedule = \"fixed\"",
+                "training.noise_weight = \"snr\" needs a learned schedule, not model.schedule = \"fixed\" or \"none\"",
             ));
+        }
+        if m.predicts == Predicts::Velocity && m.schedule == Schedule::None {
+            return Err(Error::input("model.predicts = \"velocity\" needs a schedule, not model.schedule = \"none\""));
         }
         if t.checkpoint_every == 0 || t.log_every == 0 {
             return Err(Error::input("training.checkpoint_every and training.log_every must be at least 1"));
@@ -456,6 +462,8 @@ mod tests {
         assert!(parse("[model]\ntarget = \"tie-residual\"").unwrap_err().contains("pair-tie"));
         let fixed = "[model]\nschedule = \"fixed\"\n[training]\nnoise_weight = \"snr\"";
         assert!(parse(fixed).unwrap_err().contains("noise_weight"));
+        let none = "[model]\nschedule = \"none\"\npredicts = \"velocity\"";
+        assert!(parse(none).unwrap_err().contains("velocity"));
         assert!(parse("[training]\nmicro_batch = 0").unwrap_err().contains("micro_batch = 0"));
         assert!(parse("[data]\nphotograph = 0.0").unwrap_err().contains("all 0"));
         assert!(parse("[training]\nlearning_rate = nan").unwrap_err().contains("learning_rate"));

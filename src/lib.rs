@@ -68,6 +68,8 @@ pub use progress::Progress;
 #[cfg(feature = "cli")]
 pub mod reconstruct;
 #[cfg(feature = "cli")]
+pub mod repro;
+#[cfg(feature = "cli")]
 pub mod train;
 #[cfg(feature = "cli")]
 pub mod weights;

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use crate::data::Plane;
-use crate::diffusion::{SampleOptions, Sampler};
+use crate::diffusion::{Predictor, Reconstruction, SampleOptions, Sampler, ScheduleKind};
 use crate::gpu::Gpu;
 use crate::inverse::{DefocusPair, FresnelSetup};
 use crate::phase::{self, Measurement};
@@ -13,7 +13,7 @@ use crate::{Error, Result};
 /// How far a set-up's `a = λ d / px²` may lie from the one that the weights were trained at, as a fraction.
 const SETUP_TOLERANCE: f64 = 0.03;
 
-/// A reconstructed phase.
+/// A reconstructed phase. A model without diffusion has neither samples nor a schedule: its deviation, rate and `∫β dt` are zero.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PhaseResult {
     /// Mean of the samples, in rad.
@@ -30,18 +30,46 @@ pub struct PhaseResult {
     pub seconds: f64,
 }
 
+/// A model prepared for one size.
+enum Ready {
+    Diffusion(Sampler),
+    OnePass(Predictor),
+}
+
+impl Ready {
+    fn new(gpu: &Gpu, weights: &Weights, size: (usize, usize), options: SampleOptions) -> Result<Self> {
+        let Weights { model, parameters, .. } = weights;
+        Ok(match model.config().schedule {
+            ScheduleKind::None => Self::OnePass(Predictor::new(gpu, model, parameters, size)?),
+            _ => Self::Diffusion(Sampler::new(gpu, model, parameters, size, options)?),
+        })
+    }
+
+    fn answer(&self, x: &[f32], keep: bool, progress: impl FnMut() -> Result<()>) -> Result<Reconstruction> {
+        match self {
+            Self::Diffusion(sampler) => sampler.sample(x, keep, progress),
+            Self::OnePass(predictor) => {
+                let mean = predictor.predict(x)?;
+                let none = vec![0.0; mean.len()];
+                let samples = if keep { vec![mean.clone()] } else { Vec::new() };
+                Ok(Reconstruction { mean, std: none.clone(), rate: none.clone(), beta_integral: none, samples })
+            }
+        }
+    }
+}
+
 /// Weights on a device, ready to reconstruct pairs of any size.
 pub struct Reconstructor {
     gpu: Gpu,
     weights: Weights,
     options: SampleOptions,
-    sampler: Option<((usize, usize), Sampler)>,
+    ready: Option<((usize, usize), Ready)>,
 }
 
 impl Reconstructor {
     /// Takes weights and sampling settings.
     pub fn new(gpu: &Gpu, weights: Weights, options: SampleOptions) -> Self {
-        Self { gpu: gpu.clone(), weights, options, sampler: None }
+        Self { gpu: gpu.clone(), weights, options, ready: None }
     }
 
     /// The weights.
@@ -75,16 +103,15 @@ impl Reconstructor {
         }
         let size = (pair.height(), pair.width());
         let measurement = Measurement::new(pair, setup, &config.model)?;
-        let ready = self.sampler.take().filter(|(s, _)| *s == size);
-        let (_, sampler) = match ready {
-            Some(ready) => self.sampler.insert(ready),
+        let ready = self.ready.take().filter(|(s, _)| *s == size);
+        let (_, ready) = match ready {
+            Some(ready) => self.ready.insert(ready),
             None => {
-                let sampler =
-                    Sampler::new(&self.gpu, &self.weights.model, &self.weights.parameters, size, self.options)?;
-                self.sampler.insert((size, sampler))
+                let ready = Ready::new(&self.gpu, &self.weights, size, self.options)?;
+                self.ready.insert((size, ready))
             }
         };
-        let result = sampler.sample(&measurement.condition(), keep, progress)?;
+        let result = ready.answer(&measurement.condition(), keep, progress)?;
         let plane = |values: Vec<f32>| Plane::new(size.0, size.1, values);
         let samples =
             result.samples.into_iter().map(|s| plane(s).map(|p| measurement.phase(&p))).collect::<Result<_>>()?;

@@ -2,11 +2,13 @@
 
 mod groups;
 mod model;
+mod regression;
 mod sampler;
 mod schedule;
 mod training;
 
 pub use model::{Model, ModelConfig, Parametrization, ScheduleKind};
+pub use regression::Predictor;
 pub use sampler::{Discretisation, Reconstruction, SampleOptions, Sampler, Variant};
 pub use schedule::{FixedSchedule, TimeNetwork};
 pub use training::{Losses, NoiseWeight, StepOptions, Trainer, TrainerState};

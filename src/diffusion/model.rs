@@ -1,6 +1,7 @@
 //! A conditional diffusion model: which networks it has and where their parameters lie.
 
 use super::{FixedSchedule, TimeNetwork};
+use crate::gpu::Caps;
 use crate::kernels::conv2d::{Activation, Conv2d};
 use crate::kernels::elementwise;
 use crate::nets::{Init, Parameters, UNet, UNetConfig};
@@ -19,6 +20,9 @@ pub enum ScheduleKind {
     Simple,
     /// CDDPM: a fixed linear `β`.
     Fixed(FixedSchedule),
+    /// No diffusion: the noise network's U-Net maps the condition to the target in one pass ([`super::Predictor`]), trained by
+    /// the squared error of the target. What diffusion is measured against.
+    None,
 }
 
 /// What the noise network's output means.
@@ -75,6 +79,11 @@ impl Default for ModelConfig {
     }
 }
 
+fn input_channels(config: &ModelConfig) -> usize {
+    let of_diffusion = if config.schedule == ScheduleKind::None { 0 } else { 2 * config.target_channels };
+    config.condition_channels + of_diffusion
+}
+
 #[derive(Debug, Clone)]
 enum Rate {
     Network(UNet),
@@ -97,13 +106,16 @@ impl Model {
     /// Lays out a model.
     ///
     /// # Errors
-    /// [`Error::Input`] if the sizes make no network.
+    /// [`Error::Input`] if the sizes make no network, or a model without a schedule is to predict a velocity.
     pub fn new(config: ModelConfig) -> Result<Self> {
         let ModelConfig { condition_channels: cx, target_channels: cy, hidden, start: k, .. } = config;
         if !(1..=65_536).contains(&hidden) || !k.is_finite() || k <= 0.0 {
             return Err(Error::input(format!(
                 "time networks with {hidden} hidden units that start at k = {k}; 1 to 65536 units and a positive k"
             )));
+        }
+        if config.schedule == ScheduleKind::None && config.parametrization != Parametrization::Noise {
+            return Err(Error::input("a velocity needs a schedule; without one the network gives the target itself"));
         }
         let mut parameters = Parameters::default();
         let unet = |in_channels, out_channels, base, head| UNetConfig {
@@ -114,7 +126,11 @@ impl Model {
             up_kernel: config.up_kernel,
             head,
         };
-        let noise = UNet::new(unet(cx + 2 * cy, cy, config.noise_base, Activation::None), &mut parameters, "noise")?;
+        let noise = UNet::new(
+            unet(input_channels(&config), cy, config.noise_base, Activation::None),
+            &mut parameters,
+            "noise",
+        )?;
         let rate = match config.schedule {
             ScheduleKind::Learned | ScheduleKind::Tied => {
                 let size = unet(cx, cy, config.rate_base, Activation::Softplus);
@@ -124,9 +140,9 @@ impl Model {
                 weight: parameters.add("rate.scalar.weight".into(), &[cy, 1, 1, 1], Init::Constant(0.0)),
                 bias: parameters.add("rate.scalar.bias".into(), &[cy], Init::Constant(0.0)),
             },
-            ScheduleKind::Fixed(_) => Rate::One,
+            ScheduleKind::Fixed(_) | ScheduleKind::None => Rate::One,
         };
-        let learned = !matches!(config.schedule, ScheduleKind::Fixed(_));
+        let learned = !matches!(config.schedule, ScheduleKind::Fixed(_) | ScheduleKind::None);
         let rho = learned.then(|| TimeNetwork::new(&mut parameters, "rho", hidden, k, 0.0));
         let untied = learned && config.schedule != ScheduleKind::Tied;
         let tau = untied.then(|| TimeNetwork::new(&mut parameters, "tau", hidden, 0.0, 2.0 * k));
@@ -158,9 +174,16 @@ impl Model {
         self.tau.as_ref()
     }
 
-    /// Channels of the noise network's input: condition, γ, latent.
+    /// The size that an image of `size` is padded to. The fast kernels need widths that are multiples of 4 at every scale; a
+    /// larger margin on the right costs less than the portable kernels would.
+    pub(super) fn padded(&self, caps: Caps, size: (usize, usize)) -> (usize, usize) {
+        let across = self.multiple() * if caps.subgroups { 4 } else { 1 };
+        (size.0.next_multiple_of(self.multiple()), size.1.next_multiple_of(across))
+    }
+
+    /// Channels of the noise network's input: condition, γ, latent; without a schedule the condition alone.
     pub fn input_channels(&self) -> usize {
-        self.config.condition_channels + 2 * self.config.target_channels
+        input_channels(&self.config)
     }
 
     /// The parts of the noise network's input: condition, γ, latent.
@@ -172,7 +195,7 @@ impl Model {
         Ok([input.range(0..cx)?, input.range(cx..cx + cy)?, input.range(cx + cy..cx + 2 * cy)?])
     }
 
-    /// Records the noise predictor `ε̂(concat(x, γ, z))`.
+    /// Records the noise predictor `ε̂(concat(x, γ, z))`, or, without a schedule, the predictor of the target `ŷ(x)`.
     ///
     /// # Errors
     /// [`Error::Shape`] if the shapes do not fit.

@@ -7,8 +7,8 @@
 
 use std::collections::HashMap;
 
-use super::Model;
 use super::groups::largest_group;
+use super::{Model, ScheduleKind};
 use crate::gpu::Gpu;
 use crate::kernels::reverse_step::{self, Reverse};
 use crate::kernels::{elementwise, pad, statistics};
@@ -177,11 +177,13 @@ impl Sampler {
                 size.1
             )));
         }
-        // The fast kernels need widths that are multiples of 4 at every scale; a larger margin on the right costs less than the
-        // portable kernels would.
-        let across = model.multiple() * if gpu.caps().subgroups { 4 } else { 1 };
-        let padded = (size.0.next_multiple_of(model.multiple()), size.1.next_multiple_of(across));
+        let padded = model.padded(gpu.caps(), size);
         let config = model.config();
+        if config.schedule == ScheduleKind::None {
+            return Err(Error::input(
+                "a model without a schedule has nothing to sample; a Predictor gives its one answer",
+            ));
+        }
         let x = Shape::new(1, config.condition_channels, padded.0, padded.1);
         let target = Shape { c: config.target_channels, ..x };
         // What goes in and out has the measurement's own size.

@@ -1,6 +1,7 @@
 //! The training step (equation 6), recorded once and replayed: networks, losses, gradients and Adam in one submission.
 
 mod record;
+mod regression;
 
 use std::collections::HashMap;
 
@@ -18,7 +19,7 @@ use record::{Part, Views, record};
 /// The loss terms of one step, unweighted.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Losses {
-    /// `L_∞`.
+    /// `L_∞`; without a schedule the mean squared error of the target.
     pub noise: f32,
     /// `L_β`.
     pub beta: f32,

@@ -184,6 +184,7 @@ fn names(files: &[PathBuf], weights: &[Weights]) -> Vec<String> {
         Schedule::Tied => "CVDM, tied",
         Schedule::Simple => "CVDM-simple",
         Schedule::Fixed => "CDDPM",
+        Schedule::None => "regression",
     };
     let name = |(file, w): (&PathBuf, &Weights)| {
         let stem = file.file_stem().map(|s| s.to_string_lossy().into_owned()).unwrap_or_default();

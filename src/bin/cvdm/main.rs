@@ -7,6 +7,7 @@ mod info;
 mod op;
 mod options;
 mod reconstruct;
+mod repro;
 mod simulate;
 mod simulate_microscopy;
 
@@ -51,6 +52,8 @@ enum Command {
     Reconstruct(reconstruct::Reconstruct),
     /// Compares weights with the classical method on held-out images.
     Evaluate(evaluate::Evaluate),
+    /// Computes the paper's tables and figures again, with a report.
+    Repro(repro::Repro),
     /// Reconstructs two shipped measurements with the shipped weights.
     Demo(demo::Demo),
     /// Tells whether this machine is ready.
@@ -69,6 +72,7 @@ fn run(cli: Cli) -> cvdm::Result<()> {
         Command::Simulate(args) => simulate::run(args),
         Command::Reconstruct(args) => reconstruct::run(args, gpu),
         Command::Evaluate(args) => evaluate::run(args, gpu),
+        Command::Repro(args) => repro::run(args, gpu),
         Command::Demo(args) => demo::run(args, gpu),
         Command::Doctor => doctor::run(gpu),
         Command::Info(args) => info::run(args),

@@ -6,7 +6,9 @@
 
 use std::ops::Range;
 
+use super::regression::record_regression;
 use super::{Model, NoiseWeight, StepOptions};
+use crate::diffusion::ScheduleKind;
 use crate::kernels::losses::{self, ScheduleWeights};
 use crate::kernels::{adam, elementwise, noising, schedule};
 use crate::tape::Tape;
@@ -36,9 +38,9 @@ pub(super) struct Part {
     pub rng: View,
     /// `(ρ, ρ', ρ'')` by row, written from outside if the schedule is fixed.
     pub rho: View,
-    losses: View,
+    pub losses: View,
     /// Of the batch.
-    share: f32,
+    pub share: f32,
 }
 
 /// Records one training step in micro-batches of `options.micro_batch` samples.
@@ -80,7 +82,10 @@ pub(super) fn record(tape: &mut Tape, model: &Model, options: &StepOptions) -> R
         tape.recompute();
     }
     for part in &views.parts {
-        record_part(tape, model, options, theta, part)?;
+        match model.config().schedule {
+            ScheduleKind::None => record_regression(tape, model, theta, part)?,
+            _ => record_part(tape, model, options, theta, part)?,
+        }
     }
     tape.push(adam::step(&views.hyper, &views.gradient, theta, &views.first, &views.second, &views.average)?);
     Ok(views)

@@ -1,0 +1,166 @@
+//! The paper's claims, each decided by numbers.
+
+use serde::Serialize;
+
+use super::report::Format;
+use crate::Result;
+use crate::metrics::{paired_t_test, wilcoxon_signed_rank};
+
+/// The level at which a difference counts. Not corrected for the number of claims; the p-values are in the report.
+pub const LEVEL: f64 = 0.05;
+
+/// What became of a claim.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Verdict {
+    /// The numbers say so.
+    Holds,
+    /// The numbers say the contrary.
+    DoesNotHold,
+    /// The numbers do not tell.
+    NotDecided,
+}
+
+impl Verdict {
+    /// In words.
+    pub fn text(self) -> &'static str {
+        match self {
+            Self::Holds => "holds",
+            Self::DoesNotHold => "does not hold",
+            Self::NotDecided => "not decided",
+        }
+    }
+}
+
+/// A claim of the paper and what our numbers say about it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Claim {
+    /// The claim.
+    pub statement: String,
+    /// Where the paper makes it.
+    pub source: String,
+    /// What became of it.
+    pub verdict: Verdict,
+    /// How likely a difference as large would be if there were none; none where no test was made.
+    pub p: Option<f64>,
+    /// The numbers.
+    pub evidence: String,
+}
+
+/// Two methods on the same images.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Comparison {
+    /// Mean of the first.
+    pub first: f64,
+    /// Mean of the second.
+    pub second: f64,
+    /// Wilcoxon's signed-rank test, two-sided.
+    pub wilcoxon: f64,
+    /// Student's paired t-test, two-sided; none if it cannot be made.
+    pub t_test: Option<f64>,
+    /// Images.
+    pub images: usize,
+}
+
+impl Comparison {
+    /// Compares paired values.
+    ///
+    /// # Errors
+    /// Those of [`wilcoxon_signed_rank`].
+    pub fn of(first: &[f64], second: &[f64]) -> Result<Self> {
+        let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len().max(1) as f64;
+        Ok(Self {
+            wilcoxon: wilcoxon_signed_rank(first, second)?.p_value,
+            // One image, or differences without scatter: then there is no such test.
+            t_test: paired_t_test(first, second).ok().map(|t| t.p_value),
+            first: mean(first),
+            second: mean(second),
+            images: first.len(),
+        })
+    }
+
+    /// The verdict on "the first is larger than the second".
+    fn verdict(&self) -> Verdict {
+        match (self.wilcoxon < LEVEL, self.first > self.second) {
+            (false, _) => Verdict::NotDecided,
+            (true, true) => Verdict::Holds,
+            (true, false) => Verdict::DoesNotHold,
+        }
+    }
+}
+
+/// "The first values are larger than the second", image by image.
+///
+/// # Errors
+/// Those of [`Comparison::of`].
+pub fn larger(statement: impl Into<String>, source: &str, first: &[f64], second: &[f64]) -> Result<Claim> {
+    let c = Comparison::of(first, second)?;
+    let (format, p) = (Format::Digits(4), Format::P.text(c.wilcoxon));
+    let equals = if c.wilcoxon < 0.001 { "" } else { "= " };
+    let images = if c.images == 1 { "1 image" } else { &format!("{} images", c.images) };
+    let evidence = format!(
+        "{} against {}, a difference of {} over {images}; p {equals}{p}",
+        format.text(c.first),
+        format.text(c.second),
+        Format::Signed(4).text(c.first - c.second),
+    );
+    Ok(Claim {
+        statement: statement.into(),
+        source: source.into(),
+        verdict: c.verdict(),
+        p: Some(c.wilcoxon),
+        evidence,
+    })
+}
+
+/// "The first values are smaller than the second", image by image.
+///
+/// # Errors
+/// Those of [`Comparison::of`].
+pub fn smaller(statement: impl Into<String>, source: &str, first: &[f64], second: &[f64]) -> Result<Claim> {
+    let mut claim = larger(statement, source, first, second)?;
+    claim.verdict = match claim.verdict {
+        Verdict::Holds => Verdict::DoesNotHold,
+        Verdict::DoesNotHold => Verdict::Holds,
+        Verdict::NotDecided => Verdict::NotDecided,
+    };
+    Ok(claim)
+}
+
+/// "The first number is larger than the second" for every training seed: pairs that are no images, too few for a test.
+pub fn larger_in_every_seed(statement: impl Into<String>, source: &str, pairs: &[(f64, f64)]) -> Claim {
+    let larger = pairs.iter().filter(|(a, b)| a > b).count();
+    let verdict = match larger {
+        0 => Verdict::DoesNotHold,
+        n if n == pairs.len() => Verdict::Holds,
+        _ => Verdict::NotDecided,
+    };
+    let numbers: Vec<String> = pairs.iter().map(|(a, b)| format!("{a:.3} against {b:.3}")).collect();
+    let evidence = format!("in {larger} of {} seeds: {}", pairs.len(), numbers.join("; "));
+    Claim { statement: statement.into(), source: source.into(), verdict, p: None, evidence }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_claim_is_decided_by_the_test_and_the_direction() {
+        let low: Vec<f64> = (0..10).map(f64::from).collect();
+        let high: Vec<f64> = low.iter().map(|v| v + 1.0 + 0.01 * v).collect();
+        let verdict = |a: &[f64], b: &[f64]| larger("", "", a, b).unwrap().verdict;
+        assert_eq!((verdict(&high, &low), verdict(&low, &high)), (Verdict::Holds, Verdict::DoesNotHold));
+        assert_eq!(smaller("", "", &low, &high).unwrap().verdict, Verdict::Holds);
+        // Five images cannot reach the level, whatever they say; equal ones neither.
+        assert_eq!((verdict(&high[..5], &low[..5]), verdict(&low, &low)), (Verdict::NotDecided, Verdict::NotDecided));
+        assert!(larger("", "", &[1.0], &[]).is_err());
+    }
+
+    #[test]
+    fn seeds_must_agree() {
+        let verdict = |pairs: &[(f64, f64)]| larger_in_every_seed("", "", pairs).verdict;
+        assert_eq!(verdict(&[(2.0, 1.0), (3.0, 1.0)]), Verdict::Holds);
+        assert_eq!(verdict(&[(2.0, 1.0), (0.0, 1.0)]), Verdict::NotDecided);
+        assert_eq!(verdict(&[(1.0, 1.0)]), Verdict::DoesNotHold);
+    }
+}

@@ -1,0 +1,81 @@
+//! Figures that several subjects share.
+
+use super::Session;
+use super::cases::Cases;
+use super::report::Figure;
+use super::table::{Metric, Scored};
+use crate::Result;
+use crate::data::Plane;
+use crate::picture::{Colormap, LineChart, Montage, Panel, Series};
+
+/// The range of phases in rad that pictures show.
+pub const PHASES: (f32, f32) = (0.0, 3.5);
+/// The error in rad at the ends of the colour map.
+pub const ERRORS: f32 = 1.0;
+
+/// A phase with its mean moved to the truth's.
+pub fn aligned(phase: &Plane, truth: &Plane) -> Plane {
+    let offset = truth.mean() - phase.mean();
+    phase.map(|v| v + offset)
+}
+
+/// `a − b`.
+pub fn difference(a: &Plane, b: &Plane) -> Plane {
+    Plane::from_fn(a.height(), a.width(), |y, x| a.at(y, x) - b.at(y, x))
+}
+
+/// Reconstructions of one image: measurement and truth in the first column, then a column for each method with the phase above
+/// and its error below (figures 1, 10, 14 of the paper).
+///
+/// # Errors
+/// [`Error::File`](crate::Error::File) if maps cannot be read or the picture not be written.
+pub fn reconstructions(
+    session: &Session,
+    file: &str,
+    title: &str,
+    cases: &Cases,
+    image: usize,
+    scored: &[Scored],
+) -> Result<Figure> {
+    let case = &cases.all[image];
+    let phases = scored
+        .iter()
+        .map(|s| Ok((s.method.name(), aligned(&s.seeds[0].maps(image)?[0], &case.truth))))
+        .collect::<Result<Vec<_>>>()?;
+    let errors: Vec<Plane> = phases.iter().map(|(_, phase)| difference(phase, &case.truth)).collect();
+    let shown =
+        |name: &str, phase| Panel::new(name, phase).range(PHASES.0, PHASES.1).map(Colormap::Viridis).unit("rad");
+    let mut above = vec![Panel::new("image at +d", case.pair.plus())];
+    above.extend(phases.iter().map(|(name, phase)| shown(name, phase)));
+    let mut below = vec![shown("true phase", &case.truth)];
+    below.extend(errors.iter().map(|error| Panel::new("error", error).symmetric(ERRORS).unit("rad")));
+    Montage::new().panel_size(256).row("", above).row("", below).write_png(session.out.join(file))?;
+    Ok(Figure {
+        title: title.into(),
+        caption: format!(
+            "{}, {}. Above: the measured image at +d and each method's phase; below: the true phase and each method's error. \
+             The mean difference is removed.",
+            cases.name, case.name
+        ),
+        file: file.into(),
+    })
+}
+
+/// A metric of every image, a mark for each method.
+///
+/// # Errors
+/// [`Error::File`](crate::Error::File) if the picture cannot be written.
+pub fn every_image(session: &Session, file: &str, cases: &Cases, metric: Metric, scored: &[Scored]) -> Result<Figure> {
+    let mut chart =
+        LineChart::new(format!("{} of every image", metric.name)).x_label("image").y_label(metric.name).size(1000, 480);
+    for s in scored {
+        let points = s.by_image(metric).into_iter().enumerate().map(|(i, v)| ((i + 1) as f64, v));
+        chart = chart.series(Series::new(s.method.name(), points.collect::<Vec<_>>()).marked());
+    }
+    chart.write_png(session.out.join(file))?;
+    Ok(Figure {
+        title: format!("{}, image by image", metric.name),
+        caption: format!("{}; means over the seeds. What the paired tests compare.", cases.name),
+        file: file.into(),
+    })
+}

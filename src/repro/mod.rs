@@ -1,0 +1,229 @@
+//! The paper's tables and figures, computed again: one command trains, evaluates, compares and tells.
+//!
+//! ```text
+//! scale ─ numbers ─┐
+//! data ─ cases ────┼▶ qpi, ablation, uncertainty ─ sections ─▶ report ─▶ report.json, PNG
+//! methods ─ parts ─┘        claims, table, figures               └─ page ─▶ report.html
+//! ```
+//! Every training and every evaluation is a part ([`part`]): computed once, found again by what it was made from, resumed where it
+//! was stopped, shared by the tables. A subject is a file with one function `section`; to add one, add it to [`Subject`].
+
+pub mod ablation;
+pub mod cases;
+pub mod claims;
+pub mod data;
+mod figures;
+mod maps;
+pub mod methods;
+mod page;
+mod paper;
+pub mod part;
+pub mod qpi;
+mod regions;
+pub mod report;
+mod samples;
+pub mod scale;
+mod schedule;
+mod sweep;
+mod synthetic;
+pub mod table;
+pub mod uncertainty;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use crate::config::TrainConfig;
+use crate::data::write_atomically;
+use crate::gpu::Gpu;
+use crate::interrupt::Interrupt;
+use crate::{Error, Result};
+use data::DataFolder;
+use part::{Maker, Parts};
+use report::{Provenance, Report, Section, Setting};
+use scale::{Numbers, Scale};
+
+/// What can be reproduced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Subject {
+    /// Table 2(a).
+    Qpi,
+    /// Table 3 and figure 13.
+    Ablation,
+    /// Figures 2, 11, 12 and 16.
+    Uncertainty,
+}
+
+impl Subject {
+    /// All of them, in the order of a report.
+    pub const ALL: [Self; 3] = [Self::Qpi, Self::Ablation, Self::Uncertainty];
+
+    /// What it is called on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Qpi => "qpi",
+            Self::Ablation => "ablation",
+            Self::Uncertainty => "uncertainty",
+        }
+    }
+
+    fn section(self, session: &mut Session) -> Result<Section> {
+        match self {
+            Self::Qpi => qpi::section(session),
+            Self::Ablation => ablation::section(session),
+            Self::Uncertainty => uncertainty::section(session),
+        }
+    }
+}
+
+impl FromStr for Subject {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let names = || Self::ALL.map(Self::name).join(", ");
+        let found = Self::ALL.into_iter().find(|subject| subject.name() == text);
+        found.ok_or_else(|| {
+            Error::input(format!("nothing called \"{text}\" to reproduce; there are {} and all", names()))
+        })
+    }
+}
+
+/// What to reproduce, how, and where to.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Subjects, in the order of the report.
+    pub subjects: Vec<Subject>,
+    /// The scale.
+    pub scale: Scale,
+    /// The folder of data; the smoke scale draws some if there is none.
+    pub data: Option<PathBuf>,
+    /// Training seeds, if not the scale's.
+    pub seeds: Option<Vec<u64>>,
+    /// The folder of results.
+    pub out: PathBuf,
+    /// The commit that the program was built from, if known.
+    pub commit: Option<String>,
+}
+
+/// What a reproduction ended with.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Finished {
+    /// The report.
+    pub report: Report,
+    /// The folder that holds `report.html`, `report.json` and the pictures.
+    pub folder: PathBuf,
+    /// How many parts were computed; the others were found.
+    pub computed: usize,
+}
+
+/// A reproduction at work.
+pub struct Session {
+    gpu: Gpu,
+    numbers: Numbers,
+    data: DataFolder,
+    parts: Parts,
+    seeds: Option<Vec<u64>>,
+    interrupt: Interrupt,
+    /// Where pictures go.
+    out: PathBuf,
+    configurations: BTreeMap<String, String>,
+}
+
+impl Session {
+    /// Seeds of the tables' trainings.
+    fn seeds_of_tables(&self) -> Vec<u64> {
+        self.seeds.clone().unwrap_or_else(|| self.numbers.seeds.to_vec())
+    }
+
+    /// Keeps a training configuration for the report; seed and folder are told elsewhere.
+    fn note_configuration(&mut self, name: &str, config: &TrainConfig) -> Result<()> {
+        let mut config = config.clone();
+        config.data.photographs = PathBuf::from("train-photographs");
+        config.training.seed = 1;
+        let toml = toml::to_string(&config).map_err(|e| Error::input(format!("the configuration as TOML: {e}")))?;
+        self.configurations.insert(name.into(), toml);
+        Ok(())
+    }
+}
+
+/// Reproduces: computes what is not there yet, then writes `OUT/NAME/report.html`, `report.json` and the pictures.
+///
+/// # Errors
+/// [`Error::Input`] and [`Error::File`] for data that are missing, with the layout that is expected; those of training and
+/// reconstruction; [`Error::Interrupted`] after an interrupt, with everything saved.
+pub fn run(gpu: &Gpu, options: &Options, interrupt: &Interrupt) -> Result<Finished> {
+    let Options { subjects, scale, seeds, out, .. } = options;
+    if subjects.is_empty() || seeds.as_ref().is_some_and(Vec::is_empty) {
+        return Err(Error::input("nothing to reproduce: name at least one subject, and one seed if any"));
+    }
+    let name = if let [one] = subjects[..] { one.name() } else { "all" };
+    let folder = out.join(name);
+    let data = DataFolder::open(options.data.as_deref(), *scale, out)?;
+    let summary = gpu.summary();
+    let made_by = Maker {
+        version: env!("CARGO_PKG_VERSION").into(),
+        commit: options.commit.clone().filter(|c| !c.is_empty()).unwrap_or_else(|| "unknown".into()),
+        adapter: summary.name.clone(),
+        driver: summary.driver.clone(),
+    };
+    let parts = Parts::open(&out.join("parts"), made_by.clone())?;
+    let mut session = Session {
+        gpu: gpu.clone(),
+        numbers: scale.numbers(),
+        data,
+        parts,
+        seeds: seeds.clone(),
+        interrupt: interrupt.clone(),
+        out: folder.clone(),
+        configurations: BTreeMap::new(),
+    };
+    let sections = subjects.iter().map(|subject| subject.section(&mut session)).collect::<Result<Vec<_>>>();
+    let sections = sections.map_err(|e| match e {
+        Error::Interrupted(_) => {
+            Error::Interrupted("everything that was finished is saved; the same command goes on from there".into())
+        }
+        other => other,
+    })?;
+    let report = Report {
+        title: title(subjects).into(),
+        scale: scale.name().into(),
+        sections,
+        settings: settings(&session.numbers),
+        provenance: Provenance {
+            version: made_by.version,
+            commit: made_by.commit,
+            adapter: made_by.adapter,
+            interface: format!("{}, {}", summary.kind, summary.backend),
+            driver: made_by.driver,
+            seeds: session.seeds_of_tables(),
+            data: session.data.description.clone(),
+            seconds: session.parts.records().iter().map(|r| r.seconds).sum(),
+        },
+        configurations: session.configurations.into_iter().collect(),
+        parts: session.parts.records().to_vec(),
+    };
+    write(&report, &folder)?;
+    Ok(Finished { report, folder, computed: session.parts.computed() })
+}
+
+fn title(subjects: &[Subject]) -> &'static str {
+    match subjects {
+        [Subject::Qpi] => "Quantitative phase imaging",
+        [Subject::Ablation] => "Ablation",
+        [Subject::Uncertainty] => "Uncertainty",
+        _ => "Conditional variational diffusion models",
+    }
+}
+
+/// Every setting beside the paper's.
+fn settings(numbers: &Numbers) -> Vec<Setting> {
+    let both = Scale::Paper.numbers().settings().into_iter().zip(numbers.settings());
+    both.map(|((name, paper), (_, here))| Setting { name: name.into(), paper, here }).collect()
+}
+
+fn write(report: &Report, folder: &Path) -> Result<()> {
+    let json = serde_json::to_string_pretty(report).map_err(|e| Error::file(folder, e.to_string()))?;
+    write_atomically(folder.join("report.json"), |f| f.write_all(json.as_bytes()))?;
+    let html = page::html(report, folder)?;
+    write_atomically(folder.join("report.html"), |f| f.write_all(html.as_bytes()))
+}

@@ -1,0 +1,120 @@
+//! Tables of scores: methods by metrics, over images and seeds.
+
+use super::Session;
+use super::cases::Cases;
+use super::claims::Comparison;
+use super::methods::{Evaluated, ImageScores, Method, evaluated};
+use super::report::{Better, Cell, Column, Format, Row, Table};
+use crate::Result;
+
+/// A metric of the tables.
+#[derive(Clone, Copy)]
+pub struct Metric {
+    /// What it is called.
+    pub name: &'static str,
+    unit: &'static str,
+    digits: usize,
+    better: Better,
+    /// Its value.
+    pub of: fn(&ImageScores) -> f64,
+}
+
+/// MS-SSIM, with the mean difference removed.
+pub const MS_SSIM: Metric =
+    Metric { name: "MS-SSIM", unit: "", digits: 3, better: Better::Higher, of: |s| s.scores.ms_ssim };
+/// Mean absolute error, with the mean difference removed.
+pub const MAE: Metric =
+    Metric { name: "MAE", unit: "", digits: 3, better: Better::Lower, of: |s| s.scores.mae_aligned };
+/// All of them, in the order of the tables.
+pub const METRICS: [Metric; 7] = [
+    MS_SSIM,
+    MAE,
+    Metric { name: "MAE, not aligned", unit: "", digits: 3, better: Better::Lower, of: |s| s.scores.mae },
+    Metric { name: "MAE, one sample", unit: "", digits: 3, better: Better::Lower, of: |s| s.mae_one_sample },
+    Metric { name: "PSNR", unit: "dB", digits: 2, better: Better::Higher, of: |s| s.scores.psnr },
+    Metric { name: "SSIM", unit: "", digits: 3, better: Better::Higher, of: |s| s.ssim },
+    Metric { name: "time", unit: "s an image", digits: 2, better: Better::Neither, of: |s| s.scores.seconds },
+];
+
+/// A method's scores on images of one kind, a list for each seed.
+pub struct Scored {
+    /// The method.
+    pub method: Method,
+    /// Of each seed; one list alone if the method draws nothing.
+    pub seeds: Vec<Evaluated>,
+}
+
+impl Scored {
+    /// Trains and scores a method with every seed, or finds it done.
+    ///
+    /// # Errors
+    /// Those of [`evaluated`].
+    pub fn get(session: &mut Session, method: Method, seeds: &[u64], cases: &Cases) -> Result<Self> {
+        let seeds = if method == Method::UsTie { &seeds[..1] } else { seeds };
+        let sampling = session.numbers.sampling;
+        let seeds = seeds.iter().map(|&seed| evaluated(session, method, seed, cases, sampling, false));
+        Ok(Self { method, seeds: seeds.collect::<Result<_>>()? })
+    }
+
+    /// A metric of every image, its mean over the seeds.
+    pub fn by_image(&self, metric: Metric) -> Vec<f64> {
+        let images = self.seeds[0].scores.len();
+        let mean =
+            |i: usize| self.seeds.iter().map(|s| (metric.of)(&s.scores[i])).sum::<f64>() / self.seeds.len() as f64;
+        (0..images).map(mean).collect()
+    }
+
+    /// The mean over images and seeds, and the standard deviation over seeds of their means.
+    fn cell(&self, metric: Metric, paper: Option<f64>) -> Cell {
+        let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len().max(1) as f64;
+        let of_seed = |s: &Evaluated| mean(&s.scores.iter().map(metric.of).collect::<Vec<_>>());
+        let means: Vec<f64> = self.seeds.iter().map(of_seed).collect();
+        let all = mean(&means);
+        let spread = (means.len() > 1)
+            .then(|| (means.iter().map(|m| (m - all).powi(2)).sum::<f64>() / (means.len() - 1) as f64).sqrt());
+        Cell { paper, spread, ..Cell::of(all) }
+    }
+}
+
+/// A table of every method's metrics. `paper` gives the paper's number of a method and metric.
+pub fn scores(title: &str, caption: &str, scored: &[Scored], paper: impl Fn(Method, &str) -> Option<f64>) -> Table {
+    let columns = METRICS.iter().map(|m| Column::new(m.name, Format::Digits(m.digits), m.better).unit(m.unit));
+    let row = |s: &Scored| Row {
+        name: s.method.name(),
+        cells: METRICS.iter().map(|&metric| s.cell(metric, paper(s.method, metric.name))).collect(),
+    };
+    Table {
+        title: title.into(),
+        caption: caption.into(),
+        head: "method".into(),
+        columns: columns.collect(),
+        rows: scored.iter().map(row).collect(),
+    }
+}
+
+/// A table of paired tests of one method against all others.
+///
+/// # Errors
+/// Those of [`Comparison::of`].
+pub fn significance(title: &str, caption: &str, scored: &[Scored], one: Method) -> Result<Table> {
+    let mut rows = Vec::new();
+    if let Some(first) = scored.iter().find(|s| s.method == one) {
+        for other in scored.iter().filter(|s| s.method != one) {
+            let mut cells = Vec::new();
+            for metric in [MS_SSIM, MAE] {
+                let c = Comparison::of(&first.by_image(metric), &other.by_image(metric))?;
+                cells.extend([Cell::of(c.first - c.second), Cell::of(c.wilcoxon), Cell::maybe(c.t_test)]);
+            }
+            rows.push(Row { name: format!("{} − {}", one.name(), other.method.name()), cells });
+        }
+    }
+    let columns = [MS_SSIM, MAE].iter().flat_map(|metric| {
+        [
+            Column::new(&format!("Δ {}", metric.name), Format::Signed(4), Better::Neither),
+            Column::new("Wilcoxon", Format::P, Better::Neither).unit("p"),
+            Column::new("t-test", Format::P, Better::Neither).unit("p"),
+        ]
+    });
+    let head = "difference".into();
+    Ok(Table { title: title.into(), caption: caption.into(), head, columns: columns.collect(), rows })
+}

@@ -1,0 +1,263 @@
+//! Figures 2, 11, 12 and 16: what the learned schedule and the samples know about their own errors.
+
+use super::Session;
+use super::cases::Cases;
+use super::claims::{Claim, Comparison, LEVEL, Verdict, larger};
+use super::maps::{maps_figure, samples_figure};
+use super::methods::{CDDPM, Evaluated, Method, evaluated, trained};
+use super::qpi::{measured_cell, test_photographs};
+use super::regions::{Regions, values};
+use super::report::{Better, Cell, Column, Figure, Format, Row, Section, Table};
+use super::samples::{Honesty, Predicted, SHOWN_LEVEL, coverage_by_samples, predictions};
+use super::schedule::curve;
+use super::sweep;
+use crate::data::Plane;
+use crate::metrics::{NOMINAL_LEVELS, error_by_std, normal_coverage, rank_correlation};
+use crate::picture::{LineChart, Series, error_by_std_chart, reliability_chart};
+use crate::weights::load_weights;
+use crate::{Error, Result};
+
+/// Groups of pixels by standard deviation.
+const BINS: usize = 15;
+
+/// The images of one kind, CVDM's samples of them, and where structure is.
+pub struct Studied {
+    /// The images.
+    pub cases: Cases,
+    /// CVDM on them, samples kept.
+    pub evaluated: Evaluated,
+    /// Structure and background of each.
+    pub regions: Vec<Regions>,
+}
+
+impl Studied {
+    fn get(session: &mut Session, cases: Cases, seed: u64, regions: fn(&Plane) -> Regions) -> Result<Self> {
+        let evaluated = sampled(session, Method::Cvdm, seed, &cases)?;
+        let regions = cases.all.iter().map(|case| regions(&case.truth)).collect();
+        Ok(Self { cases, evaluated, regions })
+    }
+}
+
+/// Many samples of a method, kept.
+fn sampled(session: &mut Session, method: Method, seed: u64, cases: &Cases) -> Result<Evaluated> {
+    let mut sampling = session.numbers.sampling;
+    sampling.samples = session.numbers.studied_samples;
+    evaluated(session, method, seed, cases, sampling, true)
+}
+
+/// Predictions from the first `count` samples of each image.
+///
+/// # Errors
+/// [`Error::File`] if samples cannot be read.
+pub fn predicted(evaluated: &Evaluated, cases: &Cases, count: usize) -> Result<Vec<Predicted>> {
+    let of = |(i, case): (usize, &super::cases::Case)| {
+        let samples = evaluated.samples(i)?;
+        Ok(Predicted::of(&samples[..count.min(samples.len())], &case.truth))
+    };
+    cases.all.iter().enumerate().map(of).collect()
+}
+
+/// Trains, samples and tells.
+///
+/// # Errors
+/// Those of training and reconstruction, and [`Error::File`].
+pub fn section(session: &mut Session) -> Result<Section> {
+    let seed = session.seeds_of_tables()[0];
+    let numbers = session.numbers.clone();
+    let photographs = test_photographs(session)?.first(numbers.studied_images);
+    let mut section = Section {
+        name: "uncertainty".into(),
+        title: "Uncertainty and the schedule".into(),
+        source: "figures 2, 11, 12 and 16".into(),
+        introduction: format!(
+            "{} samples of each of {} test photographs by the models of table 2(a), seed {seed}. Structure is the quarter of a \
+             photograph's pixels where the true phase is steepest, background the half where it is flattest; of the measured cell, \
+             where the phase is above a quarter of its range, and below a tenth.",
+            numbers.studied_samples,
+            photographs.all.len()
+        ),
+        ..Section::default()
+    };
+    let mut studied = vec![Studied::get(session, photographs, seed, Regions::by_gradient)?];
+    if let Some(cell) = measured_cell(session)?.into_iter().next_back() {
+        studied.push(Studied::get(session, cell.first(1), seed, Regions::by_value)?);
+    }
+    for (number, one) in studied.iter().enumerate() {
+        schedules(session, &mut section, one, seed, number + 1)?;
+    }
+    region_table(&mut section, &studied)?;
+    let photographs = &studied[0];
+    section.claims.extend(claims(photographs)?);
+    for (number, one) in studied.iter().enumerate() {
+        section.figures.push(maps_figure(session, &format!("uncertainty-maps-{}.png", number + 1), one)?);
+    }
+    section.figures.push(samples_figure(session, "uncertainty-samples.png", photographs)?);
+    calibration(session, &mut section, photographs, seed)?;
+    sweep::over_samples(session, &mut section, photographs)?;
+    sweep::over_steps(session, &mut section, photographs, seed)?;
+    Ok(section)
+}
+
+/// Figures 2 and 11: β and γ over time in structure and background.
+fn schedules(session: &mut Session, section: &mut Section, one: &Studied, seed: u64, number: usize) -> Result<()> {
+    let missing = || Error::input("CVDM has no schedule");
+    let model = trained(session, Method::Cvdm, seed)?.ok_or_else(missing)?;
+    let weights = load_weights(&model.weights)?;
+    let mut rates = [Vec::new(), Vec::new()];
+    for (i, regions) in one.regions.iter().enumerate() {
+        let rate = &one.evaluated.maps(i)?[2];
+        rates[0].extend(values(rate, &regions.structure));
+        rates[1].extend(values(rate, &regions.background));
+    }
+    let curves = [("structure", &rates[0]), ("background", &rates[1])].map(|(name, r)| (name, curve(&weights, r)));
+    for (symbol, stem) in [("β", "beta"), ("γ", "gamma")] {
+        let mut chart = LineChart::new(format!("{symbol}(t) in structure and background: {}", one.cases.name))
+            .x_label("t")
+            .y_label(symbol)
+            .size(1000, 480);
+        for (name, curve) in &curves {
+            let points = if symbol == "β" { &curve.beta } else { &curve.gamma };
+            chart = chart.series(Series::new(*name, points.clone()));
+        }
+        let file = format!("uncertainty-{stem}-{number}.png");
+        chart.write_png(session.out.join(&file))?;
+        section.figures.push(Figure {
+            title: format!("{symbol} over time by region (figures 2 and 11)"),
+            caption: format!("Mean over the pixels of either region; {}, CVDM, seed {seed}.", one.cases.name),
+            file,
+        });
+    }
+    Ok(())
+}
+
+/// What structure and background differ in.
+fn region_table(section: &mut Section, studied: &[Studied]) -> Result<()> {
+    let mut rows = Vec::new();
+    for one in studied {
+        let predicted = predicted(&one.evaluated, &one.cases, usize::MAX)?;
+        let mut sums = [[0.0; 3]; 2];
+        for (i, regions) in one.regions.iter().enumerate() {
+            let [_, std, _, integral] = one.evaluated.maps(i)?;
+            for (column, map) in [integral, std, predicted[i].error()].iter().enumerate() {
+                for (region, mean) in regions.means(map).into_iter().enumerate() {
+                    sums[region][column] += mean / one.regions.len() as f64;
+                }
+            }
+        }
+        for (region, values) in ["structure", "background"].iter().zip(sums) {
+            let cells = values.map(Cell::of).to_vec();
+            rows.push(Row { name: format!("{}, {region}", one.cases.name), cells });
+        }
+    }
+    section.tables.push(Table {
+        title: "Regions".into(),
+        caption: "Means over the pixels of a region, then over images.".into(),
+        head: "pixels".into(),
+        columns: vec![
+            Column::new("∫β dt", Format::Digits(3), Better::Neither),
+            Column::new("standard deviation", Format::Digits(3), Better::Neither).unit("rad"),
+            Column::new("error", Format::Digits(3), Better::Neither).unit("rad"),
+        ],
+        rows,
+    });
+    Ok(())
+}
+
+/// The paper's three claims about phase imaging.
+fn claims(one: &Studied) -> Result<Vec<Claim>> {
+    let (mut structure, mut background, mut schedule) = (Vec::new(), Vec::new(), Vec::new());
+    for (i, regions) in one.regions.iter().enumerate() {
+        let [_, std, _, integral] = one.evaluated.maps(i)?;
+        let [of_structure, of_background] = regions.means(&integral);
+        structure.push(of_structure);
+        background.push(of_background);
+        schedule.extend(rank_correlation(&integral, &std)?);
+    }
+    let steeper = "∫β dt is larger in background than in structure (phase imaging)";
+    let errors = Honesty::of(&predicted(&one.evaluated, &one.cases, usize::MAX)?)?.within;
+    Ok(vec![
+        larger(steeper, "figure 11", &background, &structure)?,
+        positive("∫β dt is larger where samples differ more", "appendix M", &schedule)?,
+        positive("The error is larger where samples differ more", "appendix M", &errors)?,
+    ])
+}
+
+/// "These rank correlations, one an image, are positive."
+fn positive(statement: &str, source: &str, correlations: &[f64]) -> Result<Claim> {
+    if correlations.is_empty() {
+        let evidence = "one of the two maps is the same everywhere".into();
+        let (statement, source) = (statement.into(), source.into());
+        return Ok(Claim { statement, source, verdict: Verdict::NotDecided, p: None, evidence });
+    }
+    let c = Comparison::of(correlations, &vec![0.0; correlations.len()])?;
+    let all = |sign: fn(f64) -> bool| correlations.iter().all(|&v| sign(v));
+    let verdict = match (c.wilcoxon < LEVEL, c.first > 0.0) {
+        (true, true) => Verdict::Holds,
+        (true, false) => Verdict::DoesNotHold,
+        (false, _) => Verdict::NotDecided,
+    };
+    let signs = if all(|v| v > 0.0) { ", positive in all" } else { "" };
+    let p = Format::P.text(c.wilcoxon);
+    let evidence = format!("mean rank correlation {:.3} within {} images{signs}; p = {p}", c.first, c.images);
+    Ok(Claim { statement: statement.into(), source: source.into(), verdict, p: Some(c.wilcoxon), evidence })
+}
+
+/// Coverage and correlations, of CVDM and CDDPM.
+fn calibration(session: &mut Session, section: &mut Section, one: &Studied, seed: u64) -> Result<()> {
+    let truths: Vec<&Plane> = one.cases.all.iter().map(|case| &case.truth).collect();
+    let cddpm = sampled(session, CDDPM, seed, &one.cases)?;
+    let (mut rows, mut curves, mut bins) = (Vec::new(), Vec::new(), Vec::new());
+    for (method, evaluated) in [(CDDPM, &cddpm), (Method::Cvdm, &one.evaluated)] {
+        let predicted = predicted(evaluated, &one.cases, usize::MAX)?;
+        let levels: Vec<f64> = (1..20).map(|i| f64::from(i) / 20.0).collect();
+        let observed = normal_coverage(&predictions(&predicted)?, &levels)?;
+        curves.push((method.name(), levels.into_iter().zip(observed).collect::<Vec<_>>()));
+        let groups = error_by_std(&predictions(&predicted)?, BINS)?;
+        bins.push((method.name(), groups.iter().map(|b| (b.std, b.error)).collect::<Vec<_>>()));
+        let samples = (0..truths.len()).map(|i| evaluated.samples(i)).collect::<Result<Vec<_>>>()?;
+        let by_samples = coverage_by_samples(&samples, &truths, &NOMINAL_LEVELS)?;
+        let by_normal = normal_coverage(&predictions(&predicted)?, &NOMINAL_LEVELS)?;
+        let honesty = Honesty::of(&predicted)?;
+        let mut cells: Vec<Cell> = by_normal.into_iter().map(Cell::of).collect();
+        // Of the samples' own intervals the shown level, which twenty samples just allow.
+        let of_level = by_samples.iter().find(|(level, _)| *level == SHOWN_LEVEL).map(|(_, observed)| *observed);
+        cells.extend([Cell::maybe(of_level), Cell::of(honesty.mean_within()), Cell::maybe(honesty.pooled)]);
+        rows.push(Row { name: method.name(), cells });
+    }
+    let mut columns: Vec<Column> = NOMINAL_LEVELS
+        .iter()
+        .map(|l| Column::new(&format!("{l}"), Format::Digits(3), Better::Neither).unit("coverage"))
+        .collect();
+    columns.push(Column::new(&format!("{SHOWN_LEVEL}"), Format::Digits(3), Better::Neither).unit("by samples"));
+    columns.push(Column::new("within images", Format::Digits(3), Better::Higher).unit("correlation"));
+    columns.push(Column::new("over all pixels", Format::Digits(3), Better::Higher).unit("correlation"));
+    section.tables.push(Table {
+        title: "Calibration".into(),
+        caption: "How often the truth lies in the interval of a nominal level, mean ± z·std, and in the central interval of the \
+                  samples themselves; Spearman's rank correlation of standard deviation and error, within images and over all pixels. \
+                  Nothing is aligned: the unknown constant is part of what a prediction should be unsure of."
+            .into(),
+        head: "method".into(),
+        columns,
+        rows,
+    });
+    let charts = [
+        (
+            reliability_chart("Reliability", curves),
+            "uncertainty-reliability.png",
+            "Reliability",
+            "Below the diagonal a prediction is too sure of itself.",
+        ),
+        (
+            error_by_std_chart("Error by predicted deviation", "rad", bins),
+            "uncertainty-error-by-std.png",
+            "Error by predicted deviation",
+            "Pixels in fifteen groups of rising standard deviation; above the diagonal errors are larger than predicted.",
+        ),
+    ];
+    for (chart, file, title, caption) in charts {
+        chart.write_png(session.out.join(file))?;
+        section.figures.push(Figure { title: title.into(), caption: caption.into(), file: file.into() });
+    }
+    Ok(())
+}
