@@ -32,7 +32,7 @@ pub struct PhaseResult {
 
 /// A model prepared for one size.
 enum Ready {
-    Diffusion(Sampler),
+    Diffusion(Box<Sampler>),
     OnePass(Predictor),
 }
 
@@ -41,7 +41,7 @@ impl Ready {
         let Weights { model, parameters, .. } = weights;
         Ok(match model.config().schedule {
             ScheduleKind::None => Self::OnePass(Predictor::new(gpu, model, parameters, size)?),
-            _ => Self::Diffusion(Sampler::new(gpu, model, parameters, size, options)?),
+            _ => Self::Diffusion(Box::new(Sampler::new(gpu, model, parameters, size, options)?)),
         })
     }
 

@@ -98,6 +98,7 @@ impl Numbers {
                 variant: Variant::Ancestral,
                 discretisation: Discretisation::Product,
                 seed: 1,
+                halves: false,
             },
             seeds: &[1],
             test_size: 176,
@@ -172,7 +173,6 @@ impl Numbers {
             studied_samples: 5,
             sample_counts: &[2, 3],
             step_counts: &[2],
-            ..small
         }
     }
 
