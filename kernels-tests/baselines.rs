@@ -1,5 +1,5 @@
-//! DFCAN and SR3's U-Net, small ones, forward and every gradient, against the same operations in `f64` and their central
-//! differences; and the sizes of the full ones.
+//! DFCAN and SR3's U-Net, small ones, and what the CVDM's U-Net is made of, forward and every gradient, against the same
+//! operations in `f64` and their central differences; and the sizes of the full ones.
 
 #[path = "harness/convolution.rs"]
 mod convolution;
@@ -20,9 +20,10 @@ mod spectrum;
 use std::collections::HashMap;
 
 use cvdm::Error;
+use cvdm::kernels::conv2d::{Activation, Conv2d};
 use cvdm::kernels::elementwise::copy;
-use cvdm::nets::{Dfcan, DfcanConfig, Parameters, Sr3, Sr3Config, noise_encoding};
-use cvdm::tape::Tape;
+use cvdm::nets::{Dfcan, DfcanConfig, Init, Parameters, Sr3, Sr3Config, noise_encoding};
+use cvdm::tape::{Op, Tape};
 use cvdm::tensor::{Shape, View};
 use harness::{close, devices, dot, random, wide};
 use interpreter::Tensors;
@@ -147,6 +148,36 @@ fn sr3_and_all_its_gradients() {
     check(&parameters, &[x, encoding], Shape::new(2, 1, 8, 12), |tape, flat, inputs| {
         net.record(tape, flat, &inputs[0], &inputs[1])
     });
+}
+
+/// Convolutions behind norms: of an input, of a softplus that the norm alone reads, and of one that another operation reads too.
+/// In rows that are no whole quads the norm is an operation of its own.
+#[test]
+fn convolutions_of_norms_and_all_their_gradients() {
+    const SPEC: Conv2d = Conv2d::same(3);
+    for (width, on_the_way) in [(8, true), (6, false)] {
+        let mut parameters = Parameters::default();
+        let channels = [(3, 5), (5, 9), (9, 5)];
+        let places = channels.map(|(ci, co)| {
+            let mut add = |name: &str, len: usize, value| {
+                parameters.add(format!("{name} of {ci} to {co}"), &[len], Init::Constant(value))
+            };
+            [add("norm", ci, 1.0), add("norm's bias", ci, 0.0), add("weight", 9 * ci * co, 0.1), add("bias", co, 0.0)]
+        });
+        let x = random(Shape::new(2, 3, 5, width), 1, -1.0, 1.0);
+        check(&parameters, &[x], Shape::new(2, 5, 5, width), |tape, flat, inputs| {
+            let mut layer = |i: usize, x: &View, activation| {
+                let [norm, shift, weight, bias] = places[i].clone().map(|range| flat.range(range).unwrap());
+                tape.conv2d_of_normalised(SPEC, x, [&norm, &shift], groups::EPSILON, [&weight, &bias], activation)
+            };
+            let first = layer(0, &inputs[0], Activation::Softplus)?;
+            let second = layer(1, &first, Activation::Softplus)?;
+            let third = layer(2, &second, Activation::None)?;
+            let fused = tape.ops().iter().filter(|op| matches!(op, Op::Conv2dOfNormalised { .. })).count();
+            assert_eq!(fused, if on_the_way && tape.caps().subgroups { 3 } else { 0 });
+            tape.add(&first, &third)
+        });
+    }
 }
 
 /// Counted by hand from the layers.

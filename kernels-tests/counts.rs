@@ -6,6 +6,7 @@ mod harness;
 use std::collections::BTreeMap;
 
 use cvdm::diffusion::{Model, ModelConfig, SampleOptions, Sampler, StepOptions, Trainer, TrainerState};
+use cvdm::gpu::Gpu;
 use cvdm::kernels::Call;
 use cvdm::tape::Plan;
 use harness::devices;
@@ -36,6 +37,12 @@ fn feature_maps(base: usize, batch: usize, size: usize) -> u64 {
 
 const MIB: u64 = 1 << 20;
 
+/// Of so many instance norms those that are written, and those that the next convolution does on the way: the first one of each
+/// block, where the 3×3 kernels run.
+fn norms(gpu: &Gpu, all: usize) -> [usize; 2] {
+    if gpu.caps().subgroups { [all / 2, all / 2] } else { [all, 0] }
+}
+
 #[test]
 fn a_training_step() {
     let (_, gpu) = &devices()[0];
@@ -45,8 +52,10 @@ fn a_training_step() {
     let plan = trainer.plan();
     let count = calls(plan);
     // Two U-Nets of 18 blocks' halves, 9 scales' halves and 4 steps up each.
+    let [written, on_the_way] = norms(gpu, 36);
+    assert_eq!(count.get("instance_norm_scales").copied().unwrap_or(0), on_the_way, "{count:?}");
     for (shader, expected) in [
-        ("instance_norm", 36),
+        ("instance_norm", written),
         ("instance_norm_backward", 36),
         ("instance_norm_affine", 36),
         ("max_pool2d", 8),
@@ -64,10 +73,12 @@ fn a_training_step() {
     assert_eq!(count.get("fill").or(count.get("binary")), None, "{count:?}");
     assert_eq!(count.get("activation_backward"), Some(&1), "{count:?}");
 
-    // Instance norm reads and writes each feature map once forward; backward reads it and its gradient and writes one.
+    // Forward, instance norm reads each feature map once and writes it once, but for those that the next convolution normalises
+    // on the way: three passes a block for four. Backward reads a map and its gradient and writes one.
     let maps = feature_maps(16, 4, 64) + feature_maps(8, 4, 64);
     let passes = |shader| bytes(plan, shader) as f64 / maps as f64;
-    assert!(passes("instance_norm") < 2.01, "{} passes", passes("instance_norm"));
+    let forward = passes("instance_norm") + passes("instance_norm_scales");
+    assert!(forward < if on_the_way > 0 { 1.52 } else { 2.01 }, "{forward} passes");
     assert!(passes("instance_norm_backward") < 3.02, "{} passes", passes("instance_norm_backward"));
 
     // Adam reads five flat tensors and writes four.
@@ -85,7 +96,9 @@ fn a_training_step() {
         assert_eq!(count["conv2d_3x3_grad_weight"], 36);
         assert!(plan.calls().len() <= 522, "{} dispatches: {count:?}", plan.calls().len());
         let all: u64 = plan.calls().iter().map(|c| c.bytes).sum();
-        assert!(all <= 336 * MIB, "{} MiB cross memory", all / MIB);
+        assert!(all <= 330 * MIB, "{} MiB cross memory", all / MIB);
+        // Of each block one map less than if its first norm were written.
+        assert!(memory.shared <= 25 * MIB, "{memory:?}");
     }
 }
 
@@ -105,9 +118,11 @@ fn a_sampler_step() {
         (true, false) => ("conv2d_3x3", 18),
         _ => ("conv2d", 19),
     };
-    for (shader, expected) in [convolutions, ("instance_norm", 18), ("max_pool2d", 4), ("reverse_step", 1)] {
+    let [written, on_the_way] = norms(gpu, 18);
+    for (shader, expected) in [convolutions, ("instance_norm", written), ("max_pool2d", 4), ("reverse_step", 1)] {
         assert_eq!(count.get(shader), Some(&expected), "{shader}: {count:?}");
     }
+    assert_eq!(count.get("instance_norm_scales").copied().unwrap_or(0), on_the_way, "{count:?}");
     let others = if gpu.caps().subgroups { 28 } else { 27 };
     assert_eq!(plan.calls().len(), convolutions.1 + others, "{count:?}");
     // The update reads λ, γ, z and the prediction and writes γ and z: six maps of one channel.
@@ -131,7 +146,7 @@ fn cost(trainer: &Trainer) -> [u64; 4] {
 fn recomputation_trades_operations_for_memory() {
     let (_, gpu) = &devices()[0];
     // Mebibytes that the intermediates share, without and with it, rounded up.
-    for (noise_base, batch, size, kept, again) in [(16, 4, 64, 31, 17), (32, 4, 64, 66, 38), (32, 1, 128, 66, 38)] {
+    for (noise_base, batch, size, kept, again) in [(16, 4, 64, 25, 16), (32, 4, 64, 54, 36), (32, 1, 128, 54, 36)] {
         let config = ModelConfig { noise_base, rate_base: noise_base / 2, ..ModelConfig::default() };
         let model = Model::new(config).unwrap();
         let state = TrainerState::new(&model, 1);
@@ -143,15 +158,16 @@ fn recomputation_trades_operations_for_memory() {
         let ((without, fewer), (with, more)) = (of(false), of(true));
         let what = format!("base {noise_base}, {batch} × {size}²: {without:?}, {with:?}");
         let ratio = |i: usize| with[i] as f64 / without[i] as f64;
-        // In each of 18 blocks two convolutions, one norm, and two packed weights.
+        // In each of 18 blocks two convolutions and two packed weights; and one norm, if it is written: scales are kept.
         let extra = |shader| more.get(shader).unwrap_or(&0) - fewer.get(shader).unwrap_or(&0);
-        assert_eq!((extra("instance_norm"), extra("conv2d") > 0), (18, !gpu.caps().subgroups), "{what}");
+        let portable = !gpu.caps().subgroups;
+        assert_eq!((extra("instance_norm"), extra("conv2d") > 0), (if portable { 18 } else { 0 }, portable), "{what}");
         assert_eq!(extra("pack_weights"), if gpu.caps().subgroups { 36 } else { 0 }, "{what}");
         let all = ["instance_norm", "pack_weights", "conv2d", "conv2d_3x3"].map(extra).iter().sum::<usize>();
         assert_eq!(with[0], without[0] + all as u64, "{what}");
         assert!((1.30..1.32).contains(&ratio(1)), "operations: {what}");
         if gpu.caps().subgroups && gpu.caps().software {
-            assert!((1.20..1.25).contains(&ratio(2)), "bytes: {what}");
+            assert!((1.19..1.22).contains(&ratio(2)), "bytes: {what}");
             assert_eq!([without[3].div_ceil(MIB), with[3].div_ceil(MIB)], [kept, again], "{what}");
         }
     }

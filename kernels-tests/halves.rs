@@ -10,7 +10,7 @@ use cvdm::diffusion::{
 };
 use cvdm::gpu::Gpu;
 use cvdm::kernels::conv2d::{self, Activation, Conv2d};
-use cvdm::kernels::conv2d_3x3::{self, Direction, Packing, Variant};
+use cvdm::kernels::conv2d_3x3::{self, Direction, Input, Packing, Variant};
 use cvdm::kernels::{Call, conv_transpose2d, elementwise, instance_norm, max_pool2d};
 use cvdm::tape::{PlanOptions, Role, Tape};
 use cvdm::tensor::{Element, Shape, View};
@@ -96,6 +96,26 @@ fn conv2d_3x3_with_weights_of_halves() {
             Ok(calls)
         });
     }
+}
+
+#[test]
+fn conv2d_3x3_that_normalises_what_it_loads() {
+    let spec = Conv2d::same(3);
+    let (xs, channels) = (Shape::new(2, 11, 6, 8), 9);
+    check("conv2d_3x3", [xs, spec.weight(xs.c, channels), Shape { c: channels, ..xs }], &|tape, x, w, y| {
+        if !conv2d_3x3::suits(tape.caps(), spec, xs) {
+            return Ok(vec![conv2d::forward(spec, x, w, None, Activation::None, y, false)?]);
+        }
+        let [stats, scales] = ["stats", "scales"].map(|name| tape.persistent(name, instance_norm::stats(xs)).unwrap());
+        let affine = [w.range(0..1)?, w.range(1..2)?].map(|v| View { shape: Shape::vector(xs.c), ..v });
+        let norm = instance_norm::scales(tape.caps(), x, [&affine[0], &affine[1]], &stats, &scales, 1e-3)?;
+        let packing = Packing::new(tape.caps(), Variant { outputs: 2, uniform: false }, xs.c, channels);
+        let packed = tape.stored("packed", packing.shape(), Role::Persistent, x.element)?;
+        let mut calls = vec![norm, conv2d_3x3::pack(&packing, Direction::Forward, w, &packed)?];
+        let input = Input { x, scales: Some(&scales) };
+        calls.extend(conv2d_3x3::forward(&packing, input, &packed, None, Activation::None, y, false)?);
+        Ok(calls)
+    });
 }
 
 #[test]

@@ -1,4 +1,5 @@
-//! `instance_norm`, `instance_norm_backward` and `instance_norm_affine`, against `f64` and central differences.
+//! `instance_norm`, `instance_norm_scales`, `instance_norm_backward` and `instance_norm_affine`, against `f64` and central
+//! differences.
 
 mod harness;
 
@@ -7,7 +8,7 @@ use cvdm::gpu::Caps;
 use cvdm::kernels::instance_norm::{self as norm, BackwardOptions};
 use cvdm::tape::Tape;
 use cvdm::tensor::{Shape, View};
-use harness::{Given, close, given, random, run, wide};
+use harness::{Given, close, given, inside, random, run, wide};
 
 const EPS: f32 = 1e-3;
 const PLAIN: BackwardOptions = BackwardOptions { accumulate: false, softplus: false };
@@ -159,6 +160,40 @@ fn forward_and_gradients() {
                     let of_batch = reduction * per_std * n as f64;
                     close(&name("affine gradients"), &got[10], &affine, of_batch, 8.0 * rounding);
                     close(&name("affine gradients added"), &got[11], &affine_added, of_batch, 8.0 * rounding);
+                },
+            );
+        }
+    }
+}
+
+/// Scale and shift of every channel, and the statistics, of a range of a tensor's channels.
+#[test]
+fn scales_and_shifts() {
+    for (case, &[n, c, h, w]) in TABLE.iter().enumerate() {
+        let shape = Shape::new(n, c, h, w);
+        let x = random(Shape { c: c + 2, ..shape }, 10 * case as u64, 0.0, 3.0);
+        let [weight, bias] = [1, 2].map(|i| random(Shape::vector(c), 10 * case as u64 + i, -2.0, 2.0));
+        let stats = statistics(shape, &inside(&x, 1, shape));
+        let scales: Vec<f64> = (0..n * c)
+            .flat_map(|k| {
+                let scale = stats[2 * k + 1] * f64::from(weight.values[k % c]);
+                [scale, f64::from(bias.values[k % c]) - stats[2 * k] * scale]
+            })
+            .collect();
+        let tensors = [x, weight, bias, zeros(norm::stats(shape)), zeros(norm::stats(shape))];
+        for software in [true, false] {
+            run(
+                &tensors,
+                |tape, v| {
+                    let caps = Caps { software, ..tape.caps() };
+                    Ok(vec![norm::scales(caps, &v[0].range(1..1 + c)?, [&v[1], &v[2]], &v[3], &v[4], EPS)?])
+                },
+                |mode, got| {
+                    let name = format!("{mode}, software {software}, {shape}");
+                    let per_std = stats.iter().skip(1).step_by(2).fold(1.0, |a: f64, &b| a.max(b));
+                    let rounding = f64::from(f32::EPSILON);
+                    close(&format!("{name}, statistics"), &got[3], &stats, 4.0 * rounding, 8.0 * rounding);
+                    close(&format!("{name}, scales"), &got[4], &scales, 16.0 * rounding * per_std, 8.0 * rounding);
                 },
             );
         }
@@ -333,10 +368,19 @@ fn extremes() {
         let x64 = wide(&values);
         let stats = statistics(shape, &x64);
         let y = normalized(shape, &x64);
-        let tensors = [given(shape, values), zeros(norm::stats(shape)), zeros(shape)];
+        let one = given(Shape::vector(8), vec![1.0; 8]);
+        let zero = given(Shape::vector(8), vec![0.0; 8]);
+        let [statistics, again, scales] = [(); 3].map(|()| zeros(norm::stats(shape)));
+        let tensors = [given(shape, values.clone()), statistics, zeros(shape), one, zero, again, scales];
         run(
             &tensors,
-            |tape, v| Ok(vec![norm::forward(tape.caps(), &v[0], None, &v[1], &v[2], EPS)?]),
+            |tape, v| {
+                let caps = tape.caps();
+                Ok(vec![
+                    norm::forward(caps, &v[0], None, &v[1], &v[2], EPS)?,
+                    norm::scales(caps, &v[0], [&v[3], &v[4]], &v[5], &v[6], EPS)?,
+                ])
+            },
             |mode, got| {
                 for c in 0..shape.c {
                     // The mean is good to a rounding of the largest value, and so is y, in units of the deviation.
@@ -347,7 +391,11 @@ fn extremes() {
                     close(&format!("{mode}, 1/std"), &got[1][at + 1..at + 2], &stats[at + 1..at + 2], 0.0, 2e-6);
                     let range = c * plane..(c + 1) * plane;
                     let atol = rounding * largest * stats[at + 1];
-                    close(&format!("{mode}, y"), &got[2][range.clone()], &y[range], atol, 4e-6);
+                    close(&format!("{mode}, y"), &got[2][range.clone()], &y[range.clone()], atol, 4e-6);
+                    assert_eq!(got[1][at..at + 2], got[5][at..at + 2], "{mode}: the same statistics");
+                    let scaled: Vec<f32> =
+                        values[range.clone()].iter().map(|v| v * got[6][at] + got[6][at + 1]).collect();
+                    close(&format!("{mode}, x · scale + shift"), &scaled, &y[range], atol, 4e-6);
                 }
                 assert!(got[2][3 * plane..5 * plane].iter().all(|&v| v == 0.0), "{mode}: a constant plane is 0");
             },
@@ -385,7 +433,15 @@ fn wrong_shapes_are_refused() {
     assert!(refused(norm::affine_gradients(&wider, &four, &four, false)));
     assert!(refused(norm::affine_gradients(&x, &four, &four, false)));
     assert!(refused(norm::forward(caps, &x, Some((&apart, &four)), &stats, &y, EPS)));
+    let affine = [&four, &four];
+    assert!(norm::scales(caps, &x, affine, &stats, &sums, EPS).is_ok());
+    assert!(refused(norm::scales(caps, &x, affine, &stats, &stats, EPS)));
+    assert!(refused(norm::scales(caps, &x, affine, &y, &sums, EPS)));
+    assert!(refused(norm::scales(caps, &x, affine, &stats, &wider, EPS)));
+    assert!(refused(norm::scales(caps, &x, [&three, &four], &stats, &sums, EPS)));
+    assert!(refused(norm::scales(caps, &x, [&four, &apart], &stats, &sums, EPS)));
     for epsilon in [0.0, -1.0, f32::NAN, f32::INFINITY] {
+        assert!(matches!(norm::scales(caps, &x, affine, &stats, &sums, epsilon), Err(Error::Input(_))));
         assert!(matches!(norm::forward(caps, &x, None, &stats, &y, epsilon), Err(Error::Input(_))));
     }
 }

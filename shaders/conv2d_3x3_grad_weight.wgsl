@@ -5,6 +5,8 @@
 // walks over its share of the 2 x 8 tiles of all samples. A lane loads the tiles of its channels of g, 4 vec4 each, and keeps
 // them for the four input channels, whose 4 x 10 windows are read as in conv2d_3x3.wgsl, one vec4 a lane in two loads, and
 // handed round by subgroupBroadcast: with 4 outputs 24 loads for 2304 multiply-adds, with 1 output 12 for 576.
+// Behind a norm x is normalised as it is loaded (input_normalised.wgsl): the scales of four channels are one load a sample.
+// That costs 1 % where images are large and 4 % at 4 squared (llvmpipe, Mesa 25.0).
 // Each workgroup writes its own partial sums; sum_splits.wgsl adds the splits in a fixed order, so the result repeats bit for
 // bit. A single split is the gradient and goes straight there.
 //
@@ -20,6 +22,7 @@ override OUTPUTS: u32 = 2u;
 struct Params {
     x: vec2u, // offset, stride
     g: vec2u,
+    scales: vec2u,
     in_channels: u32,
     out_channels: u32,
     height: u32,
@@ -34,6 +37,8 @@ struct Params {
     out: u32,   // offset of the parts in their buffer
     workgroups: u32,
 }
+
+const SCALES = 4u; // binding of a normalised input's scales
 
 @group(0) @binding(0) var<uniform> p: Params;
 @group(0) @binding(1) var<storage, read> x: array<vec4f>;          // [N, Cin, H, W / 4]
@@ -63,9 +68,9 @@ fn lower(v: vec4f) -> Line {
     return Line(subgroupBroadcast(v.w, 4u), subgroupBroadcast(v, 5u), subgroupBroadcast(v, 6u), subgroupBroadcast(v.x, 7u));
 }
 
-fn load_window(w: Places, channel: u32) -> Window {
-    let v0 = select(vec4f(), x[w.at0 + channel], w.in0);
-    let v1 = select(vec4f(), x[w.at1 + channel], w.in1);
+fn load_window(w: Places, channel: u32, scale: vec2f) -> Window {
+    let v0 = select(vec4f(), scaled(x[w.at0 + channel], scale), w.in0);
+    let v1 = select(vec4f(), scaled(x[w.at1 + channel], scale), w.in1);
     return Window(upper(v0), lower(v0), upper(v1), lower(v1));
 }
 
@@ -179,10 +184,17 @@ fn main(
     var s2 = Sums();
     var s3 = Sums();
     var bias = vec4f();
+    var scales_of_four = vec2f();
+    var scaled_sample = p.tiles;
     for (var number = split; number < p.tiles; number += p.splits) {
         let quad = (number % p.tiles_x) * 2u;
         let row = ((number / p.tiles_x) % p.tiles_y) * 2u;
         let n = number / (p.tiles_x * p.tiles_y);
+        if (n != scaled_sample) {
+            scaled_sample = n;
+            let channel = min(ci + (part & 3u), p.in_channels - 1u);
+            scales_of_four = load_scale((p.scales.x + n * p.scales.y) / 2u + channel);
+        }
 
         let window_quad = i32(quad + (part & 3u)) - 1;
         let window_row = i32(row + (part >> 2u)) - 1;
@@ -205,10 +217,10 @@ fn main(
             bias.z += sum(tiles.o2);
             bias.w += sum(tiles.o3);
         }
-        s0 = add_tiles(s0, tiles, load_window(places, c0));
-        s1 = add_tiles(s1, tiles, load_window(places, c1));
-        s2 = add_tiles(s2, tiles, load_window(places, c2));
-        s3 = add_tiles(s3, tiles, load_window(places, c3));
+        s0 = add_tiles(s0, tiles, load_window(places, c0, subgroupBroadcast(scales_of_four, 0u)));
+        s1 = add_tiles(s1, tiles, load_window(places, c1, subgroupBroadcast(scales_of_four, 1u)));
+        s2 = add_tiles(s2, tiles, load_window(places, c2, subgroupBroadcast(scales_of_four, 2u)));
+        s3 = add_tiles(s3, tiles, load_window(places, c3, subgroupBroadcast(scales_of_four, 3u)));
     }
     let out = p.out + split * p.part;
     put_all(out, co, ci, s0);

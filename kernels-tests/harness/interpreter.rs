@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use cvdm::kernels::activation::Function;
+use cvdm::kernels::conv2d::Conv2d;
 use cvdm::tape::{Attention, Op, Pointwise, Spatial};
 use cvdm::tensor::{Shape, TensorId, View};
 
@@ -43,6 +44,21 @@ impl Tensors {
                 convolution::add_bias(y.shape, &mut values, &self.read(bias));
                 let apply = |v: f64| activation.function().map_or(v, |f| function(f, v));
                 values.into_iter().map(apply).collect()
+            }
+            Op::InstanceNorm { x, weight, bias, .. } => {
+                groups::forward(x.shape, x.shape.c, &self.read(x), &self.read(weight), &self.read(bias))
+            }
+            Op::Conv2dOfNormalised { x, norm, weight, bias, activation, y } => {
+                let x64 = groups::forward(
+                    x.shape,
+                    x.shape.c,
+                    &self.read(x),
+                    &self.read(&norm.weight),
+                    &self.read(&norm.bias),
+                );
+                let mut values = convolution::forward(Conv2d::same(3), x.shape, y.shape, &x64, &self.read(weight));
+                convolution::add_bias(y.shape, &mut values, &self.read(bias));
+                values.into_iter().map(|v| activation.function().map_or(v, |f| function(f, v))).collect()
             }
             Op::GroupNorm { groups, x, weight, bias, .. } => {
                 groups::forward(x.shape, *groups, &self.read(x), &self.read(weight), &self.read(bias))

@@ -6,17 +6,25 @@
 use bytemuck::{Pod, Zeroable};
 
 use super::conv2d::{Activation, Conv2d, expect_values};
-use super::{Call, Span, grid, shader};
+use super::{Call, Span, grid, instance_norm, shader};
 use crate::Result;
 use crate::gpu::{Caps, Shader};
 use crate::tensor::{Element, Shape, View};
 
 pub(super) static PACK: Shader = shader!("pack_weights", ["grid"]);
 pub(super) static FORWARD: Shader =
-    shader!("conv2d_3x3", ["grid", "quads", "activation", "weights_storage"], subgroups);
+    shader!("conv2d_3x3", ["grid", "quads", "activation", "weights_storage", "input_as_is"], subgroups);
 pub(super) static FORWARD_UNIFORM: Shader = Shader {
     name: "conv2d_3x3.uniform",
-    ..shader!("conv2d_3x3", ["grid", "quads", "activation", "weights_uniform"], subgroups)
+    ..shader!("conv2d_3x3", ["grid", "quads", "activation", "weights_uniform", "input_as_is"], subgroups)
+};
+pub(super) static NORMALISED: Shader = Shader {
+    name: "conv2d_3x3.normalised",
+    ..shader!("conv2d_3x3", ["grid", "quads", "activation", "weights_storage", "input_normalised"], subgroups)
+};
+pub(super) static NORMALISED_UNIFORM: Shader = Shader {
+    name: "conv2d_3x3.normalised.uniform",
+    ..shader!("conv2d_3x3", ["grid", "quads", "activation", "weights_uniform", "input_normalised"], subgroups)
 };
 
 pub(crate) const SPEC: Conv2d = Conv2d::same(3);
@@ -31,6 +39,33 @@ const WORTH_A_DISPATCH: usize = 4_000_000;
 pub fn suits(caps: Caps, spec: Conv2d, x: Shape) -> bool {
     caps.subgroups && spec == SPEC && x.w.is_multiple_of(4)
 }
+
+/// What a convolution reads: a feature map as it is or, with `scales`, normalised on the way.
+#[derive(Debug, Clone, Copy)]
+pub struct Input<'a> {
+    /// The map, `[N, Cin, H, W]`.
+    pub x: &'a View,
+    /// Scale and shift of each sample's channel, `[N, Cin, 1, 2]`, from [`instance_norm::scales`]: the convolution is that of
+    /// `x · scale + shift`, padded with zeros.
+    pub scales: Option<&'a View>,
+}
+
+impl<'a> From<&'a View> for Input<'a> {
+    fn from(x: &'a View) -> Self {
+        Self { x, scales: None }
+    }
+}
+
+impl Input<'_> {
+    /// Refuses scales of another shape.
+    pub(super) fn check(&self) -> Result<()> {
+        self.scales
+            .map_or(Ok(()), |s| s.expect("the scales of the convolution's input", instance_norm::stats(self.x.shape)))
+    }
+}
+
+/// Nothing, for a shader that reads no scales.
+pub(super) const NO_SCALES: Span = Span { offset: 0, stride: 0 };
 
 /// How a convolution is done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -207,6 +242,7 @@ enum Start {
 struct Forward {
     x: Span,
     y: Span,
+    scales: Span,
     in_channels: u32,
     out_channels: u32,
     height: u32,
@@ -223,7 +259,7 @@ struct Forward {
 }
 
 /// `y = activation(conv2d(x, weight) + bias)`, or `y = activation(y + conv2d(x, weight))` with `accumulate`, from packed weights:
-/// a dispatch for each window of the weights.
+/// a dispatch for each window of the weights. `input` is `x` as it is or with the [scales](Input::scales) that normalise it.
 ///
 /// The input gradient is the same from weights that were packed [`Direction::Backward`], with the output's gradient as `x`, no
 /// bias and no activation.
@@ -232,9 +268,9 @@ struct Forward {
 ///
 /// # Errors
 /// [`crate::Error::Shape`] if a shape is another, or both a bias is given and `accumulate`.
-pub fn forward(
+pub fn forward<'a>(
     packing: &Packing,
-    x: &View,
+    input: impl Into<Input<'a>>,
     packed: &View,
     bias: Option<&View>,
     activation: Activation,
@@ -242,6 +278,9 @@ pub fn forward(
     accumulate: bool,
 ) -> Result<Vec<Call>> {
     let &Packing { variant, in_channels, out_channels, .. } = packing;
+    let input = input.into();
+    let x = input.x;
+    input.check()?;
     x.expect("the convolution's input", Shape { c: in_channels, ..x.shape })?;
     y.expect("the convolution's output", SPEC.output(x.shape, out_channels)?)?;
     packed.expect("the packed weight", packing.shape())?;
@@ -254,18 +293,25 @@ pub fn forward(
     if variant.uniform && [x, packed, y].iter().any(|view| view.element == Element::F16) {
         return Err(crate::Error::shape("a convolution by uniform weights takes no halves; use weights in storage"));
     }
-    let shader = if variant.uniform { &FORWARD_UNIFORM } else { &FORWARD };
+    let shader = match (input.scales.is_some(), variant.uniform) {
+        (false, false) => &FORWARD,
+        (false, true) => &FORWARD_UNIFORM,
+        (true, false) => &NORMALISED,
+        (true, true) => &NORMALISED_UNIFORM,
+    };
     let quads = x.shape.w / 4;
     let tiles = [quads.div_ceil(2), x.shape.h.div_ceil(4)];
     let call = |part: Part| -> Result<Call> {
         let channels = part.chunk * packing.chunk..in_channels.min((part.chunk + 1) * packing.chunk);
         let x = x.range(channels.clone())?;
+        let scales = input.scales.map(|s| s.range(channels.clone())).transpose()?;
         let start = if part.chunk > 0 || accumulate { Start::There } else { bias.map_or(Start::Zero, |_| Start::Bias) };
         let last = part.chunk + 1 == packing.chunks;
         let workgroups = x.shape.n * tiles[0] * tiles[1] * part.blocks;
         let params = Forward {
             x: (&x).into(),
             y: y.into(),
+            scales: scales.as_ref().map_or(NO_SCALES, Span::from),
             in_channels: channels.len() as u32,
             out_channels: out_channels as u32,
             height: x.shape.h as u32,
@@ -299,7 +345,9 @@ pub fn forward(
         let per_block = packing.lanes * variant.outputs;
         let written = part.first_block * per_block..out_channels.min((part.first_block + part.blocks) * per_block);
         let written = y.range(written)?;
-        Ok(call.bind(&written).adds_to(&written, start == Start::There).costs(SPEC.flops(x.shape, written.shape)))
+        let call = call.bind(&written).adds_to(&written, start == Start::There);
+        let call = scales.iter().fold(call, Call::bind);
+        Ok(call.costs(SPEC.flops(x.shape, written.shape)))
     };
     packing.dispatches().map(call).collect()
 }

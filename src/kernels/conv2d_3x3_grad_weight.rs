@@ -2,13 +2,17 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use super::conv2d_3x3::{SPEC, lanes};
+use super::conv2d_3x3::{Input, NO_SCALES, SPEC, lanes};
 use super::{Call, Span, grid, shader};
 use crate::Result;
 use crate::gpu::{Caps, Shader};
 use crate::tensor::{Shape, View};
 
-pub(super) static GRAD_WEIGHT: Shader = shader!("conv2d_3x3_grad_weight", ["grid"], subgroups);
+pub(super) static GRAD_WEIGHT: Shader = shader!("conv2d_3x3_grad_weight", ["grid", "input_as_is"], subgroups);
+pub(super) static NORMALISED: Shader = Shader {
+    name: "conv2d_3x3_grad_weight.normalised",
+    ..shader!("conv2d_3x3_grad_weight", ["grid", "input_normalised"], subgroups)
+};
 
 /// Enough workgroups to fill the adapter, without more partial sums than there is work to split.
 pub(super) fn splits(caps: Caps, workgroups: usize, work: usize) -> usize {
@@ -21,6 +25,7 @@ pub(super) fn splits(caps: Caps, workgroups: usize, work: usize) -> usize {
 struct GradWeight {
     x: Span,
     g: Span,
+    scales: Span,
     in_channels: u32,
     out_channels: u32,
     height: u32,
@@ -68,12 +73,16 @@ pub(super) fn destination(sums: &View, parts: Shape) -> Result<(u32, u32)> {
 
 /// Partial sums of the weight gradient (first `Cout·Cin·9` values of each split) and the bias gradient (the last `Cout`).
 ///
-/// `outputs` is one of [`OUTPUTS`]. Shapes: `x [N, Cin, H, W]`, `g [N, Cout, H, W]`, `W` a multiple of 4; `sums` as [`parts`] says, or, where that has a single
-/// split, a vector of so many values: the gradients themselves, weight and bias next to each other.
+/// `outputs` is one of [`OUTPUTS`]; `input` is what the convolution read. Shapes: `x [N, Cin, H, W]`, `g [N, Cout, H, W]`, `W` a
+/// multiple of 4; `sums` as [`parts`] says, or, where that has a single split, a vector of so many values: the gradients
+/// themselves, weight and bias next to each other.
 ///
 /// # Errors
 /// [`crate::Error::Shape`] if a shape is another.
-pub fn grad_weight(caps: Caps, outputs: usize, x: &View, g: &View, sums: &View) -> Result<Call> {
+pub fn grad_weight<'a>(caps: Caps, outputs: usize, input: impl Into<Input<'a>>, g: &View, sums: &View) -> Result<Call> {
+    let input = input.into();
+    let Input { x, scales } = input;
+    input.check()?;
     g.expect("the convolution's output gradient", SPEC.output(x.shape, g.shape.c)?)?;
     let parts = parts(caps, outputs, x.shape, g.shape.c);
     let (splits, out) = destination(sums, parts)?;
@@ -85,6 +94,7 @@ pub fn grad_weight(caps: Caps, outputs: usize, x: &View, g: &View, sums: &View) 
     let params = GradWeight {
         x: x.into(),
         g: g.into(),
+        scales: scales.map_or(NO_SCALES, Span::from),
         in_channels: x.shape.c as u32,
         out_channels: g.shape.c as u32,
         height: x.shape.h as u32,
@@ -100,11 +110,12 @@ pub fn grad_weight(caps: Caps, outputs: usize, x: &View, g: &View, sums: &View) 
         workgroups: workgroups as u32,
         unused: 0,
     };
-    Ok(Call::new(&GRAD_WEIGHT, params, grid(workgroups))
+    let shader = if scales.is_some() { &NORMALISED } else { &GRAD_WEIGHT };
+    let call = Call::new(shader, params, grid(workgroups))
         .with("WG", wg as u32)
         .with("OUTPUTS", outputs as u32)
         .bind(x)
         .bind(g)
-        .bind(sums)
-        .costs(SPEC.flops(x.shape, g.shape)))
+        .bind(sums);
+    Ok(scales.into_iter().fold(call, Call::bind).costs(SPEC.flops(x.shape, g.shape)))
 }

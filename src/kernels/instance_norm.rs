@@ -10,13 +10,15 @@ use crate::tensor::{Shape, View};
 use crate::{Error, Result};
 
 /// `shaders/instance_norm.wgsl`.
-pub static FORWARD: Lanes = lanes!("instance_norm", ["moments"]);
+pub static FORWARD: Lanes = lanes!("instance_norm", ["moments", "channel_moments"]);
+/// `shaders/instance_norm_scales.wgsl`.
+pub static SCALES: Lanes = lanes!("instance_norm_scales", ["moments", "channel_moments"]);
 /// `shaders/instance_norm_backward.wgsl`.
 pub static BACKWARD: Lanes = lanes!("instance_norm_backward", ["series"]);
 /// `shaders/instance_norm_affine.wgsl`.
 pub static AFFINE: Shader = shader!("instance_norm_affine", ["grid"]);
 
-/// Shape of the statistics of `x`, and of the sums of its gradient: `[N, C, 1, 2]`.
+/// Shape of the statistics of `x`, of its scales, and of the sums of its gradient: `[N, C, 1, 2]`.
 pub fn stats(x: Shape) -> Shape {
     Shape::new(x.n, x.c, 1, 2)
 }
@@ -39,6 +41,13 @@ pub(super) fn expect_stats(x: Shape, view: &View, what: &str) -> Result<()> {
         return Ok(());
     }
     Err(Error::shape(format!("{what} must be a whole tensor, not a channel range")))
+}
+
+fn expect_epsilon(epsilon: f32) -> Result<()> {
+    if epsilon.is_finite() && epsilon > 0.0 {
+        return Ok(());
+    }
+    Err(Error::input(format!("instance norm's epsilon is {epsilon}, expected a positive number")))
 }
 
 #[derive(Clone, Copy, Pod, Zeroable)]
@@ -78,9 +87,7 @@ pub fn forward(
         expect_affine(x.shape, weight, "instance norm's weight")?;
         expect_affine(x.shape, bias, "instance norm's bias")?;
     }
-    if !epsilon.is_finite() || epsilon <= 0.0 {
-        return Err(Error::input(format!("instance norm's epsilon is {epsilon}, expected a positive number")));
-    }
+    expect_epsilon(epsilon)?;
     // Without weights something must be bound all the same: x, which is read anyway.
     let (weight, bias) = affine.unwrap_or((x, x));
     distinct("instance norm", &[statistics, y], &[x, weight, bias])?;
@@ -100,6 +107,54 @@ pub fn forward(
     };
     let call = Call::new(shader, params, grid(workgroups)).with("WG", wg);
     Ok(call.bind(x).bind(weight).bind(bias).bind(statistics).bind(y).stored(x, y).costs(10 * x.shape.len()))
+}
+
+#[derive(Clone, Copy, Pod, Zeroable)]
+#[repr(C)]
+struct Scales {
+    x: Span,
+    channels: u32,
+    items: u32,
+    weight_offset: u32,
+    bias_offset: u32,
+    workgroups: u32,
+    epsilon: f32,
+}
+
+/// The norm as scale and shift of each channel of each sample, for a kernel that normalises `x` as it loads it:
+/// `scale = weight / sqrt(var + ε)`, `shift = bias − mean · scale`. Keeps the statistics for [`backward`].
+///
+/// Shapes: `x [N, C, H, W]`, `weight, bias [C]`, `statistics, scales [N, C, 1, 2]`.
+///
+/// # Errors
+/// As [`forward`].
+pub fn scales(
+    caps: Caps,
+    x: &View,
+    [weight, bias]: [&View; 2],
+    statistics: &View,
+    scales: &View,
+    epsilon: f32,
+) -> Result<Call> {
+    expect_stats(x.shape, statistics, "instance norm's statistics")?;
+    expect_stats(x.shape, scales, "instance norm's scales")?;
+    expect_affine(x.shape, weight, "instance norm's weight")?;
+    expect_affine(x.shape, bias, "instance norm's bias")?;
+    expect_epsilon(epsilon)?;
+    distinct("instance norm", &[statistics, scales], &[x, weight, bias])?;
+    let (shader, items, wg) = SCALES.a_plane_each(caps, x.shape);
+    let workgroups = x.shape.n * x.shape.c;
+    let params = Scales {
+        x: x.into(),
+        channels: x.shape.c as u32,
+        items: items as u32,
+        weight_offset: weight.offset() as u32,
+        bias_offset: bias.offset() as u32,
+        workgroups: workgroups as u32,
+        epsilon,
+    };
+    let call = Call::new(shader, params, grid(workgroups)).with("WG", wg);
+    Ok(call.bind(x).bind(weight).bind(bias).bind(statistics).bind(scales).stored(x, scales).costs(8 * x.shape.len()))
 }
 
 #[derive(Clone, Copy, Pod, Zeroable)]

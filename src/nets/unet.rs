@@ -177,13 +177,12 @@ impl UNet {
 fn record_block(tape: &mut Tape, flat: &View, block: &Block, x: &View, y: &View) -> Result<()> {
     let [first, second] = &block.convolutions;
     let [norm1, norm2] = &block.norms;
-    let conv = |tape: &mut Tape, w: &Weights, x: &View| {
-        tape.conv2d(Conv2d::same(3), x, &view(flat, &w.weight)?, &view(flat, &w.bias)?, Activation::Softplus)
-    };
+    const SPEC: Conv2d = Conv2d::same(3);
     tape.segment(|tape| {
-        let h = conv(tape, first, x)?;
-        let h = tape.instance_norm(&h, &view(flat, &norm1.weight)?, &view(flat, &norm1.bias)?, NORM_EPSILON)?;
-        let h = conv(tape, second, &h)?;
-        tape.instance_norm_into(&h, &view(flat, &norm2.weight)?, &view(flat, &norm2.bias)?, NORM_EPSILON, y)
+        let h = first.convolve(tape, flat, SPEC, x, Activation::Softplus)?;
+        let ([w1, b1], [w2, b2], [weight, bias]) = (norm1.of(flat)?, norm2.of(flat)?, second.of(flat)?);
+        let h =
+            tape.conv2d_of_normalised(SPEC, &h, [&w1, &b1], NORM_EPSILON, [&weight, &bias], Activation::Softplus)?;
+        tape.instance_norm_into(&h, &w2, &b2, NORM_EPSILON, y)
     })
 }

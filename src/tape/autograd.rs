@@ -9,12 +9,9 @@ use std::ops::Range;
 
 use super::{Op, Tape};
 use crate::kernels::conv2d::{self, Activation};
-use crate::kernels::conv2d_3x3::Direction;
+use crate::kernels::conv2d_3x3::{self, Input};
 use crate::kernels::instance_norm::BackwardOptions;
-use crate::kernels::{
-    Call, conv_transpose2d, conv2d_3x3, conv2d_3x3_grad_weight, elementwise, group_norm, instance_norm, max_pool2d,
-    split_sum, velocity,
-};
+use crate::kernels::{Call, conv_transpose2d, elementwise, group_norm, instance_norm, max_pool2d, split_sum, velocity};
 use crate::tensor::{Shape, TensorId, View};
 use crate::{Error, Result};
 
@@ -42,6 +39,11 @@ impl Gradients {
     pub fn of(&self, view: &View) -> Option<View> {
         let slot = self.slots.get(&view.tensor)?;
         slot.covers(&channels(view)).then(|| part(&slot.whole, view))
+    }
+
+    /// Whether the gradient of a convolution's output is the one before its activation already.
+    pub(super) fn are_before_activation(&self, y: &View) -> bool {
+        self.before_activation.contains(&y.tensor)
     }
 
     /// Whether any of a tensor's gradient has been computed.
@@ -200,72 +202,51 @@ impl Tape {
         Ok(())
     }
 
-    /// Records a weight gradient that is computed in splits, `[1, splits, 1, weight and bias]`. Parameters that lie next to each
-    /// other are summed in one dispatch, and a single split needs no sum: it is written where the gradient belongs.
-    fn split_gradient(
-        &mut self,
-        parts: Shape,
-        [gw, gb]: [&View; 2],
-        [add_w, add_b]: [bool; 2],
-        record: impl FnOnce(&View) -> Result<Call>,
-    ) -> Result<()> {
-        let neighbours = gw.tensor == gb.tensor && gb.offset() == gw.offset() + gw.shape.len() && add_w == add_b;
-        let both = View { shape: Shape::vector(parts.w), ..*gw };
-        if neighbours && parts.c == 1 && !add_w {
-            let call = record(&both)?;
-            self.push([call]);
-            return Ok(());
-        }
-        let sums = self.intermediate("partial sums", parts)?;
-        let call = record(&sums)?;
-        self.push([call]);
-        if neighbours {
-            self.push([split_sum::sum_splits(&sums, 0, &both, add_w)?]);
-        } else {
-            self.push([split_sum::sum_splits(&sums, 0, gw, add_w)?]);
-            self.push([split_sum::sum_splits(&sums, gw.shape.len(), gb, add_b)?]);
-        }
-        Ok(())
-    }
-
     fn wants(&self, value: &View) -> bool {
         self.differentiable.contains(&value.tensor)
+    }
+
+    /// Records the gradients of an instance norm: of its parameters, and of `x` or of what the softplus made it from.
+    fn backward_norm(
+        &mut self,
+        x: &View,
+        [weight, bias]: [&View; 2],
+        stats: &View,
+        g: &View,
+        after_softplus: bool,
+        gradients: &mut Gradients,
+    ) -> Result<()> {
+        let sums = self.intermediate("norm sums", stats.shape)?;
+        let (gx, add) = self.claim(x, gradients)?;
+        if after_softplus {
+            gradients.before_activation.push(x.tensor);
+        }
+        let options = BackwardOptions { accumulate: add, softplus: after_softplus };
+        let call = instance_norm::backward(self.caps, x, Some(weight), stats, g, &sums, &gx, options)?;
+        self.push([call]);
+        let (gw, add_w) = self.parameter_gradient(weight)?;
+        let (gb, _) = self.parameter_gradient(bias)?;
+        self.push([instance_norm::affine_gradients(&sums, &gw, &gb, add_w)?]);
+        Ok(())
     }
 
     fn backward_op(&mut self, op: &Op, g: View, after_softplus: bool, gradients: &mut Gradients) -> Result<()> {
         match op {
             Op::Conv2d { spec, x, weight, bias, activation, y } => {
-                let g = match activation.function() {
-                    Some(function) if !gradients.before_activation.contains(&y.tensor) => {
-                        let before = self.intermediate("gradient before an activation", y.shape)?;
-                        // From the output: the epilogue leaves no input.
-                        self.push([function.backward(y, y, &g, &before, false)?]);
-                        before
-                    }
-                    _ => g,
-                };
-                let (gw, add_w) = self.parameter_gradient(weight)?;
-                let (gb, add_b) = self.parameter_gradient(bias)?;
-                let caps = self.caps;
-                let fast = conv2d_3x3::suits(caps, *spec, x.shape);
-                if fast {
-                    let outputs = self.weight_gradient_outputs(x.shape, g.shape.c)?;
-                    let parts = conv2d_3x3_grad_weight::parts(caps, outputs, x.shape, g.shape.c);
-                    let record = |to: &View| conv2d_3x3_grad_weight::grad_weight(caps, outputs, x, &g, to);
-                    self.split_gradient(parts, [&gw, &gb], [add_w, add_b], record)?;
-                } else {
-                    self.push([conv2d::grad_weight(*spec, x, &g, &gw, add_w)?]);
-                    self.push([split_sum::channel_sum(&g, &gb, add_b)?]);
+                let g = self.before_epilogue(*activation, y, g, gradients)?;
+                self.conv2d_parameters(*spec, x.into(), [weight, bias], &g)?;
+                if self.wants(x) {
+                    let (gx, add) = self.claim(x, gradients)?;
+                    self.conv2d_input(*spec, &g, weight, &gx, add)?;
                 }
-                if !self.wants(x) {
-                    return Ok(());
-                }
-                let (gx, add) = self.claim(x, gradients)?;
-                if fast {
-                    self.conv2d_3x3(Direction::Backward, &g, weight, None, Activation::None, &gx, add)?;
-                } else {
-                    self.push([conv2d::grad_input(*spec, &g, weight, None, Activation::None, &gx, add)?]);
-                }
+            }
+            Op::Conv2dOfNormalised { x, norm, weight, bias, activation, y } => {
+                let g = self.before_epilogue(*activation, y, g, gradients)?;
+                self.conv2d_parameters(conv2d_3x3::SPEC, Input { x, scales: Some(&norm.scales) }, [weight, bias], &g)?;
+                let normalised = self.intermediate("gradient of a normalised map", x.shape)?;
+                self.conv2d_input(conv2d_3x3::SPEC, &g, weight, &normalised, false)?;
+                let parameters = [&norm.weight, &norm.bias];
+                self.backward_norm(x, parameters, &norm.stats, &normalised, after_softplus, gradients)?;
             }
             Op::ConvTranspose2d { kernel, x, weight, bias, .. } => {
                 let (gw, add_w) = self.parameter_gradient(weight)?;
@@ -287,17 +268,7 @@ impl Tape {
                 }
             }
             Op::InstanceNorm { x, weight, bias, stats, .. } => {
-                let sums = self.intermediate("norm sums", stats.shape)?;
-                let (gx, add) = self.claim(x, gradients)?;
-                if after_softplus {
-                    gradients.before_activation.push(x.tensor);
-                }
-                let options = BackwardOptions { accumulate: add, softplus: after_softplus };
-                let call = instance_norm::backward(self.caps, x, Some(weight), stats, &g, &sums, &gx, options)?;
-                self.push([call]);
-                let (gw, add_w) = self.parameter_gradient(weight)?;
-                let (gb, _) = self.parameter_gradient(bias)?;
-                self.push([instance_norm::affine_gradients(&sums, &gw, &gb, add_w)?]);
+                self.backward_norm(x, [weight, bias], stats, &g, after_softplus, gradients)?;
             }
             Op::GroupNorm { groups, x, weight, bias, stats, .. } => {
                 let sums = self.intermediate("norm sums", stats.shape)?;
@@ -333,8 +304,12 @@ impl Tape {
 /// Whether `x` is the whole output of a convolution with softplus and read by no other operation: then the norm's backward
 /// may pass on the gradient before the softplus in the same pass.
 fn follows_softplus(earlier: &[Op], later: &[Op], x: &View) -> bool {
-    let made = earlier
-        .iter()
-        .any(|op| matches!(op, Op::Conv2d { activation: Activation::Softplus, y, .. } if y == x && y.is_whole()));
-    made && earlier.iter().chain(later).all(|op| op.inputs().iter().all(|v| v.tensor != x.tensor))
+    let softplus = |op: &Op| match op {
+        Op::Conv2d { activation, y, .. } | Op::Conv2dOfNormalised { activation, y, .. } => {
+            *activation == Activation::Softplus && y == x && y.is_whole()
+        }
+        _ => false,
+    };
+    earlier.iter().any(softplus)
+        && earlier.iter().chain(later).all(|op| op.inputs().iter().all(|v| v.tensor != x.tensor))
 }

@@ -6,6 +6,7 @@
 
 mod attention;
 mod autograd;
+mod convolution;
 mod layout;
 mod ops;
 mod plan;
@@ -23,6 +24,7 @@ use crate::{Error, Result};
 
 pub use attention::Attention;
 pub use autograd::Gradients;
+pub use convolution::Norm;
 pub use ops::Op;
 pub use plan::{GUARD, Memory, Plan, PlanOptions, Role, TensorInfo};
 pub use pointwise::Pointwise;

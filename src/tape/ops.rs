@@ -2,11 +2,11 @@
 
 use super::Tape;
 use super::attention::Attention;
+use super::convolution::Norm;
 use super::pointwise::Pointwise;
 use super::spatial::Spatial;
 use crate::Result;
-use crate::kernels::conv2d::{self, Activation, Conv2d};
-use crate::kernels::conv2d_3x3::{self, Direction, Packing};
+use crate::kernels::conv2d::{Activation, Conv2d};
 use crate::kernels::{conv_transpose2d, group_norm, instance_norm, max_pool2d, velocity};
 use crate::tensor::View;
 
@@ -20,6 +20,21 @@ pub enum Op {
         /// Input.
         x: View,
         /// Parameter `[Cout, Cin, K, K]`.
+        weight: View,
+        /// Parameter `[Cout]`.
+        bias: View,
+        /// The epilogue.
+        activation: Activation,
+        /// Output.
+        y: View,
+    },
+    /// `y = activation(conv2d(norm(x), weight) + bias)`, 3×3, without the normalised map.
+    Conv2dOfNormalised {
+        /// Input of the norm.
+        x: View,
+        /// The norm.
+        norm: Norm,
+        /// Parameter `[Cout, Cin, 3, 3]`.
         weight: View,
         /// Parameter `[Cout]`.
         bias: View,
@@ -98,6 +113,7 @@ impl Op {
     pub fn inputs(&self) -> Vec<&View> {
         match self {
             Self::Conv2d { x, .. }
+            | Self::Conv2dOfNormalised { x, .. }
             | Self::ConvTranspose2d { x, .. }
             | Self::InstanceNorm { x, .. }
             | Self::GroupNorm { x, .. }
@@ -113,6 +129,7 @@ impl Op {
     pub fn output(&self) -> &View {
         match self {
             Self::Conv2d { y, .. }
+            | Self::Conv2dOfNormalised { y, .. }
             | Self::ConvTranspose2d { y, .. }
             | Self::InstanceNorm { y, .. }
             | Self::GroupNorm { y, .. }
@@ -128,6 +145,9 @@ impl Op {
     pub(super) fn views_mut(&mut self) -> Vec<&mut View> {
         match self {
             Self::Conv2d { x, weight, bias, y, .. } => vec![x, weight, bias, y],
+            Self::Conv2dOfNormalised { x, norm: n, weight, bias, y, .. } => {
+                vec![x, &mut n.weight, &mut n.bias, &mut n.stats, &mut n.scales, weight, bias, y]
+            }
             Self::ConvTranspose2d { x, weight, bias, y, .. } => vec![x, weight, bias, y],
             Self::InstanceNorm { x, weight, bias, stats, y } => vec![x, weight, bias, stats, y],
             Self::GroupNorm { x, weight, bias, stats, y, .. } => vec![x, weight, bias, stats, y],
@@ -144,74 +164,17 @@ impl Tape {
     pub(super) fn note(&mut self, op: Op) {
         let has_parameters = matches!(
             op,
-            Op::Conv2d { .. } | Op::ConvTranspose2d { .. } | Op::InstanceNorm { .. } | Op::GroupNorm { .. }
+            Op::Conv2d { .. }
+                | Op::Conv2dOfNormalised { .. }
+                | Op::ConvTranspose2d { .. }
+                | Op::InstanceNorm { .. }
+                | Op::GroupNorm { .. }
         );
         if has_parameters || op.inputs().iter().any(|x| self.differentiable.contains(&x.tensor)) {
             self.differentiable.insert(op.output().tensor);
         }
         self.note_made(op.output().tensor);
         self.ops.push(op);
-    }
-
-    /// Records `activation(conv2d(x, weight) + bias)` into a new intermediate.
-    ///
-    /// # Errors
-    /// [`crate::Error::Shape`] if the shapes do not fit.
-    pub fn conv2d(
-        &mut self,
-        spec: Conv2d,
-        x: &View,
-        weight: &View,
-        bias: &View,
-        activation: Activation,
-    ) -> Result<View> {
-        let y = self.feature_map("convolution", spec.output(x.shape, bias.shape.len())?)?;
-        self.conv2d_into(spec, x, weight, bias, activation, &y)?;
-        Ok(y)
-    }
-
-    /// As [`Tape::conv2d`], into a given view.
-    ///
-    /// # Errors
-    /// As [`Tape::conv2d`].
-    pub fn conv2d_into(
-        &mut self,
-        spec: Conv2d,
-        x: &View,
-        weight: &View,
-        bias: &View,
-        activation: Activation,
-        y: &View,
-    ) -> Result<()> {
-        if conv2d_3x3::suits(self.caps, spec, x.shape) {
-            self.conv2d_3x3(Direction::Forward, x, weight, Some(bias), activation, y, false)?;
-        } else {
-            self.push([conv2d::forward(spec, x, weight, Some(bias), activation, y, false)?]);
-        }
-        self.note(Op::Conv2d { spec, x: *x, weight: *weight, bias: *bias, activation, y: *y });
-        Ok(())
-    }
-
-    /// Records a convolution by the 3×3 kernels, which [suit](conv2d_3x3::suits), with the packing of its weights.
-    #[allow(clippy::too_many_arguments)]
-    pub(super) fn conv2d_3x3(
-        &mut self,
-        direction: Direction,
-        x: &View,
-        weight: &View,
-        bias: Option<&View>,
-        activation: Activation,
-        y: &View,
-        accumulate: bool,
-    ) -> Result<()> {
-        let variant = self.convolution_variant(x.shape, y.shape.c)?;
-        let packing = Packing::new(self.caps, variant, x.shape.c, y.shape.c);
-        let record = |packed: &View| conv2d_3x3::pack(&packing, direction, weight, packed);
-        // Micro-batches of other sizes may want another packing.
-        let label = format!("weight packed by {variant:?}, {direction:?}");
-        let packed = self.derived(&label, weight, packing.shape(), record)?;
-        self.push(conv2d_3x3::forward(&packing, x, &packed, bias, activation, y, accumulate)?);
-        Ok(())
     }
 
     /// Records a transposed convolution with stride 2 into `y`.

@@ -40,10 +40,11 @@ pub(super) struct Segment {
     made: Range<usize>,
 }
 
-/// Calls in a row and the tensor that they write: an operation's output, or something derived from parameters.
+/// Calls in a row and the tensor that they write: an operation's output, or something derived from parameters. None, if it is
+/// small and kept.
 struct Made {
     calls: Range<usize>,
-    tensor: TensorId,
+    tensor: Option<TensorId>,
 }
 
 impl Tape {
@@ -82,6 +83,15 @@ impl Tape {
 
     /// Notes that the calls since the last note write `tensor`.
     pub(super) fn note_made(&mut self, tensor: TensorId) {
+        self.note_calls(Some(tensor));
+    }
+
+    /// Notes that the calls since the last note are not to be made again: what they write is kept.
+    pub(super) fn note_kept(&mut self) {
+        self.note_calls(None);
+    }
+
+    fn note_calls(&mut self, tensor: Option<TensorId>) {
         let start = self.recompute.made.last().map_or(0, |made| made.calls.end);
         self.recompute.made.push(Made { calls: start..self.calls.len(), tensor });
     }
@@ -99,7 +109,7 @@ impl Tape {
         let mut fresh: HashMap<TensorId, TensorId> = HashMap::new();
         let mut calls: Vec<Call> = Vec::new();
         for i in segment.made.clone() {
-            let Made { calls: range, tensor } = &self.recompute.made[i];
+            let Made { calls: range, tensor: Some(tensor) } = &self.recompute.made[i] else { continue };
             let (range, tensor) = (range.start.max(segment.calls.start)..range.end, *tensor);
             let inside = segment.tensors.contains(&tensor.0) && !kept.contains(&tensor);
             if !inside || gradients.reach(tensor) || self.tensors[tensor.0].role != Role::Intermediate {

@@ -1,0 +1,32 @@
+// Mean and sum of squared deviations of a channel of x, `items` from index `at` on, by the WG invocations of a workgroup.
+//
+// Every component of every invocation runs Welford's recurrence over its share, and the results (count, mean, sum of squared
+// deviations) are merged by Chan's formula in a tree of fixed order, so that nothing cancels. All is relative to the channel's
+// first value, or a large mean would cost the recurrence its last digits.
+var<workgroup> moments: array<vec3f, WG>;
+
+fn channel_moments(at: u32, items: u32, local: u32) -> vec3f {
+    let origin = first(V(x[at]));
+    var centre = V();
+    var squares = V();
+    var count = 0.0;
+    for (var i = local; i < items; i += WG) {
+        let v = V(x[at + i]) - origin;
+        let delta = v - centre;
+        count += 1.0;
+        centre += delta * (1.0 / count);
+        squares += delta * (v - centre);
+    }
+    let middle = total(centre) / f32(LANES);
+    let spread = centre - middle;
+    moments[local] = vec3f(count * f32(LANES), middle, total(squares + count * spread * spread));
+    for (var width = WG / 2u; width > 0u; width >>= 1u) {
+        workgroupBarrier();
+        if (local < width) {
+            moments[local] = merge(moments[local], moments[local + width]);
+        }
+    }
+    workgroupBarrier();
+    let all = moments[0];
+    return vec3f(all.x, origin + all.y, all.z);
+}

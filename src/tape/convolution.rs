@@ -1,0 +1,196 @@
+//! Convolutions and their gradients: which kernels do them, and the norm that one may do on the way.
+
+use super::autograd::Gradients;
+use super::{Op, Tape};
+use crate::Result;
+use crate::kernels::conv2d::{self, Activation, Conv2d};
+use crate::kernels::conv2d_3x3::{self, Direction, Input, Packing};
+use crate::kernels::{Call, conv2d_3x3_grad_weight, instance_norm, split_sum};
+use crate::tensor::{Shape, View};
+
+/// An affine instance norm that no one writes: the convolution behind it normalises what it loads.
+#[derive(Debug, Clone)]
+pub struct Norm {
+    /// Parameter `[C]`.
+    pub weight: View,
+    /// Parameter `[C]`.
+    pub bias: View,
+    /// Mean and inverse standard deviation, `[N, C, 1, 2]`.
+    pub stats: View,
+    /// Scale and shift, `[N, C, 1, 2]`.
+    pub scales: View,
+}
+
+impl Tape {
+    /// Records `activation(conv2d(x, weight) + bias)` into a new intermediate.
+    ///
+    /// # Errors
+    /// [`crate::Error::Shape`] if the shapes do not fit.
+    pub fn conv2d(
+        &mut self,
+        spec: Conv2d,
+        x: &View,
+        weight: &View,
+        bias: &View,
+        activation: Activation,
+    ) -> Result<View> {
+        let y = self.feature_map("convolution", spec.output(x.shape, bias.shape.len())?)?;
+        self.conv2d_into(spec, x, weight, bias, activation, &y)?;
+        Ok(y)
+    }
+
+    /// As [`Tape::conv2d`], into a given view.
+    ///
+    /// # Errors
+    /// As [`Tape::conv2d`].
+    pub fn conv2d_into(
+        &mut self,
+        spec: Conv2d,
+        x: &View,
+        weight: &View,
+        bias: &View,
+        activation: Activation,
+        y: &View,
+    ) -> Result<()> {
+        if conv2d_3x3::suits(self.caps, spec, x.shape) {
+            self.conv2d_3x3(Direction::Forward, x, weight, Some(bias), activation, y, false)?;
+        } else {
+            self.push([conv2d::forward(spec, x, weight, Some(bias), activation, y, false)?]);
+        }
+        self.note(Op::Conv2d { spec, x: *x, weight: *weight, bias: *bias, activation, y: *y });
+        Ok(())
+    }
+
+    /// Records an affine instance norm of `x`, with the parameters `norm` (weight and bias), and `activation(conv2d(·, weight) +
+    /// bias)` of it, into a new intermediate. Where the 3×3 kernels suit, they normalise what they load and the normalised map
+    /// is never written.
+    ///
+    /// # Errors
+    /// [`crate::Error::Shape`] if the shapes do not fit, [`crate::Error::Input`] if `epsilon` is not positive.
+    pub fn conv2d_of_normalised(
+        &mut self,
+        spec: Conv2d,
+        x: &View,
+        norm: [&View; 2],
+        epsilon: f32,
+        [weight, bias]: [&View; 2],
+        activation: Activation,
+    ) -> Result<View> {
+        if !conv2d_3x3::suits(self.caps, spec, x.shape) {
+            let normalised = self.instance_norm(x, norm[0], norm[1], epsilon)?;
+            return self.conv2d(spec, &normalised, weight, bias, activation);
+        }
+        let stats = self.intermediate("norm statistics", instance_norm::stats(x.shape))?;
+        let scales = self.intermediate("norm scales", instance_norm::stats(x.shape))?;
+        self.push([instance_norm::scales(self.caps, x, norm, &stats, &scales, epsilon)?]);
+        self.note_kept();
+        let y = self.feature_map("convolution", spec.output(x.shape, bias.shape.len())?)?;
+        let input = Input { x, scales: Some(&scales) };
+        self.conv2d_3x3(Direction::Forward, input, weight, Some(bias), activation, &y, false)?;
+        let norm = Norm { weight: *norm[0], bias: *norm[1], stats, scales };
+        self.note(Op::Conv2dOfNormalised { x: *x, norm, weight: *weight, bias: *bias, activation, y });
+        Ok(y)
+    }
+
+    /// Records a convolution by the 3×3 kernels, which [suit](conv2d_3x3::suits), with the packing of its weights.
+    #[allow(clippy::too_many_arguments)]
+    fn conv2d_3x3<'a>(
+        &mut self,
+        direction: Direction,
+        input: impl Into<Input<'a>>,
+        weight: &View,
+        bias: Option<&View>,
+        activation: Activation,
+        y: &View,
+        accumulate: bool,
+    ) -> Result<()> {
+        let input = input.into();
+        let x = input.x.shape;
+        let variant = self.convolution_variant(x, y.shape.c)?;
+        let packing = Packing::new(self.caps, variant, x.c, y.shape.c);
+        let record = |packed: &View| conv2d_3x3::pack(&packing, direction, weight, packed);
+        // Micro-batches of other sizes may want another packing.
+        let label = format!("weight packed by {variant:?}, {direction:?}");
+        let packed = self.derived(&label, weight, packing.shape(), record)?;
+        self.push(conv2d_3x3::forward(&packing, input, &packed, bias, activation, y, accumulate)?);
+        Ok(())
+    }
+
+    /// The gradient before the activation of a convolution's epilogue, from `g` behind it.
+    pub(super) fn before_epilogue(
+        &mut self,
+        activation: Activation,
+        y: &View,
+        g: View,
+        gradients: &Gradients,
+    ) -> Result<View> {
+        match activation.function() {
+            Some(function) if !gradients.are_before_activation(y) => {
+                let before = self.intermediate("gradient before an activation", y.shape)?;
+                // From the output: the epilogue leaves no input.
+                self.push([function.backward(y, y, &g, &before, false)?]);
+                Ok(before)
+            }
+            _ => Ok(g),
+        }
+    }
+
+    /// Records the gradients of a convolution's weight and bias. Only the 3×3 kernels take an input that they normalise.
+    pub(super) fn conv2d_parameters(
+        &mut self,
+        spec: Conv2d,
+        input: Input<'_>,
+        [weight, bias]: [&View; 2],
+        g: &View,
+    ) -> Result<()> {
+        let (gw, add_w) = self.parameter_gradient(weight)?;
+        let (gb, add_b) = self.parameter_gradient(bias)?;
+        let (caps, x) = (self.caps, input.x.shape);
+        if !conv2d_3x3::suits(caps, spec, x) {
+            self.push([conv2d::grad_weight(spec, input.x, g, &gw, add_w)?]);
+            self.push([split_sum::channel_sum(g, &gb, add_b)?]);
+            return Ok(());
+        }
+        let outputs = self.weight_gradient_outputs(x, g.shape.c)?;
+        let parts = conv2d_3x3_grad_weight::parts(caps, outputs, x, g.shape.c);
+        let record = |to: &View| conv2d_3x3_grad_weight::grad_weight(caps, outputs, input, g, to);
+        self.split_gradient(parts, [&gw, &gb], [add_w, add_b], record)
+    }
+
+    /// Records the gradient of what a convolution read.
+    pub(super) fn conv2d_input(&mut self, spec: Conv2d, g: &View, weight: &View, gx: &View, add: bool) -> Result<()> {
+        if conv2d_3x3::suits(self.caps, spec, gx.shape) {
+            return self.conv2d_3x3(Direction::Backward, g, weight, None, Activation::None, gx, add);
+        }
+        self.push([conv2d::grad_input(spec, g, weight, None, Activation::None, gx, add)?]);
+        Ok(())
+    }
+
+    /// Records a weight gradient that is computed in splits, `[1, splits, 1, weight and bias]`. Parameters that lie next to each
+    /// other are summed in one dispatch, and a single split needs no sum: it is written where the gradient belongs.
+    pub(super) fn split_gradient(
+        &mut self,
+        parts: Shape,
+        [gw, gb]: [&View; 2],
+        [add_w, add_b]: [bool; 2],
+        record: impl FnOnce(&View) -> Result<Call>,
+    ) -> Result<()> {
+        let neighbours = gw.tensor == gb.tensor && gb.offset() == gw.offset() + gw.shape.len() && add_w == add_b;
+        let both = View { shape: Shape::vector(parts.w), ..*gw };
+        if neighbours && parts.c == 1 && !add_w {
+            let call = record(&both)?;
+            self.push([call]);
+            return Ok(());
+        }
+        let sums = self.intermediate("partial sums", parts)?;
+        let call = record(&sums)?;
+        self.push([call]);
+        if neighbours {
+            self.push([split_sum::sum_splits(&sums, 0, &both, add_w)?]);
+        } else {
+            self.push([split_sum::sum_splits(&sums, 0, gw, add_w)?]);
+            self.push([split_sum::sum_splits(&sums, gw.shape.len(), gb, add_b)?]);
+        }
+        Ok(())
+    }
+}
