@@ -1,29 +1,13 @@
 //! The paper's data sets in their own formats, as small folders of the same layout.
 
+#[path = "harness/files.rs"]
+mod files;
+
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use cvdm::data::*;
-
-/// Writes sections of 16-bit samples as an MRC2014 file.
-fn write_mrc(path: &Path, [sections, rows, columns]: [usize; 3], sample: impl Fn(usize, usize, usize) -> u16) {
-    let mut bytes = vec![0u8; 1024];
-    let words = [columns as i32, rows as i32, sections as i32, 6];
-    words.iter().enumerate().for_each(|(i, word)| bytes[4 * i..4 * i + 4].copy_from_slice(&word.to_le_bytes()));
-    bytes[208..214].copy_from_slice(b"MAP DD");
-    for i in 0..sections * rows * columns {
-        bytes.extend(sample(i / (rows * columns), i / columns % rows, i % columns).to_le_bytes());
-    }
-    write_atomically(path, |file| file.write_all(&bytes)).unwrap();
-}
-
-fn write_picture(path: &Path, height: usize, width: usize) {
-    let picture = image::RgbImage::from_fn(width as u32, height as u32, |x, y| {
-        image::Rgb([(x * 3 % 256) as u8, (y * 5 % 256) as u8, ((x + y) % 256) as u8])
-    });
-    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-    picture.save(path).unwrap();
-}
+use files::{write_mrc, write_picture};
 
 fn write_text(path: &Path, text: &str) {
     write_atomically(path, |file| file.write_all(text.as_bytes())).unwrap();

@@ -9,7 +9,7 @@
 //! The rooms, each importing only what stands before it: [`gpu`] (device and pipelines), [`tensor`] (shapes and views),
 //! [`kernels`] (one file a kernel family), [`tape`] (recording, gradients, planner, replay), [`nets`] (U-Net, parameters by
 //! name), [`diffusion`] (model, training step, sampler). With the feature `cli` come the rooms of the program: images,
-//! simulators, metrics, pictures, the phase imaging task.
+//! simulators, metrics, pictures, and the tasks: phase imaging, microscopy, super-resolution.
 //!
 //! A training step of a small model, from nothing:
 //! ```no_run
@@ -58,8 +58,6 @@ pub mod metrics;
 #[cfg(feature = "cli")]
 pub mod op;
 #[cfg(feature = "cli")]
-pub mod phase;
-#[cfg(feature = "cli")]
 pub mod picture;
 #[cfg(feature = "cli")]
 mod progress;
@@ -69,6 +67,10 @@ pub use progress::Progress;
 pub mod reconstruct;
 #[cfg(feature = "cli")]
 pub mod repro;
+#[cfg(feature = "cli")]
+pub mod tasks;
+#[cfg(feature = "cli")]
+pub use tasks::phase;
 #[cfg(feature = "cli")]
 pub mod train;
 #[cfg(feature = "cli")]

@@ -15,8 +15,8 @@ use crate::data::write_atomically;
 use crate::diffusion::{Losses, Model, StepOptions, Trainer, TrainerState};
 use crate::gpu::Gpu;
 use crate::interrupt::Interrupt;
-use crate::phase::{Batch, PhaseSource};
 use crate::picture::{LineChart, Series};
+use crate::tasks::{self, Batch};
 use crate::{Error, Progress, Result, weights};
 
 /// One line of the log.
@@ -60,14 +60,14 @@ pub fn train(gpu: &Gpu, config: &TrainConfig, out: &Path, resume: bool, interrup
     config.check()?;
     let folder = Folder(out.to_path_buf());
     let (model, state) = start(config, &folder, resume)?;
-    let source = PhaseSource::open(config)?;
+    let source = tasks::source(config)?;
     let options = StepOptions {
         batch: config.data.batch,
         height: config.data.patch,
         width: config.data.patch,
         weights: config.loss_weights(),
         stratified_times: config.training.stratified_times,
-        noise_weight: config.noise_weight(),
+        noise_weight: config.training.noise_weight.into(),
         micro_batch: config.training.micro_batch,
         recompute: config.training.recompute,
     };
@@ -78,10 +78,10 @@ pub fn train(gpu: &Gpu, config: &TrainConfig, out: &Path, resume: bool, interrup
     let micro = trainer.micro_batch();
     let split = if micro < config.data.batch { format!(", micro-batches of {micro}") } else { String::new() };
     eprintln!(
-        "{}: {} parameters, {} photographs, {:.0} MiB on the device{split}, steps {first} to {}",
+        "{}: {} parameters, {}, {:.0} MiB on the device{split}, steps {first} to {}",
         gpu.summary().name,
         trainer.model().parameters().len(),
-        source.photographs(),
+        source.describe(),
         trainer.memory().total() as f64 / (1 << 20) as f64,
         config.training.steps
     );
@@ -89,7 +89,7 @@ pub fn train(gpu: &Gpu, config: &TrainConfig, out: &Path, resume: bool, interrup
     let result = std::thread::scope(|scope| {
         // Two batches ahead: enough to hide the simulation, little enough to stop at once.
         let (sender, batches) = sync_channel::<Result<Batch>>(2);
-        let source = &source;
+        let source = &*source;
         scope.spawn(move || {
             for step in first..config.training.steps {
                 if sender.send(source.batch(step)).is_err() {
@@ -98,9 +98,7 @@ pub fn train(gpu: &Gpu, config: &TrainConfig, out: &Path, resume: bool, interrup
             }
         });
         let mut next = || {
-            batches
-                .recv()
-                .unwrap_or_else(|_| Err(Error::Interrupted("the simulation of training pairs ended early".into())))
+            batches.recv().unwrap_or_else(|_| Err(Error::Interrupted("the preparation of batches ended early".into())))
         };
         let outcome = steps(&mut trainer, config, &folder, &mut next, &mut progress, interrupt);
         drop(batches);
@@ -118,10 +116,10 @@ fn start(config: &TrainConfig, folder: &Folder, resume: bool) -> Result<(Model, 
     let checkpoint = folder.file("checkpoint.safetensors");
     if resume {
         let (saved, model, state) = weights::load_checkpoint(&checkpoint)?;
-        if saved.model != config.model {
+        if (saved.task, &saved.model) != (config.task, &config.model) || saved.model_config() != config.model_config() {
             return Err(Error::file(
                 &checkpoint,
-                "belongs to a model of another [model] section than the configuration; resume with the one in config.toml",
+                "belongs to another task or [model] section than the configuration; resume with the one in config.toml",
             ));
         }
         return Ok((model, state));
@@ -133,7 +131,7 @@ fn start(config: &TrainConfig, folder: &Folder, resume: bool) -> Result<(Model, 
         ));
     }
     std::fs::create_dir_all(&folder.0).map_err(|e| Error::file(&folder.0, format!("cannot be made: {e}")))?;
-    let model = Model::new(config.model.model())?;
+    let model = Model::new(config.model_config())?;
     let state = TrainerState::new(&model, config.training.seed);
     Ok((model, state))
 }

@@ -104,7 +104,7 @@ fn open(path: &Path) -> Result<Opened> {
     let header: Header =
         serde_json::from_str(json).map_err(|e| Error::file(path, format!("its configuration is not readable: {e}")))?;
     header.config.check().map_err(|e| Error::file(path, e.to_string()))?;
-    let model = Model::new(header.config.model.model())?;
+    let model = Model::new(header.config.model_config())?;
     Ok(Opened { bytes, header, model })
 }
 

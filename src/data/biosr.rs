@@ -9,12 +9,15 @@
 
 use std::path::{Path, PathBuf};
 
+use serde::{Deserialize, Serialize};
+
 use super::mrc::MrcFile;
 use super::pair::{ResolutionPair, unit_range};
 use crate::{Error, Result};
 
 /// What is labelled in a cell; the paper orders the first four by complexity.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Structure {
     /// Clathrin-coated pits.
     Ccps,

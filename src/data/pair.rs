@@ -6,10 +6,10 @@ use super::resize::{LANCZOS_REACH, resize_lanczos};
 use super::{Plane, oriented};
 use crate::{Error, Result};
 
-/// What a network is given and what it should answer, on one grid: a plane a channel, values in [0, 1].
+/// What a network is given and what it should answer: a plane a channel, values in [0, 1].
 #[derive(Debug, Clone, PartialEq)]
 pub struct Example {
-    /// The condition: the coarse image, enlarged to the fine grid by Lanczos-3 interpolation.
+    /// The condition: the coarse image, enlarged to the fine grid by Lanczos-3 interpolation unless it was asked for as it is.
     pub x: Vec<Plane>,
     /// The target: the fine image.
     pub y: Vec<Plane>,
@@ -105,22 +105,46 @@ impl ResolutionPair {
     /// # Errors
     /// [`Error::Shape`] if the image is smaller, or `side` no multiple of the factor.
     pub fn patch(&self, side: usize, seed: u64, number: u64) -> Result<Example> {
+        let ([top, left], symmetry) = self.place(side, seed, number)?;
+        Ok(self.window(top, left, side, side)?.oriented(symmetry))
+    }
+
+    /// The same patch with the condition as it was measured, on the coarse grid: what networks see that enlarge it themselves.
+    ///
+    /// # Errors
+    /// As [`ResolutionPair::patch`].
+    pub fn coarse_patch(&self, side: usize, seed: u64, number: u64) -> Result<Example> {
+        let ([top, left], symmetry) = self.place(side, seed, number)?;
+        let window = |planes: &[Plane], divisor: usize| {
+            let crop = |p: &Plane| p.crop(top / divisor, left / divisor, side / divisor, side / divisor);
+            planes.iter().map(crop).collect::<Result<Vec<_>>>()
+        };
+        Ok(Example { x: window(&self.low, self.factor)?, y: window(&self.high, 1)? }.oriented(symmetry))
+    }
+
+    /// Corner, in fine pixels, and symmetry of a patch.
+    fn place(&self, side: usize, seed: u64, number: u64) -> Result<([usize; 2], u8)> {
         let (height, width) = (self.low[0].height(), self.low[0].width());
         let coarse = side / self.factor;
-        if coarse > height || coarse > width {
+        if coarse > height || coarse > width || !side.is_multiple_of(self.factor) {
             return Err(Error::shape(format!(
-                "patches of {side} × {side} from an image of {} × {}; it must be at least as large",
+                "patches of {side} × {side} from an image of {} × {}; it must be at least as large, and patches a multiple of {}",
                 height * self.factor,
-                width * self.factor
+                width * self.factor,
+                self.factor
             )));
         }
         let mut random = ChaCha8Rng::seed_from_u64(seed);
         random.set_stream(number);
-        let [top, left] = [height, width].map(|n| random.random_range(0..=n - coarse) * self.factor);
-        let symmetry = random.random_range(0..8u8);
-        let Example { x, y } = self.window(top, left, side, side)?;
+        let corner = [height, width].map(|n| random.random_range(0..=n - coarse) * self.factor);
+        Ok((corner, random.random_range(0..8u8)))
+    }
+}
+
+impl Example {
+    fn oriented(self, symmetry: u8) -> Self {
         let turn = |planes: Vec<Plane>| planes.iter().map(|p| oriented(p, symmetry)).collect();
-        Ok(Example { x: turn(x), y: turn(y) })
+        Self { x: turn(self.x), y: turn(self.y) }
     }
 }
 
@@ -193,7 +217,16 @@ mod tests {
         }
         assert_eq!(pair.patch(32, 5, 3).unwrap(), pair.patch(32, 5, 3).unwrap());
         assert_ne!(pair.patch(32, 5, 3).unwrap(), pair.patch(32, 5, 4).unwrap());
+        // The coarse patch is the same place under the same symmetry, not resampled.
+        for number in 0..8 {
+            let (patch, coarse) = (pair.patch(32, 5, number).unwrap(), pair.coarse_patch(32, 5, number).unwrap());
+            assert_eq!(coarse.y, patch.y);
+            let means = crate::data::downscale(&patch.y[0], 2).unwrap();
+            let error = coarse.x[0].values().iter().zip(means.values()).map(|(a, b)| (a - b).abs());
+            assert!(error.fold(0.0, f32::max) < 1e-6, "patch {number}: the mean of four pixels, rounded twice");
+        }
         assert!(pair.patch(50, 5, 3).is_err());
+        assert!(pair.coarse_patch(50, 5, 3).is_err() && pair.coarse_patch(31, 5, 3).is_err());
         assert!(pair.patch(31, 5, 3).is_err());
     }
 

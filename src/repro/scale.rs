@@ -182,6 +182,7 @@ impl Numbers {
             model: ModelSection { schedule, ..self.model.clone() },
             data: DataSection { photographs: photographs.to_path_buf(), ..self.data.clone() },
             training: TrainingSection { seed, ..self.training.clone() },
+            ..TrainConfig::default()
         };
         // One pass gives the target itself; it has no noise or velocity to predict.
         if schedule == Schedule::None {

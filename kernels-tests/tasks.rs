@@ -1,0 +1,259 @@
+//! The three tasks from their data to reconstructions: batches, runs that learn and resume, weights, and what is refused.
+
+#[path = "harness/files.rs"]
+mod files;
+mod harness;
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use cvdm::config::{MicroscopySource, PhotographSet, Task, TrainConfig};
+use cvdm::data::{Plane, Split, Structure, resize_lanczos, write_png16};
+use cvdm::diffusion::SampleOptions;
+use cvdm::gpu::Gpu;
+use cvdm::interrupt::Interrupt;
+use cvdm::inverse::{DefocusPair, FresnelSetup};
+use cvdm::reconstruct::{Estimator, Reconstructor, SuperResolver};
+use cvdm::tasks::{self, Batch};
+use cvdm::train::train;
+use cvdm::weights::{Weights, load_weights};
+use files::{write_mrc, write_picture};
+use tempfile::TempDir;
+
+const PATCH: usize = 16;
+const BATCH: usize = 2;
+
+/// A folder with data of every task.
+struct Data(TempDir);
+
+impl Data {
+    fn new() -> Self {
+        let data = Self(tempfile::tempdir().unwrap());
+        for i in 0..24 {
+            write_picture(&data.path().join(format!("photographs/{i}.png")), 70 + i, 90);
+            let gray = Plane::from_fn(96, 96, |y, x| ((y * 7 + x * 13 + i * 29) % 61) as f32 / 61.0);
+            write_png16(data.path().join(format!("gray/{i}.png")), &gray, 0.0, 1.0).unwrap();
+        }
+        for cell in [1, 2, 16, 17, 46] {
+            let folder = data.path().join(format!("BioSR/Microtubules/Cell_{cell:03}"));
+            let brightness = |y: usize, x: usize| ((y * y / 3 + x * 5 + cell) % 83) as u16;
+            for level in 1..=3 {
+                let frames = folder.join(format!("RawSIMData_level_{level:02}.mrc"));
+                write_mrc(&frames, [3, 20, 24], |z, y, x| brightness(2 * y, 2 * x) + z as u16);
+            }
+            write_mrc(&folder.join("SIM_gt.mrc"), [1, 40, 48], |_, y, x| brightness(y, x));
+        }
+        data
+    }
+
+    fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    /// The smallest run of a task.
+    fn config(&self, task: Task) -> TrainConfig {
+        let mut config = TrainConfig { task, ..TrainConfig::default() };
+        let model = &mut config.model;
+        (model.noise_base, model.rate_base, model.scales, model.hidden) = (4, 2, 2, 8);
+        (config.data.patch, config.data.batch) = (PATCH, BATCH);
+        (config.data.photographs, config.data.defocus_um) = (self.path().join("gray"), 0.05);
+        (config.training.learning_rate, config.training.log_every) = (3e-3, 1);
+        match task {
+            Task::Phase => {}
+            Task::Microscopy => {
+                config.microscopy.folder = self.path().join("BioSR");
+                config.microscopy.structure = Structure::Microtubules;
+            }
+            Task::SuperResolution => {
+                let section = &mut config.super_resolution;
+                (section.set, section.folder) = (PhotographSet::Folder, self.path().join("photographs"));
+                section.image = 32;
+            }
+        }
+        config.check().unwrap();
+        config
+    }
+
+    fn simulated(&self) -> TrainConfig {
+        let mut config = self.config(Task::Microscopy);
+        config.microscopy.source = MicroscopySource::Simulated;
+        config
+    }
+
+    fn every(&self) -> [TrainConfig; 4] {
+        [Task::Phase, Task::Microscopy, Task::SuperResolution]
+            .map(|task| self.config(task))
+            .into_iter()
+            .chain([self.simulated()])
+            .collect::<Vec<_>>()
+            .try_into()
+            .unwrap()
+    }
+}
+
+fn gpu() -> &'static Gpu {
+    &harness::devices()[0].1
+}
+
+#[test]
+fn batches_depend_on_the_step_alone_and_have_the_models_shape() {
+    let data = Data::new();
+    for config in data.every() {
+        let source = tasks::source(&config).unwrap();
+        let model = config.model_config();
+        let batches: Vec<Batch> = (0..3).map(|step| source.batch(step).unwrap()).collect();
+        let again = tasks::source(&config).unwrap();
+        assert_eq!(again.batch(2).unwrap(), batches[2], "{:?}", config.task);
+        assert_ne!(batches[1], batches[2]);
+        let mut other = config.clone();
+        other.training.seed = 2;
+        assert_ne!(tasks::source(&other).unwrap().batch(2).unwrap(), batches[2]);
+        for batch in &batches {
+            let pixels = BATCH * PATCH * PATCH;
+            assert_eq!(batch.x.len(), pixels * model.condition_channels);
+            assert_eq!(batch.y.len(), pixels * model.target_channels);
+            let range = |values: &[f32]| values.iter().all(|v| (-1.0..=1.0).contains(v));
+            assert!(range(&batch.x) && range(&batch.y), "{:?}", config.task);
+            // Neither is one value everywhere.
+            assert!(batch.x.iter().any(|v| *v != batch.x[0]) && batch.y.iter().any(|v| *v != batch.y[0]));
+        }
+        assert!(!source.describe().is_empty());
+    }
+}
+
+#[test]
+fn what_is_tested_on_is_never_trained_on() {
+    let data = Data::new();
+    for task in [Task::Microscopy, Task::SuperResolution] {
+        let config = data.config(task);
+        let trained: BTreeSet<PathBuf> = tasks::source(&config).unwrap().files().into_iter().collect();
+        let held_out = tasks::pairs(&config, Split::HeldOut, PATCH).unwrap();
+        let tested: BTreeSet<PathBuf> = held_out.files().into_iter().collect();
+        assert!(!trained.is_empty() && !tested.is_empty() && trained.is_disjoint(&tested), "{task:?}");
+        let count = held_out.count().unwrap();
+        for number in 0..count {
+            assert_eq!(held_out.pair(number).unwrap().factor(), config.factor());
+        }
+        assert!(held_out.pair(count).is_err() && !held_out.name(0).is_empty());
+    }
+    // Level by level: the noisiest only.
+    let mut config = data.config(Task::Microscopy);
+    config.microscopy.last_level = 1;
+    let names: Vec<String> = {
+        let pairs = tasks::pairs(&config, Split::HeldOut, PATCH).unwrap();
+        (0..pairs.count().unwrap()).map(|i| pairs.name(i)).collect()
+    };
+    assert_eq!(names, ["Microtubules 1, level 1", "Microtubules 2, level 1"]);
+    (config.microscopy.first_level, config.microscopy.last_level) = (9, 10);
+    assert!(tasks::source(&config).err().unwrap().to_string().contains("levels 9 to 10"));
+    // Simulated: the scenes of the two sides differ, number by number.
+    let config = data.simulated();
+    let [train, test] = [Split::Train, Split::HeldOut].map(|split| tasks::pairs(&config, split, 32).unwrap());
+    assert!((0..3).all(|i| train.pair(i).unwrap().high() != test.pair(i).unwrap().high()));
+    assert_eq!(test.pair(2).unwrap(), test.pair(2).unwrap());
+    assert!(
+        tasks::pairs(&data.config(Task::Phase), Split::HeldOut, PATCH).err().unwrap().to_string().contains("phase")
+    );
+}
+
+/// The total losses of a run's log.
+fn losses(run: &Path) -> Vec<f64> {
+    let log = std::fs::read_to_string(run.join("log.jsonl")).unwrap();
+    let total = |line: &str| serde_json::from_str::<serde_json::Value>(line).unwrap()["total"].as_f64().unwrap();
+    log.lines().map(total).collect()
+}
+
+/// Trains to `steps`, in one go or in two with a checkpoint between.
+fn trained(config: &TrainConfig, run: &Path, steps: u64, stop: Option<u64>) -> Weights {
+    let to = |steps: u64| {
+        let mut config = config.clone();
+        config.training.steps = steps;
+        config
+    };
+    if let Some(stop) = stop {
+        train(gpu(), &to(stop), run, false, &Interrupt::manual()).unwrap();
+    }
+    train(gpu(), &to(steps), run, stop.is_some(), &Interrupt::manual()).unwrap();
+    load_weights(&run.join("weights.safetensors")).unwrap()
+}
+
+#[test]
+fn every_task_learns_resumes_exactly_and_keeps_its_weights() {
+    let data = Data::new();
+    let runs = data.every();
+    for (i, config) in runs.iter().enumerate() {
+        let (whole, halves) = (data.path().join(format!("whole{i}")), data.path().join(format!("halves{i}")));
+        let straight = trained(config, &whole, 60, None);
+        let losses = losses(&whole);
+        let mean = |part: &[f64]| part.iter().sum::<f64>() / part.len() as f64;
+        let (first, last) = (mean(&losses[..10]), mean(&losses[50..]));
+        assert!(last < 0.8 * first, "{:?}: {first} to {last}", config.task);
+        let resumed = trained(config, &halves, 20, Some(7));
+        let again = trained(config, &data.path().join(format!("again{i}")), 20, None);
+        assert!(resumed.parameters == again.parameters, "{:?}: a resumed run ends where another does", config.task);
+        assert_eq!((straight.step, straight.config.task), (60, config.task));
+    }
+    // A checkpoint of one task is not another's start.
+    let error = train(gpu(), &runs[2], &data.path().join("halves1"), true, &Interrupt::manual()).unwrap_err();
+    assert!(error.to_string().contains("another task"), "{error}");
+}
+
+#[test]
+fn reconstructions_are_in_the_units_of_their_task() {
+    let data = Data::new();
+    let options = SampleOptions { steps: 2, samples: 2, ..SampleOptions::default() };
+    let weights = |config: &TrainConfig, name: &str| trained(config, &data.path().join(name), 1, None);
+    let microscopy = weights(&data.config(Task::Microscopy), "microscopy");
+    let photographs = weights(&data.config(Task::SuperResolution), "photographs");
+    for (weights, channels, factor) in [(&microscopy, 1, 2), (&photographs, 3, 4)] {
+        let coarse: Vec<Plane> =
+            (0..channels).map(|c| Plane::from_fn(6, 9, |y, x| ((y * 5 + x * 3 + c) % 7) as f32 / 7.0)).collect();
+        let mut resolver = SuperResolver::new(gpu(), weights.clone(), options).unwrap();
+        assert_eq!(resolver.factor(), factor);
+        let image = resolver.resolve(&coarse, true, || Ok(())).unwrap();
+        // The same in the networks' range.
+        let enlarged = |p: &Plane| resize_lanczos(p, 6 * factor, 9 * factor).unwrap().map(|v| 2.0 * v - 1.0);
+        let condition: Vec<Plane> = coarse.iter().map(enlarged).collect();
+        let estimate = Estimator::new(gpu(), weights.clone(), options).estimate(&condition, true, || Ok(())).unwrap();
+        assert_eq!((image.mean.len(), image.std.len(), image.samples.len()), (channels, channels, 2));
+        for c in 0..channels {
+            assert_eq!((image.mean[c].height(), image.mean[c].width()), (6 * factor, 9 * factor));
+            assert_eq!(image.mean[c], estimate.mean[c].map(|v| 0.5 * (v + 1.0)));
+            assert_eq!(image.std[c], estimate.std[c].map(|v| 0.5 * v));
+            assert_eq!(image.samples[1][c], estimate.samples[1][c].map(|v| 0.5 * (v + 1.0)));
+            assert_eq!(image.rate[c], estimate.rate[c]);
+        }
+        assert!(resolver.resolve(&[], false, || Ok(())).is_err());
+        assert!(resolver.resolve(&[coarse[0].clone(), Plane::from_fn(2, 2, |_, _| 0.0)], false, || Ok(())).is_err());
+    }
+    // Weights of one task are refused by another's.
+    let plane = Plane::from_fn(16, 16, |y, x| 1.0 + 0.01 * ((y * x) % 5) as f32);
+    let pair = DefocusPair::new(plane.clone(), plane).unwrap();
+    let setup = FresnelSetup::new(0.521, 0.21, 0.05).unwrap();
+    let error =
+        Reconstructor::new(gpu(), microscopy, options).reconstruct(&pair, &setup, false, || Ok(())).unwrap_err();
+    assert!(error.to_string().contains("\"microscopy\", not for \"phase\""), "{error}");
+    let shipped = load_weights(&Path::new(env!("CARGO_MANIFEST_DIR")).join("weights/phase.safetensors")).unwrap();
+    let error = SuperResolver::new(gpu(), shipped, options).err().unwrap().to_string();
+    assert!(error.contains("\"phase\", not for \"microscopy\" or \"super-resolution\""), "{error}");
+}
+
+#[test]
+fn shipped_weights_and_configurations_open() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("weights");
+    let mut opened = 0;
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        match path.extension().and_then(|e| e.to_str()) {
+            Some("safetensors") => {
+                let weights = load_weights(&path).unwrap();
+                let toml = TrainConfig::read(&path.with_extension("toml")).unwrap();
+                assert_eq!((weights.config.task, &weights.config.model), (Task::Phase, &toml.model), "{path:?}");
+                opened += 1;
+            }
+            Some("toml") => assert_eq!(TrainConfig::read(&path).unwrap().task, Task::Phase),
+            _ => {}
+        }
+    }
+    assert_eq!(opened, 2);
+}

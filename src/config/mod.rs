@@ -1,0 +1,151 @@
+//! The training configuration, as TOML, with every value checked; and the part of it that weights carry with them.
+
+mod data;
+mod model;
+mod task;
+#[cfg(test)]
+mod tests;
+mod training;
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+pub use data::DataSection;
+pub use model::{Condition, ModelSection, Predicts, Schedule, Target};
+pub use task::{MicroscopySection, MicroscopySource, PhotographSet, SuperResolutionSection, Task};
+pub use training::{TrainingSection, Weight};
+
+use crate::diffusion::{Hyper, ModelConfig, ScheduleWeights};
+use crate::{Error, Result};
+
+/// A training run.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct TrainConfig {
+    /// What is learned.
+    pub task: Task,
+    /// Sizes and kind.
+    pub model: ModelSection,
+    /// The patches of a step, and the phase task's photographs and simulated measurement.
+    pub data: DataSection,
+    /// The microscopy task's images.
+    #[serde(skip_serializing_if = "is_default")]
+    pub microscopy: MicroscopySection,
+    /// The super-resolution task's photographs.
+    #[serde(skip_serializing_if = "is_default")]
+    pub super_resolution: SuperResolutionSection,
+    /// Optimiser, length, outputs.
+    pub training: TrainingSection,
+}
+
+/// Sections of other tasks are not written.
+fn is_default<T: Default + PartialEq>(section: &T) -> bool {
+    *section == T::default()
+}
+
+/// Refuses the first of `(key, value, low, high)` whose value does not lie in its range.
+fn in_range(values: &[(&str, f64, f64, f64)]) -> Result<()> {
+    match values.iter().find(|(_, value, low, high)| !(*low..=*high).contains(value)) {
+        None => Ok(()),
+        Some((key, value, low, high)) => Err(Error::input(format!("{key} = {value}; it must lie in {low} to {high}"))),
+    }
+}
+
+impl TrainConfig {
+    /// Reads and checks a TOML file. Missing keys take the paper's values; unknown ones are refused.
+    ///
+    /// # Errors
+    /// [`Error::File`] if it cannot be read or a value is out of its range.
+    pub fn read(path: &Path) -> Result<Self> {
+        let text = std::fs::read_to_string(path).map_err(|e| Error::file(path, format!("cannot be read: {e}")))?;
+        let config: Self =
+            toml::from_str(&text).map_err(|e| Error::file(path, e.to_string().trim_end().to_string()))?;
+        config.check().map_err(|e| Error::file(path, e.to_string()))?;
+        Ok(config)
+    }
+
+    /// Refuses values out of their range, and settings that exclude each other.
+    ///
+    /// # Errors
+    /// [`Error::Input`] that names the key, the value and the range.
+    pub fn check(&self) -> Result<()> {
+        self.model.check()?;
+        self.data.check()?;
+        self.training.check()?;
+        self.check_task()?;
+        let (scales, patch) = (self.model.scales, self.data.patch);
+        let multiple = 1usize << scales.saturating_sub(1);
+        if !patch.is_multiple_of(multiple) {
+            return Err(Error::input(format!(
+                "data.patch = {patch}; with {scales} scales it must be a multiple of {multiple}"
+            )));
+        }
+        if self.training.noise_weight == Weight::Snr && matches!(self.model.schedule, Schedule::Fixed | Schedule::None)
+        {
+            return Err(Error::input(
+                "training.noise_weight = \"snr\" needs a learned schedule, not model.schedule = \"fixed\" or \"none\"",
+            ));
+        }
+        Ok(())
+    }
+
+    /// Refuses what belongs to another task.
+    fn check_task(&self) -> Result<()> {
+        let (name, patch) = (self.task.name(), self.data.patch);
+        let foreign = |what: &str, of: Task| {
+            Error::input(format!("{what} is for task = \"{}\"; it has no meaning for \"{name}\"", of.name()))
+        };
+        if self.task != Task::Microscopy && !is_default(&self.microscopy) {
+            return Err(foreign("the section [microscopy]", Task::Microscopy));
+        }
+        if self.task != Task::SuperResolution && !is_default(&self.super_resolution) {
+            return Err(foreign("the section [super_resolution]", Task::SuperResolution));
+        }
+        let ModelSection { condition, target, .. } = self.model;
+        if self.task != Task::Phase && (condition, target) != (Condition::Pair, Target::Phase) {
+            return Err(foreign("model.condition or model.target", Task::Phase));
+        }
+        match self.task {
+            Task::Phase => {}
+            Task::Microscopy => self.microscopy.check()?,
+            Task::SuperResolution => self.super_resolution.check(patch)?,
+        }
+        let factor = self.factor();
+        if !patch.is_multiple_of(factor) {
+            return Err(Error::input(format!(
+                "data.patch = {patch}; the fine grid has {factor} pixels to a coarse one, of which a patch must be a multiple"
+            )));
+        }
+        Ok(())
+    }
+
+    /// The model: channels follow from the task, all else stands in `[model]`.
+    pub fn model_config(&self) -> ModelConfig {
+        self.model.model(match self.task {
+            Task::Phase => [self.model.condition.channels(), 1],
+            Task::Microscopy => [1, 1],
+            Task::SuperResolution => [self.super_resolution.channels(); 2],
+        })
+    }
+
+    /// How many times as dense as the measured image the target is, along each side.
+    pub fn factor(&self) -> usize {
+        match self.task {
+            Task::Phase => 1,
+            Task::Microscopy => self.microscopy.factor(),
+            Task::SuperResolution => self.super_resolution.factor,
+        }
+    }
+
+    /// The optimiser's settings at a step.
+    pub fn hyper(&self, step: u64) -> Hyper {
+        self.training.hyper(step)
+    }
+
+    /// The weights of the losses.
+    pub fn loss_weights(&self) -> ScheduleWeights {
+        let t = &self.training;
+        ScheduleWeights { beta: t.weight_beta, prior: t.weight_prior, gamma: t.weight_gamma }
+    }
+}

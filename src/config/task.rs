@@ -1,0 +1,155 @@
+//! What is learned, and the sections of the tasks that have one of their own.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use super::in_range;
+use crate::data::Structure;
+use crate::inverse::SIGNAL_LEVELS;
+use crate::{Error, Result};
+
+/// What a model learns to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[serde(rename_all = "kebab-case")]
+pub enum Task {
+    /// The phase behind two defocused images.
+    #[default]
+    Phase,
+    /// What structured illumination would show, from a widefield image.
+    Microscopy,
+    /// A photograph from a smaller one.
+    SuperResolution,
+}
+
+impl Task {
+    /// As in a configuration.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Phase => "phase",
+            Self::Microscopy => "microscopy",
+            Self::SuperResolution => "super-resolution",
+        }
+    }
+}
+
+/// Where microscopy images come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[serde(rename_all = "lowercase")]
+pub enum MicroscopySource {
+    /// The set BioSR.
+    #[default]
+    Biosr,
+    /// Specimens that are drawn, a new one for every patch.
+    Simulated,
+}
+
+/// `[microscopy]`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct MicroscopySection {
+    /// What is labelled.
+    pub structure: Structure,
+    /// Where the images come from.
+    pub source: MicroscopySource,
+    /// BioSR's folder. Its cells 1 to 15 are for tests, 46 to 50 for validation, all others are trained on.
+    pub folder: PathBuf,
+    /// The lowest level of signal that takes part; 1 is the noisiest.
+    pub first_level: u32,
+    /// The highest.
+    pub last_level: u32,
+}
+
+impl Default for MicroscopySection {
+    fn default() -> Self {
+        Self {
+            structure: Structure::Ccps,
+            source: MicroscopySource::Biosr,
+            folder: PathBuf::from("data/BioSR"),
+            first_level: 1,
+            last_level: SIGNAL_LEVELS,
+        }
+    }
+}
+
+impl MicroscopySection {
+    /// Fine pixels to a coarse one, along each side.
+    pub fn factor(&self) -> usize {
+        if self.structure == Structure::FActinNonlinear { 3 } else { 2 }
+    }
+
+    pub(super) fn check(&self) -> Result<()> {
+        let Self { first_level: first, last_level: last, .. } = *self;
+        if first == 0 || first > last || last > SIGNAL_LEVELS {
+            return Err(Error::input(format!(
+                "microscopy.first_level = {first} and last_level = {last}; they must lie in 1 to {SIGNAL_LEVELS}, in this order"
+            )));
+        }
+        if self.source == MicroscopySource::Simulated && self.structure == Structure::FActinNonlinear {
+            return Err(Error::input(
+                "microscopy.structure = \"f-actin-nonlinear\" cannot be simulated; take \"f-actin\", or source = \"biosr\"",
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// How a folder of photographs is split.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[serde(rename_all = "lowercase")]
+pub enum PhotographSet {
+    /// ImageNet's: `train/` and `val/`.
+    #[default]
+    Imagenet,
+    /// Any folder: every eighth file, by a hash of its name, is held out.
+    Folder,
+}
+
+/// `[super_resolution]`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SuperResolutionSection {
+    /// How the folder is split.
+    pub set: PhotographSet,
+    /// The folder of photographs.
+    pub folder: PathBuf,
+    /// Side of the middle square of a photograph that patches are taken from.
+    pub image: usize,
+    /// The coarse image is smaller by this factor, along each side.
+    pub factor: usize,
+    /// Three channels; gray otherwise.
+    pub colour: bool,
+}
+
+impl Default for SuperResolutionSection {
+    fn default() -> Self {
+        Self {
+            set: PhotographSet::Imagenet,
+            folder: PathBuf::from("data/ImageNet"),
+            image: 256,
+            factor: 4,
+            colour: true,
+        }
+    }
+}
+
+impl SuperResolutionSection {
+    /// Channels of a photograph.
+    pub fn channels(&self) -> usize {
+        if self.colour { 3 } else { 1 }
+    }
+
+    pub(super) fn check(&self, patch: usize) -> Result<()> {
+        in_range(&[
+            ("super_resolution.image", self.image as f64, patch as f64, 65_536.0),
+            ("super_resolution.factor", self.factor as f64, 2.0, 16.0),
+        ])?;
+        if !self.image.is_multiple_of(self.factor) {
+            return Err(Error::input(format!(
+                "super_resolution.image = {}; it must be a multiple of super_resolution.factor = {}",
+                self.image, self.factor
+            )));
+        }
+        Ok(())
+    }
+}

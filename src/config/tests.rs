@@ -1,0 +1,91 @@
+use super::*;
+
+fn parse(text: &str) -> std::result::Result<TrainConfig, String> {
+    let config: TrainConfig = toml::from_str(text).map_err(|e| e.to_string())?;
+    config.check().map_err(|e| e.to_string())?;
+    Ok(config)
+}
+
+#[test]
+fn an_empty_file_is_the_papers_run() {
+    let config = parse("").unwrap();
+    assert_eq!(config.model_config(), ModelConfig::default());
+    assert_eq!(config.training.learning_rate, 1e-4);
+    assert_eq!((config.training.micro_batch, config.training.recompute), (None, false));
+    let config = parse("[training]\nmicro_batch = 2\nrecompute = true").unwrap();
+    assert_eq!((config.training.micro_batch, config.training.recompute), (Some(2), true));
+}
+
+#[test]
+fn unknown_keys_and_values_out_of_range_are_refused_by_name() {
+    assert!(parse("[training]\nstep = 3").unwrap_err().contains("step"));
+    assert!(parse("[model]\nschedule = \"cosine\"").unwrap_err().contains("cosine"));
+    assert!(parse("[data]\nbatch = 0").unwrap_err().contains("data.batch = 0"));
+    assert!(parse("[data]\npatch = 60").unwrap_err().contains("multiple of 16"));
+    assert!(parse("[model]\ntarget = \"tie-residual\"").unwrap_err().contains("pair-tie"));
+    let fixed = "[model]\nschedule = \"fixed\"\n[training]\nnoise_weight = \"snr\"";
+    assert!(parse(fixed).unwrap_err().contains("noise_weight"));
+    let none = "[model]\nschedule = \"none\"\npredicts = \"velocity\"";
+    assert!(parse(none).unwrap_err().contains("velocity"));
+    assert!(parse("[training]\nmicro_batch = 0").unwrap_err().contains("micro_batch = 0"));
+    assert!(parse("[data]\nphotograph = 0.0").unwrap_err().contains("all 0"));
+    assert!(parse("[training]\nlearning_rate = nan").unwrap_err().contains("learning_rate"));
+    assert!(parse("[training]\nfinal_learning_rate = 1.0").unwrap_err().contains("final_learning_rate"));
+}
+
+#[test]
+fn the_step_size_warms_up_and_falls_along_a_cosine() {
+    let mut config = TrainConfig::default();
+    config.training.steps = 100;
+    config.training.learning_rate = 1e-3;
+    config.training.final_learning_rate = Some(1e-5);
+    config.training.warmup = 10;
+    assert!((config.hyper(0).learning_rate - 1e-4).abs() < 1e-6);
+    assert!(config.hyper(9).learning_rate > 9.5e-4);
+    assert!((config.hyper(100).learning_rate - 1e-5).abs() < 1e-8);
+}
+
+#[test]
+fn channels_follow_from_the_task() {
+    let channels = |text| {
+        let config = parse(text).unwrap();
+        let model = config.model_config();
+        (model.condition_channels, model.target_channels, config.factor())
+    };
+    assert_eq!(channels(""), (2, 1, 1));
+    assert_eq!(channels("[model]\ncondition = \"pair-tie\""), (3, 1, 1));
+    assert_eq!(channels("task = \"microscopy\""), (1, 1, 2));
+    let nonlinear = "task = \"microscopy\"\n[microscopy]\nstructure = \"f-actin-nonlinear\"\n[data]\npatch = 96";
+    assert_eq!(channels(nonlinear), (1, 1, 3));
+    assert_eq!(channels("task = \"super-resolution\""), (3, 3, 4));
+    assert_eq!(channels("task = \"super-resolution\"\n[super_resolution]\ncolour = false\nfactor = 2"), (1, 1, 2));
+}
+
+#[test]
+fn what_belongs_to_another_task_is_refused() {
+    let refused = |text: &str, part: &str| {
+        let message = parse(text).unwrap_err();
+        assert!(message.contains(part), "{text}: {message}");
+    };
+    refused("task = \"ocr\"", "ocr");
+    refused("[microscopy]\nfirst_level = 3", "[microscopy]");
+    refused("task = \"microscopy\"\n[super_resolution]\nfactor = 2", "[super_resolution]");
+    refused("task = \"microscopy\"\n[model]\ncondition = \"pair-tie\"", "model.condition");
+    refused("task = \"microscopy\"\n[microscopy]\nlast_level = 11", "last_level = 11");
+    refused("task = \"microscopy\"\n[microscopy]\nstructure = \"nuclei\"", "nuclei");
+    let simulated = "task = \"microscopy\"\n[microscopy]\nsource = \"simulated\"\nstructure = \"f-actin-nonlinear\"";
+    refused(&format!("{simulated}\n[data]\npatch = 96"), "cannot be simulated");
+    refused("task = \"super-resolution\"\n[super_resolution]\nimage = 32", "super_resolution.image = 32");
+    refused("task = \"super-resolution\"\n[super_resolution]\nfactor = 3", "image = 256");
+    refused("task = \"super-resolution\"\n[super_resolution]\nfactor = 3\nimage = 258", "data.patch = 64");
+}
+
+#[test]
+fn a_written_configuration_reads_as_it_was() {
+    for text in ["", "task = \"microscopy\"\n[microscopy]\nstructure = \"er\"\nsource = \"simulated\""] {
+        let config = parse(text).unwrap();
+        let written = toml::to_string(&config).unwrap();
+        assert_eq!(parse(&written).unwrap(), config);
+        assert_eq!(written.contains("[microscopy]"), !text.is_empty(), "{written}");
+    }
+}

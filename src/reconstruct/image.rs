@@ -1,0 +1,49 @@
+//! From a coarse image to the fine one behind it, with its uncertainty: microscopy and super-resolution.
+
+use super::{Estimate, Estimator, expect_task};
+use crate::Result;
+use crate::config::Task;
+use crate::data::{Plane, network_to_unit, resize_lanczos, unit_to_network};
+use crate::diffusion::SampleOptions;
+use crate::gpu::Gpu;
+use crate::weights::Weights;
+
+/// Weights of the microscopy or the super-resolution task on a device, ready for images of any size.
+pub struct SuperResolver {
+    estimator: Estimator,
+    factor: usize,
+}
+
+impl SuperResolver {
+    /// Takes weights and sampling settings.
+    ///
+    /// # Errors
+    /// [`crate::Error::Input`] if the weights belong to another task.
+    pub fn new(gpu: &Gpu, weights: Weights, options: SampleOptions) -> Result<Self> {
+        expect_task(&weights, &[Task::Microscopy, Task::SuperResolution])?;
+        let factor = weights.config.factor();
+        Ok(Self { estimator: Estimator::new(gpu, weights, options), factor })
+    }
+
+    /// The weights.
+    pub fn weights(&self) -> &Weights {
+        self.estimator.weights()
+    }
+
+    /// How many times as dense as the measured image the answer is, along each side.
+    pub fn factor(&self) -> usize {
+        self.factor
+    }
+
+    /// The fine image behind a coarse one, both in [0, 1], a plane a channel. Nothing cuts the answer to that range. `progress` is
+    /// told after each sampling step and may stop the work by an error; `keep` asks for the single samples.
+    ///
+    /// # Errors
+    /// [`crate::Error::Shape`] if the image has other channels than the model; device errors.
+    pub fn resolve(&mut self, coarse: &[Plane], keep: bool, progress: impl FnMut() -> Result<()>) -> Result<Estimate> {
+        let enlarge = |p: &Plane| resize_lanczos(p, p.height() * self.factor, p.width() * self.factor);
+        let condition = coarse.iter().map(|p| Ok(unit_to_network(&enlarge(p)?))).collect::<Result<Vec<_>>>()?;
+        let estimate = self.estimator.estimate(&condition, keep, progress)?;
+        Ok(estimate.in_units(network_to_unit, |deviation| deviation.map(|v| 0.5 * v)))
+    }
+}

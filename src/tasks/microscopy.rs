@@ -1,0 +1,177 @@
+//! Microscopy: from a widefield image to what structured illumination would show, measured (BioSR) or simulated.
+
+use std::path::PathBuf;
+
+use rand::{RngExt, SeedableRng, rngs::ChaCha8Rng};
+
+use super::Pairs;
+use crate::config::{MicroscopySection, MicroscopySource, TrainConfig};
+use crate::data::{Acquisition, CellSplit, ResolutionPair, Split, Structure, list_biosr};
+use crate::inverse::{Microscope, Scene, Specimen};
+use crate::{Error, Result};
+
+/// The pairs of a configuration on one side of the split; simulated ones are `side × side` fine pixels.
+///
+/// # Errors
+/// Those of [`BiosrPairs::open`] and [`SimulatedPairs::new`].
+pub fn open(config: &TrainConfig, split: Split, side: usize) -> Result<Box<dyn Pairs>> {
+    let section = &config.microscopy;
+    Ok(match section.source {
+        MicroscopySource::Biosr => Box::new(BiosrPairs::open(section, split)?),
+        MicroscopySource::Simulated => Box::new(SimulatedPairs::new(section, split, side, config.training.seed)?),
+    })
+}
+
+/// The set BioSR: every cell of a split at every level of signal.
+pub struct BiosrPairs {
+    acquisitions: Vec<Acquisition>,
+}
+
+impl BiosrPairs {
+    /// Lists the files of a structure. What is held out are the cells for tests; those for validation are on neither side.
+    ///
+    /// # Errors
+    /// Those of [`list_biosr`]; [`Error::File`] if no level of signal is in the section's range.
+    pub fn open(section: &MicroscopySection, split: Split) -> Result<Self> {
+        let list = |split| list_biosr(&section.folder, section.structure, split);
+        let mut acquisitions = match split {
+            Split::Train => list(CellSplit::Train)?,
+            Split::HeldOut => list(CellSplit::Test)?,
+            Split::All => [list(CellSplit::Train)?, list(CellSplit::Test)?].concat(),
+        };
+        let levels = section.first_level..=section.last_level;
+        acquisitions.retain(|a| levels.contains(&a.level));
+        if acquisitions.is_empty() {
+            let problem = format!("holds no images of signal levels {} to {}", levels.start(), levels.end());
+            return Err(Error::file(&section.folder, problem));
+        }
+        Ok(Self { acquisitions })
+    }
+
+    fn acquisition(&self, number: u64) -> Result<&Acquisition> {
+        usize::try_from(number).ok().and_then(|i| self.acquisitions.get(i)).ok_or_else(|| {
+            Error::input(format!("image {number} of a set; there are {}, numbered from 0", self.acquisitions.len()))
+        })
+    }
+}
+
+impl Pairs for BiosrPairs {
+    fn count(&self) -> Option<u64> {
+        Some(self.acquisitions.len() as u64)
+    }
+
+    fn pair(&self, number: u64) -> Result<ResolutionPair> {
+        self.acquisition(number)?.read()
+    }
+
+    fn name(&self, number: u64) -> String {
+        let name = |a: &Acquisition| format!("{} {}, level {}", a.structure.folder(), a.cell, a.level);
+        self.acquisition(number).map_or_else(|_| format!("image {number}"), name)
+    }
+
+    fn describe(&self) -> String {
+        format!("{} images of BioSR", self.acquisitions.len())
+    }
+
+    fn files(&self) -> Vec<PathBuf> {
+        let mut files: Vec<_> = self.acquisitions.iter().flat_map(|a| [a.frames.clone(), a.truth.clone()]).collect();
+        files.sort();
+        files.dedup();
+        files
+    }
+}
+
+/// Drawn specimens: another one for every number, at a level of signal that the number decides.
+pub struct SimulatedPairs {
+    specimen: Specimen,
+    microscope: Microscope,
+    side: usize,
+    levels: [u32; 2],
+    seed: u64,
+    held_out: bool,
+}
+
+impl SimulatedPairs {
+    /// Specimens of `side × side` fine pixels. Those to train on hang on the run's seed, those held out are the same for every run
+    /// and none that can be trained on; both sides together make no sense here.
+    ///
+    /// # Errors
+    /// [`Error::Input`] for both sides together, and for a structure that cannot be drawn.
+    pub fn new(section: &MicroscopySection, split: Split, side: usize, seed: u64) -> Result<Self> {
+        let specimen = match section.structure {
+            Structure::Ccps => Specimen::Pits,
+            Structure::Er => Specimen::Reticulum,
+            Structure::Microtubules => Specimen::Microtubules,
+            Structure::FActin => Specimen::Actin,
+            Structure::FActinNonlinear => {
+                return Err(Error::input("there is no simulation of non-linear structured illumination"));
+            }
+        };
+        if split == Split::All {
+            return Err(Error::input("simulated specimens are drawn for training or held out, not both at once"));
+        }
+        let held_out = split == Split::HeldOut;
+        Ok(Self {
+            specimen,
+            microscope: Microscope::default(),
+            side,
+            levels: [section.first_level, section.last_level],
+            seed: if held_out { 0 } else { seed },
+            held_out,
+        })
+    }
+
+    /// The seed of a specimen and its level of signal. The seed's lowest bit is the side of the split.
+    fn draw(&self, number: u64) -> (u64, u32) {
+        let mut random = ChaCha8Rng::seed_from_u64(self.seed);
+        random.set_stream(number);
+        let seed = random.random::<u64>() & !1 | u64::from(self.held_out);
+        (seed, random.random_range(self.levels[0]..=self.levels[1]))
+    }
+}
+
+impl Pairs for SimulatedPairs {
+    fn count(&self) -> Option<u64> {
+        None
+    }
+
+    fn pair(&self, number: u64) -> Result<ResolutionPair> {
+        let (seed, level) = self.draw(number);
+        Scene::draw(self.specimen, &self.microscope, self.side, seed)?.pair(level, seed)
+    }
+
+    fn name(&self, number: u64) -> String {
+        format!("{} {number}, level {}", self.specimen.name(), self.draw(number).1)
+    }
+
+    fn describe(&self) -> String {
+        format!("drawn {}", self.specimen.name())
+    }
+
+    fn files(&self) -> Vec<PathBuf> {
+        Vec::new()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn specimens_to_train_on_and_held_out_ones_share_no_seed() {
+        let section = MicroscopySection { first_level: 3, last_level: 5, ..MicroscopySection::default() };
+        let of = |split, run| {
+            let pairs = SimulatedPairs::new(&section, split, 32, run).unwrap();
+            (0..200).map(|number| pairs.draw(number)).collect::<Vec<_>>()
+        };
+        let (train, held_out) = (of(Split::Train, 1), of(Split::HeldOut, 1));
+        assert!(train.iter().all(|(seed, _)| seed & 1 == 0) && held_out.iter().all(|(seed, _)| seed & 1 == 1));
+        assert!((3..=5).all(|level| train.iter().any(|t| t.1 == level)));
+        assert!(train.iter().chain(&held_out).all(|t| (3..=5).contains(&t.1)));
+        assert_ne!(train, of(Split::Train, 2));
+        assert_eq!(held_out, of(Split::HeldOut, 2), "every run is tested on the same");
+        let distinct: std::collections::BTreeSet<u64> = train.iter().map(|t| t.0).collect();
+        assert_eq!(distinct.len(), train.len());
+        assert!(SimulatedPairs::new(&section, Split::All, 32, 1).is_err());
+    }
+}
