@@ -142,6 +142,18 @@ fn instance_norm_in_quads_and_singles() {
 }
 
 #[test]
+fn instance_norm_that_pools_what_it_writes() {
+    for xs in [Shape::new(2, 3, 8, 16), Shape::new(1, 4, 6, 10)] {
+        let ys = max_pool2d::output(xs).unwrap();
+        check("instance_norm_pool", [xs, Shape::vector(xs.c), ys], &|tape, x, w, pooled| {
+            let stats = tape.persistent("stats", instance_norm::stats(xs))?;
+            let y = tape.stored("y", xs, Role::Persistent, pooled.element)?;
+            Ok(vec![instance_norm::pooled(tape.caps(), x, [w, w], &stats, [&y, pooled], 1e-3)?])
+        });
+    }
+}
+
+#[test]
 fn max_pool2d_in_quads_and_singles() {
     for xs in [Shape::new(2, 3, 8, 16), Shape::new(1, 4, 6, 10)] {
         let shapes = [xs, Shape::vector(1), max_pool2d::output(xs).unwrap()];

@@ -1,5 +1,5 @@
-//! `instance_norm`, `instance_norm_scales`, `instance_norm_backward` and `instance_norm_affine`, against `f64` and central
-//! differences.
+//! `instance_norm`, `instance_norm_backward` and `instance_norm_affine`, against `f64` and central differences; what is fused with
+//! the norm is tested in `norm_fusion`.
 
 mod harness;
 
@@ -8,7 +8,7 @@ use cvdm::gpu::Caps;
 use cvdm::kernels::instance_norm::{self as norm, BackwardOptions};
 use cvdm::tape::Tape;
 use cvdm::tensor::{Shape, View};
-use harness::{Given, close, given, inside, random, run, wide};
+use harness::{Given, close, given, random, run, wide};
 
 const EPS: f32 = 1e-3;
 const PLAIN: BackwardOptions = BackwardOptions { accumulate: false, softplus: false };
@@ -160,40 +160,6 @@ fn forward_and_gradients() {
                     let of_batch = reduction * per_std * n as f64;
                     close(&name("affine gradients"), &got[10], &affine, of_batch, 8.0 * rounding);
                     close(&name("affine gradients added"), &got[11], &affine_added, of_batch, 8.0 * rounding);
-                },
-            );
-        }
-    }
-}
-
-/// Scale and shift of every channel, and the statistics, of a range of a tensor's channels.
-#[test]
-fn scales_and_shifts() {
-    for (case, &[n, c, h, w]) in TABLE.iter().enumerate() {
-        let shape = Shape::new(n, c, h, w);
-        let x = random(Shape { c: c + 2, ..shape }, 10 * case as u64, 0.0, 3.0);
-        let [weight, bias] = [1, 2].map(|i| random(Shape::vector(c), 10 * case as u64 + i, -2.0, 2.0));
-        let stats = statistics(shape, &inside(&x, 1, shape));
-        let scales: Vec<f64> = (0..n * c)
-            .flat_map(|k| {
-                let scale = stats[2 * k + 1] * f64::from(weight.values[k % c]);
-                [scale, f64::from(bias.values[k % c]) - stats[2 * k] * scale]
-            })
-            .collect();
-        let tensors = [x, weight, bias, zeros(norm::stats(shape)), zeros(norm::stats(shape))];
-        for software in [true, false] {
-            run(
-                &tensors,
-                |tape, v| {
-                    let caps = Caps { software, ..tape.caps() };
-                    Ok(vec![norm::scales(caps, &v[0].range(1..1 + c)?, [&v[1], &v[2]], &v[3], &v[4], EPS)?])
-                },
-                |mode, got| {
-                    let name = format!("{mode}, software {software}, {shape}");
-                    let per_std = stats.iter().skip(1).step_by(2).fold(1.0, |a: f64, &b| a.max(b));
-                    let rounding = f64::from(f32::EPSILON);
-                    close(&format!("{name}, statistics"), &got[3], &stats, 4.0 * rounding, 8.0 * rounding);
-                    close(&format!("{name}, scales"), &got[4], &scales, 16.0 * rounding * per_std, 8.0 * rounding);
                 },
             );
         }
@@ -434,6 +400,11 @@ fn wrong_shapes_are_refused() {
     assert!(refused(norm::affine_gradients(&x, &four, &four, false)));
     assert!(refused(norm::forward(caps, &x, Some((&apart, &four)), &stats, &y, EPS)));
     let affine = [&four, &four];
+    let (half, odd) = (new(Shape::new(2, 4, 4, 4)), new(Shape::new(2, 4, 7, 8)));
+    assert!(norm::pooled(caps, &x, affine, &stats, [&y, &half], EPS).is_ok());
+    assert!(refused(norm::pooled(caps, &x, affine, &stats, [&y, &gx], EPS)));
+    assert!(refused(norm::pooled(caps, &x, affine, &stats, [&half, &half], EPS)));
+    assert!(refused(norm::pooled(caps, &odd, affine, &stats, [&odd, &half], EPS)));
     assert!(norm::scales(caps, &x, affine, &stats, &sums, EPS).is_ok());
     assert!(refused(norm::scales(caps, &x, affine, &stats, &stats, EPS)));
     assert!(refused(norm::scales(caps, &x, affine, &y, &sums, EPS)));

@@ -306,3 +306,53 @@ fn what_is_read_from_outside_of_a_segment_is_kept() {
         assert_eq!(again, kept + 2 + packed, "{mode}: calls of the backward pass");
     }
 }
+
+/// One call writes a norm and its pooling: where a segment makes them again it makes both, whichever of them is kept.
+#[test]
+fn a_norm_and_its_pooling_are_made_again() {
+    const SPEC: Conv2d = Conv2d::same(3);
+    let shape = Shape::new(2, 4, 8, 8);
+    let half = Shape::new(2, 4, 4, 4);
+    let layer = 4 * 4 * 9 + 4;
+    for ((mode, gpu), outside) in devices().iter().flat_map(|device| [(device, false), (device, true)]) {
+        let run = |recompute: bool| {
+            let mut tape = Tape::new(gpu.caps());
+            if recompute {
+                tape.recompute();
+            }
+            let flat = Shape::vector(4 * layer + 8);
+            let [theta, gradient] = ["parameters", "gradient"].map(|n| tape.persistent(n, flat).unwrap());
+            let [x, g1] = ["x", "g1"].map(|n| tape.persistent(n, shape).unwrap());
+            let g2 = tape.persistent("g2", half).unwrap();
+            tape.parameters(&theta, &gradient).unwrap();
+            let conv = |tape: &mut Tape, i: usize, x: &View| {
+                let (w, b) = (theta.range(i * layer..i * layer + 144)?, theta.range(i * layer + 144..(i + 1) * layer)?);
+                tape.conv2d(SPEC, x, &w, &b, Activation::Softplus)
+            };
+            let norm = [0, 4].map(|i| theta.range(4 * layer + i..4 * layer + i + 4).unwrap());
+            let (y, full, small) = tape
+                .segment(|tape| {
+                    let h = conv(tape, 0, &x)?;
+                    let y = tape.intermediate("y", shape)?;
+                    let pooled = tape.instance_norm_pooled(&h, &norm[0], &norm[1], 1e-3, &y)?;
+                    let small = conv(tape, 1, &pooled)?;
+                    let full = if outside { None } else { Some(conv(tape, 2, &y)?) };
+                    Ok((y, full, conv(tape, 3, &small)?))
+                })
+                .unwrap();
+            let full = full.unwrap_or_else(|| conv(&mut tape, 2, &y).unwrap());
+            tape.backward(&[(full, g1), (small, g2)]).unwrap();
+            assert!(tape.parameters_without_gradient().is_empty());
+            let given: Vec<(View, Vec<f32>)> = [theta, x, g1, g2]
+                .iter()
+                .enumerate()
+                .map(|(i, v)| (*v, random(v.shape, 40 + i as u64, -0.5, 0.5).values))
+                .collect();
+            let poolings = tape.calls().iter().filter(|c| c.shader.name.starts_with("instance_norm_pool")).count();
+            (poolings, values(gpu, &tape, &given, false, &[gradient]))
+        };
+        let ((once, want), (twice, got)) = (run(false), run(true));
+        assert!(got == want, "{mode}, the norm read outside: {outside}");
+        assert_eq!((once, twice), (1, 2), "{mode}, the norm read outside: {outside}");
+    }
+}

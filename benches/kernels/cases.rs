@@ -86,6 +86,12 @@ pub fn network(level: Level, subgroups: bool) -> Vec<Case> {
             let (weight, bias) = (r.tensor(Shape::vector(c))?, r.tensor(Shape::vector(c))?);
             Ok(vec![norm::scales(r.tape.caps(), &x, [&weight, &bias], &stats, &scales, 1e-3)?])
         }),
+        case(&["instance_norm_pool"], s, move |r| {
+            let (x, y, stats) = (r.tensor(s)?, r.tensor(s)?, r.tensor(norm::stats(s))?);
+            let (weight, bias) = (r.tensor(Shape::vector(c))?, r.tensor(Shape::vector(c))?);
+            let pooled = r.tensor(max_pool2d::output(s)?)?;
+            Ok(vec![norm::pooled(r.tape.caps(), &x, [&weight, &bias], &stats, [&y, &pooled], 1e-3)?])
+        }),
         case(&["instance_norm_backward", "instance_norm_affine"], s, move |r| {
             let (x, g, gx) = (r.tensor(s)?, r.tensor(s)?, r.tensor(s)?);
             let (stats, sums) = (r.tensor(norm::stats(s))?, r.tensor(norm::stats(s))?);

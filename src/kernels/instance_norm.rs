@@ -4,7 +4,7 @@ use bytemuck::{Pod, Zeroable};
 
 use super::call::distinct;
 use super::lanes::lanes;
-use super::{Call, Lanes, Span, grid, shader};
+use super::{Call, Lanes, Span, grid, max_pool2d, shader};
 use crate::gpu::{Caps, Shader};
 use crate::tensor::{Shape, View};
 use crate::{Error, Result};
@@ -13,6 +13,8 @@ use crate::{Error, Result};
 pub static FORWARD: Lanes = lanes!("instance_norm", ["moments", "channel_moments"]);
 /// `shaders/instance_norm_scales.wgsl`.
 pub static SCALES: Lanes = lanes!("instance_norm_scales", ["moments", "channel_moments"]);
+/// `shaders/instance_norm_pool.wgsl`.
+pub static POOL: Lanes = lanes!("instance_norm_pool", ["moments", "channel_moments"]);
 /// `shaders/instance_norm_backward.wgsl`.
 pub static BACKWARD: Lanes = lanes!("instance_norm_backward", ["series"]);
 /// `shaders/instance_norm_affine.wgsl`.
@@ -155,6 +157,63 @@ pub fn scales(
     };
     let call = Call::new(shader, params, grid(workgroups)).with("WG", wg);
     Ok(call.bind(x).bind(weight).bind(bias).bind(statistics).bind(scales).stored(x, scales).costs(8 * x.shape.len()))
+}
+
+#[derive(Clone, Copy, Pod, Zeroable)]
+#[repr(C)]
+struct Pooled {
+    x: Span,
+    y: Span,
+    pooled: Span,
+    channels: u32,
+    items: u32,
+    width: u32,
+    weight_offset: u32,
+    bias_offset: u32,
+    workgroups: u32,
+    epsilon: f32,
+    unused: u32,
+}
+
+/// The norm as in [`forward`], and its output's 2×2 max-pooling as in [`max_pool2d::forward`], in one pass.
+///
+/// Shapes: `x, y [N, C, 2H, 2W]`, `weight, bias [C]`, `statistics [N, C, 1, 2]`, `pooled [N, C, H, W]`.
+///
+/// # Errors
+/// As [`forward`], and [`Error::Shape`] if height or width is odd.
+pub fn pooled(
+    caps: Caps,
+    x: &View,
+    [weight, bias]: [&View; 2],
+    statistics: &View,
+    [y, pooled]: [&View; 2],
+    epsilon: f32,
+) -> Result<Call> {
+    y.expect("instance norm's output", x.shape)?;
+    pooled.expect("the pooled norm", max_pool2d::output(x.shape)?)?;
+    expect_stats(x.shape, statistics, "instance norm's statistics")?;
+    expect_affine(x.shape, weight, "instance norm's weight")?;
+    expect_affine(x.shape, bias, "instance norm's bias")?;
+    expect_epsilon(epsilon)?;
+    distinct("instance norm with pooling", &[statistics, y, pooled], &[x, weight, bias])?;
+    let (shader, items, wg) = POOL.a_plane_in_pairs(caps, x.shape);
+    let workgroups = x.shape.n * x.shape.c;
+    let params = Pooled {
+        x: x.into(),
+        y: y.into(),
+        pooled: pooled.into(),
+        channels: x.shape.c as u32,
+        items: items as u32,
+        width: (items / x.shape.h / 2) as u32,
+        weight_offset: weight.offset() as u32,
+        bias_offset: bias.offset() as u32,
+        workgroups: workgroups as u32,
+        epsilon,
+        unused: 0,
+    };
+    let call = Call::new(shader, params, grid(workgroups)).with("WG", wg);
+    let call = call.bind(x).bind(weight).bind(bias).bind(statistics).bind(y).bind(pooled).stored(x, y);
+    Ok(call.costs(10 * x.shape.len() + 3 * pooled.shape.len()))
 }
 
 #[derive(Clone, Copy, Pod, Zeroable)]

@@ -114,7 +114,15 @@ impl Lanes {
     /// A workgroup for each sample's channel: the shader, items of a channel, and invocations of a workgroup, which on
     /// software adapters is a subgroup unless a plane is too large for it.
     pub(super) fn a_plane_each(&'static self, caps: Caps, shape: Shape) -> (&'static Shader, usize, u32) {
-        let quads = in_quads(shape);
+        self.a_plane_of(caps, shape, in_quads(shape))
+    }
+
+    /// As [`Lanes::a_plane_each`], with items in pairs, none of them across two rows: for what pools them.
+    pub(super) fn a_plane_in_pairs(&'static self, caps: Caps, shape: Shape) -> (&'static Shader, usize, u32) {
+        self.a_plane_of(caps, shape, shape.w.is_multiple_of(8))
+    }
+
+    fn a_plane_of(&'static self, caps: Caps, shape: Shape, quads: bool) -> (&'static Shader, usize, u32) {
         let (shader, items) = if quads { (&self.quads, shape.plane() / 4) } else { (&self.singles, shape.plane()) };
         let wg = match items {
             // The kernels go over their items up to three times.

@@ -82,6 +82,8 @@ pub static ALL: &[&Shader] = &[
     &instance_norm::FORWARD.singles,
     &instance_norm::SCALES.quads,
     &instance_norm::SCALES.singles,
+    &instance_norm::POOL.quads,
+    &instance_norm::POOL.singles,
     &instance_norm::BACKWARD.quads,
     &instance_norm::BACKWARD.singles,
     &instance_norm::AFFINE,

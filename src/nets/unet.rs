@@ -148,15 +148,18 @@ impl UNet {
             let c = config.channels(i);
             if i == deepest {
                 let out = tape.feature_map("deepest", Shape { c, ..h.shape })?;
-                record_block(tape, flat, block, &h, &out)?;
+                record_block(tape, flat, block, &h, |tape, h, [w, b]| {
+                    tape.instance_norm_into(h, w, b, NORM_EPSILON, &out)
+                })?;
                 h = out;
             } else {
                 // The skip is written straight into the second half of what the decoder will read.
                 let both = tape.feature_map("concatenated", Shape { c: 2 * c, ..h.shape })?;
                 let skip = both.range(c..2 * c)?;
-                record_block(tape, flat, block, &h, &skip)?;
+                h = record_block(tape, flat, block, &h, |tape, h, [w, b]| {
+                    tape.instance_norm_pooled(h, w, b, NORM_EPSILON, &skip)
+                })?;
                 skips.push(both);
-                h = tape.max_pool2d(&skip)?;
             }
         }
         for (i, both) in skips.iter().enumerate().rev() {
@@ -165,7 +168,9 @@ impl UNet {
             let (weight, bias) = (view(flat, &up.weight)?, view(flat, &up.bias)?);
             tape.conv_transpose2d_into(config.up_kernel, &h, &weight, &bias, &both.range(0..c)?)?;
             let out = tape.feature_map("decoded", Shape { c, ..both.shape })?;
-            record_block(tape, flat, &self.decoder[i], both, &out)?;
+            record_block(tape, flat, &self.decoder[i], both, |tape, h, [w, b]| {
+                tape.instance_norm_into(h, w, b, NORM_EPSILON, &out)
+            })?;
             h = out;
         }
         let (weight, bias) = (view(flat, &self.head.weight)?, view(flat, &self.head.bias)?);
@@ -173,16 +178,23 @@ impl UNet {
     }
 }
 
-/// A block's inside is a segment: what it keeps for its gradients may be computed again from `x` instead.
-fn record_block(tape: &mut Tape, flat: &View, block: &Block, x: &View, y: &View) -> Result<()> {
+/// A block, its second norm by `last` (the tape, the norm's input, its weight and bias), whose result it returns. A block's inside
+/// is a segment: what it keeps for its gradients may be computed again from `x` instead.
+fn record_block<T>(
+    tape: &mut Tape,
+    flat: &View,
+    block: &Block,
+    x: &View,
+    last: impl FnOnce(&mut Tape, &View, [&View; 2]) -> Result<T>,
+) -> Result<T> {
+    const SPEC: Conv2d = Conv2d::same(3);
     let [first, second] = &block.convolutions;
     let [norm1, norm2] = &block.norms;
-    const SPEC: Conv2d = Conv2d::same(3);
     tape.segment(|tape| {
         let h = first.convolve(tape, flat, SPEC, x, Activation::Softplus)?;
         let ([w1, b1], [w2, b2], [weight, bias]) = (norm1.of(flat)?, norm2.of(flat)?, second.of(flat)?);
         let h =
             tape.conv2d_of_normalised(SPEC, &h, [&w1, &b1], NORM_EPSILON, [&weight, &bias], Activation::Softplus)?;
-        tape.instance_norm_into(&h, &w2, &b2, NORM_EPSILON, y)
+        last(tape, &h, [&w2, &b2])
     })
 }

@@ -83,7 +83,8 @@ impl Tape {
         let stats = self.intermediate("norm statistics", instance_norm::stats(x.shape))?;
         let scales = self.intermediate("norm scales", instance_norm::stats(x.shape))?;
         self.push([instance_norm::scales(self.caps, x, norm, &stats, &scales, epsilon)?]);
-        self.note_kept();
+        // Statistics and scales are small: kept, not computed again.
+        self.note_made(Vec::new());
         let y = self.feature_map("convolution", spec.output(x.shape, bias.shape.len())?)?;
         let input = Input { x, scales: Some(&scales) };
         self.conv2d_3x3(Direction::Forward, input, weight, Some(bias), activation, &y, false)?;

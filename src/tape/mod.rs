@@ -170,7 +170,7 @@ impl Tape {
             self.prologue.push(call)
         } else {
             self.calls.push(call);
-            self.note_made(view.tensor);
+            self.note_made(vec![view.tensor]);
         }
         if !self.recompute.is_open() {
             self.known.insert(key, view);

@@ -162,6 +162,11 @@ impl Op {
 
 impl Tape {
     pub(super) fn note(&mut self, op: Op) {
+        self.note_made(vec![op.output().tensor]);
+        self.note_operation(op);
+    }
+
+    fn note_operation(&mut self, op: Op) {
         let has_parameters = matches!(
             op,
             Op::Conv2d { .. }
@@ -173,7 +178,6 @@ impl Tape {
         if has_parameters || op.inputs().iter().any(|x| self.differentiable.contains(&x.tensor)) {
             self.differentiable.insert(op.output().tensor);
         }
-        self.note_made(op.output().tensor);
         self.ops.push(op);
     }
 
@@ -205,6 +209,27 @@ impl Tape {
         self.push([call]);
         self.note(Op::InstanceNorm { x: *x, weight: *weight, bias: *bias, stats, y: *y });
         Ok(())
+    }
+
+    /// As [`Tape::instance_norm_into`], and its 2×2 max-pool into a new intermediate, in one pass.
+    ///
+    /// # Errors
+    /// As [`Tape::instance_norm_into`], and [`crate::Error::Shape`] if height or width is odd.
+    pub fn instance_norm_pooled(
+        &mut self,
+        x: &View,
+        weight: &View,
+        bias: &View,
+        epsilon: f32,
+        y: &View,
+    ) -> Result<View> {
+        let stats = self.intermediate("norm statistics", instance_norm::stats(x.shape))?;
+        let pooled = self.feature_map("max-pool", max_pool2d::output(x.shape)?)?;
+        self.push([instance_norm::pooled(self.caps, x, [weight, bias], &stats, [y, &pooled], epsilon)?]);
+        self.note_made(vec![y.tensor, pooled.tensor]);
+        self.note_operation(Op::InstanceNorm { x: *x, weight: *weight, bias: *bias, stats, y: *y });
+        self.note_operation(Op::MaxPool2d { x: *y, y: pooled });
+        Ok(pooled)
     }
 
     /// Records an affine instance norm into a new intermediate.

@@ -40,11 +40,11 @@ pub(super) struct Segment {
     made: Range<usize>,
 }
 
-/// Calls in a row and the tensor that they write: an operation's output, or something derived from parameters. None, if it is
-/// small and kept.
+/// Calls in a row and the tensors that they write: outputs of operations, or something derived from parameters. What is small
+/// and kept is left out.
 struct Made {
     calls: Range<usize>,
-    tensor: Option<TensorId>,
+    tensors: Vec<TensorId>,
 }
 
 impl Tape {
@@ -81,19 +81,10 @@ impl Tape {
         [self.ops.len(), self.calls.len(), self.tensors.len(), self.recompute.made.len()]
     }
 
-    /// Notes that the calls since the last note write `tensor`.
-    pub(super) fn note_made(&mut self, tensor: TensorId) {
-        self.note_calls(Some(tensor));
-    }
-
-    /// Notes that the calls since the last note are not to be made again: what they write is kept.
-    pub(super) fn note_kept(&mut self) {
-        self.note_calls(None);
-    }
-
-    fn note_calls(&mut self, tensor: Option<TensorId>) {
+    /// Notes that the calls since the last note write `tensors`. If these are none, the calls are not made again.
+    pub(super) fn note_made(&mut self, tensors: Vec<TensorId>) {
         let start = self.recompute.made.last().map_or(0, |made| made.calls.end);
-        self.recompute.made.push(Made { calls: start..self.calls.len(), tensor });
+        self.recompute.made.push(Made { calls: start..self.calls.len(), tensors });
     }
 
     /// The segment that operation number `op` belongs to.
@@ -109,15 +100,21 @@ impl Tape {
         let mut fresh: HashMap<TensorId, TensorId> = HashMap::new();
         let mut calls: Vec<Call> = Vec::new();
         for i in segment.made.clone() {
-            let Made { calls: range, tensor: Some(tensor) } = &self.recompute.made[i] else { continue };
-            let (range, tensor) = (range.start.max(segment.calls.start)..range.end, *tensor);
-            let inside = segment.tensors.contains(&tensor.0) && !kept.contains(&tensor);
-            if !inside || gradients.reach(tensor) || self.tensors[tensor.0].role != Role::Intermediate {
+            let Made { calls: range, tensors } = &self.recompute.made[i];
+            let range = range.start.max(segment.calls.start)..range.end;
+            let again = |t: &TensorId| {
+                let inside = segment.tensors.contains(&t.0) && !kept.contains(t);
+                inside && !gradients.reach(*t) && self.tensors[t.0].role == Role::Intermediate
+            };
+            let again: Vec<TensorId> = tensors.iter().copied().filter(again).collect();
+            if again.is_empty() {
                 continue;
             }
-            if let Entry::Vacant(entry) = fresh.entry(tensor) {
-                let info = self.tensors[tensor.0].clone();
-                entry.insert(self.intermediate(&info.label, info.shape)?.tensor);
+            for tensor in again {
+                if let Entry::Vacant(entry) = fresh.entry(tensor) {
+                    let info = self.tensors[tensor.0].clone();
+                    entry.insert(self.intermediate(&info.label, info.shape)?.tensor);
+                }
             }
             for call in &self.calls[range] {
                 let tensors = call.tensors.iter().map(|t| *fresh.get(t).unwrap_or(t)).collect();
