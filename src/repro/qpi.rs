@@ -2,6 +2,7 @@
 
 use super::cases::{Cases, field, photographs};
 use super::claims::{larger, smaller};
+use super::estimate::Planned;
 use super::figures::{every_image, reconstructions};
 use super::methods::{CDDPM, Method};
 use super::report::Section;
@@ -42,6 +43,22 @@ pub fn measured_cell(session: &Session) -> Result<Vec<Cases>> {
 pub fn of(scored: &[Scored], method: Method) -> Result<&Scored> {
     let missing = || Error::input(format!("{} was not evaluated", method.name()));
     scored.iter().find(|s| s.method == method).ok_or_else(missing)
+}
+
+/// What [`section`] will ask for.
+///
+/// # Errors
+/// Those of the images.
+pub fn plan(session: &Session) -> Result<Vec<Planned>> {
+    let mut cases = vec![test_photographs(session)?];
+    cases.extend(measured_cell(session)?);
+    let (seeds, sampling) = (session.seeds_of_tables(), session.numbers.sampling);
+    let mut planned = Vec::new();
+    for (method, seed) in METHODS.iter().flat_map(|&m| seeds.iter().map(move |&seed| (m, seed))) {
+        let one = |c: &Cases| Planned { method, seed, cases: c.name.clone(), images: c.all.len(), sampling };
+        planned.extend(cases.iter().map(one));
+    }
+    Ok(planned)
 }
 
 /// Trains, evaluates and tells.
