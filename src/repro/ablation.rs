@@ -5,7 +5,7 @@ use super::claims::{larger, larger_in_every_seed, smaller};
 use super::estimate::Planned;
 use super::figures::reconstructions;
 use super::methods::{CDDPM, Evaluated, ImageScores, Method, evaluated, trained};
-use super::qpi::{of, test_photographs};
+use super::qpi::{listed, of, test_photographs};
 use super::report::{Better, Cell, Column, Figure, Format, Row, Section, Table};
 use super::schedule::{Curve, curve};
 use super::table::{MAE, MS_SSIM, Scored, scores, significance};
@@ -113,7 +113,8 @@ pub fn section(session: &mut Session) -> Result<Section> {
         source: "table 3, figures 13 and 14".into(),
         introduction: format!(
             "The models of table 2(a) beside CVDM without the regularisation L_γ, and CVDM whose τ is ρ' by construction instead of by \
-             the loss L_β. CDDPM's range is tuned on photographs of its own at equal cost. Seeds {seeds:?}."
+             the loss L_β. CDDPM's range is tuned on photographs of its own at equal cost. Seeds {}.",
+            listed(&seeds)
         ),
         ..Section::default()
     };

@@ -36,6 +36,11 @@ pub fn measured_cell(session: &Session) -> Result<Vec<Cases>> {
     numbers.field_noise.iter().map(|&noise| field(file, &setup, numbers.field_views, noise)).collect()
 }
 
+/// Seeds as words.
+pub fn listed(seeds: &[u64]) -> String {
+    seeds.iter().map(u64::to_string).collect::<Vec<_>>().join(", ")
+}
+
 /// The scores of a method among those of all.
 ///
 /// # Errors
@@ -77,8 +82,9 @@ pub fn section(session: &mut Session) -> Result<Section> {
         introduction: format!(
             "Photographs as phases of up to 3.5 rad, imaged at ±2 µm by the paper's simulation. Every method sees the same {} test \
              images without noise; networks are trained on other photographs, with noise, for the same number of iterations, once \
-             for each of the seeds {seeds:?}.",
-            photographs.all.len()
+             for each training seed ({}).",
+            photographs.all.len(),
+            listed(&seeds)
         ),
         ..Section::default()
     };

@@ -105,7 +105,7 @@ impl Format {
     /// The number in this format.
     pub fn text(self, value: f64) -> String {
         match self {
-            Self::Digits(digits) => format!("{value:.digits$}"),
+            Self::Digits(digits) => format!("{value:.digits$}").replace('-', "−"),
             Self::Signed(digits) => format!("{value:+.digits$}").replace('-', "−"),
             Self::P if value < 0.001 => "< 0.001".into(),
             Self::P => format!("{value:.3}"),

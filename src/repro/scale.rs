@@ -172,7 +172,6 @@ impl Numbers {
             studied_samples: 5,
             sample_counts: &[2, 3],
             step_counts: &[2],
-            ..small
         }
     }
 
