@@ -102,6 +102,7 @@ fn curves(session: &mut Session, scored: &Scored, seeds: &[u64], cases: &Cases) 
 /// # Errors
 /// Those of training and reconstruction, and [`Error::File`].
 pub fn section(session: &mut Session) -> Result<Section> {
+    session.note_departures(session.numbers.departures());
     let seeds = session.seeds_of_tables();
     let cases = test_photographs(session)?;
     let (cddpm, tuning) = tuned_cddpm(session, seeds[0])?;

@@ -42,7 +42,7 @@ use crate::{Error, Result};
 use data::DataFolder;
 use estimate::{Estimate, Planned, estimate};
 use part::{Maker, Parts};
-use report::{Provenance, Report, Section, Setting};
+use report::{Departures, Provenance, Report, Section};
 use scale::{Numbers, Scale};
 
 /// What can be reproduced.
@@ -137,12 +137,20 @@ pub struct Session {
     /// Where pictures go.
     out: PathBuf,
     configurations: BTreeMap<String, String>,
+    departures: Vec<Departures>,
 }
 
 impl Session {
     /// Seeds of the tables' trainings.
     fn seeds_of_tables(&self) -> Vec<u64> {
         self.seeds.clone().unwrap_or_else(|| self.numbers.seeds.to_vec())
+    }
+
+    /// Keeps what a task does otherwise than the paper, once for all subjects of that task.
+    fn note_departures(&mut self, departures: Departures) {
+        if !self.departures.contains(&departures) {
+            self.departures.push(departures);
+        }
     }
 
     /// Keeps a training configuration for the report; seed and folder are told elsewhere.
@@ -180,6 +188,7 @@ fn open(gpu: &Gpu, options: &Options, interrupt: &Interrupt) -> Result<Session> 
         interrupt: interrupt.clone(),
         out: out.join(name),
         configurations: BTreeMap::new(),
+        departures: Vec::new(),
     })
 }
 
@@ -215,7 +224,7 @@ pub fn run(gpu: &Gpu, options: &Options, interrupt: &Interrupt) -> Result<Finish
         title: title(&options.subjects).into(),
         scale: options.scale.name().into(),
         sections,
-        settings: settings(&session.numbers),
+        departures: session.departures.clone(),
         provenance: Provenance {
             version,
             commit,
@@ -240,12 +249,6 @@ fn title(subjects: &[Subject]) -> &'static str {
         [Subject::Uncertainty] => "Uncertainty",
         _ => "Conditional variational diffusion models",
     }
-}
-
-/// Every setting beside the paper's.
-fn settings(numbers: &Numbers) -> Vec<Setting> {
-    let both = Scale::Paper.numbers().settings().into_iter().zip(numbers.settings());
-    both.map(|((name, paper), (_, here))| Setting { name: name.into(), paper, here }).collect()
 }
 
 fn write(report: &Report, folder: &Path) -> Result<()> {

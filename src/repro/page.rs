@@ -8,7 +8,7 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::claims::{Claim, LEVEL, Verdict};
 use super::qpi::listed;
-use super::report::{Cell, Column, Figure, Format, Provenance, Report, Section, Setting, Table};
+use super::report::{Cell, Column, Departures, Figure, Format, Provenance, Report, Section, Table};
 use crate::{Error, Result};
 
 /// The page of a report whose pictures lie in `folder`.
@@ -30,7 +30,7 @@ pub fn html(report: &Report, folder: &Path) -> Result<String> {
             body {
                 (head(report))
                 @for section in &sections { (section) }
-                (differences(&report.settings))
+                (differences(&report.departures))
                 (provenance(report))
             }
         }
@@ -168,34 +168,24 @@ fn figure(figure: &Figure, folder: &Path) -> Result<Markup> {
     })
 }
 
-fn differences(settings: &[Setting]) -> Markup {
-    let differing = settings.iter().filter(|s| s.paper != s.here).count();
+fn differences(departures: &[Departures]) -> Markup {
     html! {
         section id="differences" {
             h2 { "What differs from the paper" }
-            p {
-                @if differing == 0 { "None of the settings that the paper names; photographs and patch are those below." }
-                @else { (differing) " of " (settings.len()) " settings, shaded; the same for every method." }
-            }
-            div.scroll { table {
-                thead { tr { th { "setting" } th { "paper" } th { "here" } } }
-                tbody { @for s in settings {
-                    tr.differs[s.paper != s.here] { th { (s.name) } td { (s.paper) } td { (s.here) } }
-                } }
-            } }
-            p.caption {
-                "The paper names neither patch, batch nor learning rate of this task, nor how many samples it averages or which ranges of \
-                 CDDPM it tried; what stands in its column there is what this project takes at the scale of the paper. The paper trains \
-                 and tests on HCOCO."
-            }
-            @if differing > 0 {
+            @for Departures { task, settings, notes } in departures {
+                @let differing = settings.iter().filter(|s| s.paper != s.here).count();
+                h3 { (task) }
                 p {
-                    "Why: after a few hundred iterations instead of 200,000, networks of this size that predict the noise from the pair alone \
-                     are far behind the classical method, and a table of them would compare how unfinished they are. What a one-pass \
-                     solution leaves to be found, as a velocity, is learned sooner. These departures are those of the weights that come \
-                     with the program, settled earlier for CVDM and CDDPM alike (its card says how); all methods share them, and none \
-                     was changed after a score of this comparison was seen."
+                    @if differing == 0 { "None of the settings." }
+                    @else { (differing) " of " (settings.len()) " settings, shaded; the same for every method." }
                 }
+                div.scroll { table {
+                    thead { tr { th { "setting" } th { "paper" } th { "here" } } }
+                    tbody { @for s in settings {
+                        tr.differs[s.paper != s.here] { th { (s.name) } td { (s.paper) } td { (s.here) } }
+                    } }
+                } }
+                @for note in notes { p.caption { (note) } }
             }
         }
     }

@@ -83,6 +83,7 @@ pub fn plan(session: &Session) -> Result<Vec<Planned>> {
 /// # Errors
 /// Those of training and reconstruction, and [`Error::File`].
 pub fn section(session: &mut Session) -> Result<Section> {
+    session.note_departures(session.numbers.departures());
     let seed = session.seeds_of_tables()[0];
     let numbers = session.numbers.clone();
     let photographs = test_photographs(session)?.first(numbers.studied_images);
