@@ -1,14 +1,17 @@
-# The doors of the house: `make demo`, `make test`, `make bench`, `make peers`, `make data`, `make retrain`.
+# The doors of the house: `make demo`, `make test`, `make bench`, `make peers`, `make data`, `make retrain`, `make repro`.
 # Each first makes sure that there is a Vulkan driver (scripts/ensure-vulkan.sh installs Mesa's software one if not).
 
 CARGO ?= cargo
 DATA ?= data
 # Options of the benches, such as BENCH=--quick for a processor.
 BENCH ?=
+# What of the paper to reproduce, and how large: REPRO=qpi SCALE=smoke.
+REPRO ?= all
+SCALE ?= small
 # Mesa's device-select layer asks for a display, and complains on machines that have none.
 export NODEVICE_SELECT = 1
 
-.PHONY: demo test bench peers data retrain table vulkan
+.PHONY: demo test bench peers data retrain table repro vulkan
 
 demo: vulkan
 	$(CARGO) run --release --features cli --bin cvdm -- demo --out out/demo
@@ -39,6 +42,11 @@ table: vulkan data
 	$(CARGO) run --release --features cli --bin cvdm -- evaluate --force --out out/table \
 		--weights weights/phase.safetensors weights/phase-cddpm.safetensors \
 		--photographs $(DATA)/test-photographs --field $(DATA)/hl60/hl60.npy --views 2 --samples 8 --steps 40
+
+# The paper's tables and figures with a report, out/repro/*/report.html; stopped, it goes on where it was.
+repro: vulkan data
+	CVDM_COMMIT="$$(git describe --always --dirty 2>/dev/null)" $(CARGO) run --release --features cli --bin cvdm -- \
+		repro $(REPRO) --scale $(SCALE) --data $(DATA) --out out/repro
 
 vulkan:
 	@scripts/ensure-vulkan.sh

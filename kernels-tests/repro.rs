@@ -9,12 +9,14 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use cvdm::Error;
+use cvdm::config::Schedule;
 use cvdm::data::{read_gray, write_npy};
+use cvdm::diffusion::{Model, StepOptions, Trainer, TrainerState};
 use cvdm::gpu::Gpu;
 use cvdm::interrupt::Interrupt;
 use cvdm::repro::claims::Verdict;
 use cvdm::repro::scale::Scale;
-use cvdm::repro::{Finished, Options, Subject, run};
+use cvdm::repro::{Finished, Options, Subject, cost, run};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -105,6 +107,26 @@ fn models_are_shared_and_nothing_is_computed_twice() {
     assert_eq!(again.computed, 0);
     assert_eq!(again.report, finished.report);
     assert_eq!(again.report.parts.iter().map(modified).collect::<Vec<_>>(), before);
+}
+
+#[test]
+fn the_cost_is_told_before_it_is_paid() {
+    let (_, finished) = whole();
+    let folder = tempfile::tempdir().unwrap();
+    let estimate = cost(gpu(), &options(&Subject::ALL, folder.path())).unwrap();
+    let named = |what: &str| finished.report.parts.iter().filter(|part| part.name.starts_with(what)).count();
+    // The range that CDDPM was tuned to is one of those that are trained anyway, so that nothing is counted twice.
+    assert_eq!(estimate.trainings, (named("training"), 12));
+    assert!(estimate.training_step > 0.0 && estimate.sampling_step > 0.0 && estimate.sampling_steps > 100);
+    assert_eq!(estimate.batch, (2, 16));
+    let config = Scale::Smoke.numbers().training(Schedule::Learned, folder.path(), 1);
+    let model = Model::new(config.model.model()).unwrap();
+    let state = TrainerState::new(&model, 1);
+    let trainer = Trainer::new(gpu(), model, StepOptions::new(2, 16, 16), &state).unwrap();
+    assert_eq!(estimate.memory, trainer.memory().total(), "what recording says is what is allocated");
+    assert!(std::fs::read_dir(folder.path().join("parts")).unwrap().all(|e| e.unwrap().file_name() == "lock"));
+    let told = estimate.to_string();
+    assert!(told.contains("MiB") && told.contains("7 trainings of 12 iterations"), "{told}");
 }
 
 #[test]

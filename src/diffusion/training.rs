@@ -152,6 +152,17 @@ impl Trainer {
         Ok(trainer)
     }
 
+    /// The samples of a micro-batch and the memory of a step on such a device, by recording alone: nothing is allocated.
+    ///
+    /// # Errors
+    /// As [`Trainer::new`], but for the state's and the device's.
+    pub fn estimate(caps: Caps, model: &Model, options: StepOptions) -> Result<(usize, Memory)> {
+        let micro_batch = micro_batch(caps, model, &options)?;
+        let mut tape = Tape::new(caps);
+        record(&mut tape, model, &StepOptions { micro_batch: Some(micro_batch), ..options })?;
+        Ok((micro_batch, tape.memory()))
+    }
+
     fn upload(&self, state: &TrainerState) -> Result<()> {
         let v = &self.views;
         for (view, values) in [

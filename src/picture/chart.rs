@@ -47,6 +47,7 @@ pub struct LineChart {
     y_label: String,
     x_scale: Scale,
     y_scale: Scale,
+    x_range: Option<(f64, f64)>,
     y_range: Option<(f64, f64)>,
     size: (usize, usize),
     series: Vec<Series>,
@@ -61,6 +62,7 @@ impl LineChart {
             y_label: String::new(),
             x_scale: Scale::Linear,
             y_scale: Scale::Linear,
+            x_range: None,
             y_range: None,
             size: (1000, 620),
             series: Vec::new(),
@@ -88,6 +90,12 @@ impl LineChart {
     /// A logarithmic x axis; points at zero and below are not drawn.
     pub fn log_x(mut self) -> Self {
         self.x_scale = Scale::Log;
+        self
+    }
+
+    /// Shows at least `low ..= high` of the x axis, so that marks at the ends are whole.
+    pub fn x_range(mut self, low: f64, high: f64) -> Self {
+        self.x_range = Some((low, high));
         self
     }
 
@@ -181,7 +189,8 @@ impl LineChart {
         let extent = |values: &mut dyn Iterator<Item = f64>| {
             values.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), v| (low.min(v), high.max(v)))
         };
-        let (left, right) = extent(&mut points.iter().map(|p| p.0));
+        let asked = self.x_range.into_iter().flat_map(|(low, high)| [low, high]).filter(|x| self.x_scale.holds(*x));
+        let (left, right) = extent(&mut points.iter().map(|p| p.0).chain(asked));
         let x = Axis::new(self.x_scale, left, right, 0.0);
         let y = match self.y_range {
             Some((low, high)) => Axis::new(self.y_scale, low, high, 0.0),

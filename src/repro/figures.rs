@@ -66,8 +66,11 @@ pub fn reconstructions(
 /// # Errors
 /// [`Error::File`](crate::Error::File) if the picture cannot be written.
 pub fn every_image(session: &Session, file: &str, cases: &Cases, metric: Metric, scored: &[Scored]) -> Result<Figure> {
-    let mut chart =
-        LineChart::new(format!("{} of every image", metric.name)).x_label("image").y_label(metric.name).size(1000, 480);
+    let mut chart = LineChart::new(format!("{} of every image", metric.name))
+        .x_label("image")
+        .y_label(metric.name)
+        .size(1000, 480)
+        .x_range(0.5, cases.all.len() as f64 + 0.5);
     for s in scored {
         let points = s.by_image(metric).into_iter().enumerate().map(|(i, v)| ((i + 1) as f64, v));
         chart = chart.series(Series::new(s.method.name(), points.collect::<Vec<_>>()).marked());

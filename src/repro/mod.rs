@@ -12,6 +12,7 @@ pub mod ablation;
 pub mod cases;
 pub mod claims;
 pub mod data;
+pub mod estimate;
 mod figures;
 mod maps;
 pub mod methods;
@@ -39,8 +40,9 @@ use crate::gpu::Gpu;
 use crate::interrupt::Interrupt;
 use crate::{Error, Result};
 use data::DataFolder;
+use estimate::{Estimate, Planned, estimate};
 use part::{Maker, Parts};
-use report::{Provenance, Report, Section, Setting};
+use report::{Departures, Provenance, Report, Section};
 use scale::{Numbers, Scale};
 
 /// What can be reproduced.
@@ -64,6 +66,14 @@ impl Subject {
             Self::Qpi => "qpi",
             Self::Ablation => "ablation",
             Self::Uncertainty => "uncertainty",
+        }
+    }
+
+    fn plan(self, session: &Session) -> Result<Vec<Planned>> {
+        match self {
+            Self::Qpi => qpi::plan(session),
+            Self::Ablation => ablation::plan(session),
+            Self::Uncertainty => uncertainty::plan(session),
         }
     }
 
@@ -127,12 +137,20 @@ pub struct Session {
     /// Where pictures go.
     out: PathBuf,
     configurations: BTreeMap<String, String>,
+    departures: Vec<Departures>,
 }
 
 impl Session {
     /// Seeds of the tables' trainings.
     fn seeds_of_tables(&self) -> Vec<u64> {
         self.seeds.clone().unwrap_or_else(|| self.numbers.seeds.to_vec())
+    }
+
+    /// Keeps what a task does otherwise than the paper, once for all subjects of that task.
+    fn note_departures(&mut self, departures: Departures) {
+        if !self.departures.contains(&departures) {
+            self.departures.push(departures);
+        }
     }
 
     /// Keeps a training configuration for the report; seed and folder are told elsewhere.
@@ -146,18 +164,13 @@ impl Session {
     }
 }
 
-/// Reproduces: computes what is not there yet, then writes `OUT/NAME/report.html`, `report.json` and the pictures.
-///
-/// # Errors
-/// [`Error::Input`] and [`Error::File`] for data that are missing, with the layout that is expected; those of training and
-/// reconstruction; [`Error::Interrupted`] after an interrupt, with everything saved.
-pub fn run(gpu: &Gpu, options: &Options, interrupt: &Interrupt) -> Result<Finished> {
+/// Opens data and parts.
+fn open(gpu: &Gpu, options: &Options, interrupt: &Interrupt) -> Result<Session> {
     let Options { subjects, scale, seeds, out, .. } = options;
     if subjects.is_empty() || seeds.as_ref().is_some_and(Vec::is_empty) {
         return Err(Error::input("nothing to reproduce: name at least one subject, and one seed if any"));
     }
     let name = if let [one] = subjects[..] { one.name() } else { "all" };
-    let folder = out.join(name);
     let data = DataFolder::open(options.data.as_deref(), *scale, out)?;
     let summary = gpu.summary();
     let made_by = Maker {
@@ -166,35 +179,58 @@ pub fn run(gpu: &Gpu, options: &Options, interrupt: &Interrupt) -> Result<Finish
         adapter: summary.name.clone(),
         driver: summary.driver.clone(),
     };
-    let parts = Parts::open(&out.join("parts"), made_by.clone())?;
-    let mut session = Session {
+    Ok(Session {
         gpu: gpu.clone(),
         numbers: scale.numbers(),
         data,
-        parts,
+        parts: Parts::open(&out.join("parts"), made_by)?,
         seeds: seeds.clone(),
         interrupt: interrupt.clone(),
-        out: folder.clone(),
+        out: out.join(name),
         configurations: BTreeMap::new(),
-    };
-    let sections = subjects.iter().map(|subject| subject.section(&mut session)).collect::<Result<Vec<_>>>();
+        departures: Vec::new(),
+    })
+}
+
+/// What [`run`] would cost on this device, if nothing of it is finished yet. Runs a few steps to know.
+///
+/// # Errors
+/// Those of [`run`] about data; device errors.
+pub fn cost(gpu: &Gpu, options: &Options) -> Result<Estimate> {
+    estimate(&open(gpu, options, &Interrupt::manual())?, &options.subjects)
+}
+
+/// Reproduces: computes what is not there yet, then writes `OUT/NAME/report.html`, `report.json` and the pictures. At the paper's
+/// scale it says first what that will cost.
+///
+/// # Errors
+/// [`Error::Input`] and [`Error::File`] for data that are missing, with the layout that is expected; those of training and
+/// reconstruction; [`Error::Interrupted`] after an interrupt, with everything saved.
+pub fn run(gpu: &Gpu, options: &Options, interrupt: &Interrupt) -> Result<Finished> {
+    let mut session = open(gpu, options, interrupt)?;
+    if options.scale == Scale::Paper {
+        eprintln!("{}", estimate(&session, &options.subjects)?);
+    }
+    let sections = options.subjects.iter().map(|subject| subject.section(&mut session)).collect::<Result<Vec<_>>>();
     let sections = sections.map_err(|e| match e {
         Error::Interrupted(_) => {
             Error::Interrupted("everything that was finished is saved; the same command goes on from there".into())
         }
         other => other,
     })?;
+    let summary = gpu.summary();
+    let Maker { version, commit, adapter, driver } = session.parts.made_by().clone();
     let report = Report {
-        title: title(subjects).into(),
-        scale: scale.name().into(),
+        title: title(&options.subjects).into(),
+        scale: options.scale.name().into(),
         sections,
-        settings: settings(&session.numbers),
+        departures: session.departures.clone(),
         provenance: Provenance {
-            version: made_by.version,
-            commit: made_by.commit,
-            adapter: made_by.adapter,
+            version,
+            commit,
+            adapter,
             interface: format!("{}, {}", summary.kind, summary.backend),
-            driver: made_by.driver,
+            driver,
             seeds: session.seeds_of_tables(),
             data: session.data.description.clone(),
             seconds: session.parts.records().iter().map(|r| r.seconds).sum(),
@@ -202,8 +238,8 @@ pub fn run(gpu: &Gpu, options: &Options, interrupt: &Interrupt) -> Result<Finish
         configurations: session.configurations.into_iter().collect(),
         parts: session.parts.records().to_vec(),
     };
-    write(&report, &folder)?;
-    Ok(Finished { report, folder, computed: session.parts.computed() })
+    write(&report, &session.out)?;
+    Ok(Finished { report, folder: session.out, computed: session.parts.computed() })
 }
 
 fn title(subjects: &[Subject]) -> &'static str {
@@ -213,12 +249,6 @@ fn title(subjects: &[Subject]) -> &'static str {
         [Subject::Uncertainty] => "Uncertainty",
         _ => "Conditional variational diffusion models",
     }
-}
-
-/// Every setting beside the paper's.
-fn settings(numbers: &Numbers) -> Vec<Setting> {
-    let both = Scale::Paper.numbers().settings().into_iter().zip(numbers.settings());
-    both.map(|((name, paper), (_, here))| Setting { name: name.into(), paper, here }).collect()
 }
 
 fn write(report: &Report, folder: &Path) -> Result<()> {

@@ -7,7 +7,8 @@ use base64::engine::general_purpose::STANDARD;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::claims::{Claim, LEVEL, Verdict};
-use super::report::{Cell, Column, Figure, Format, Provenance, Report, Section, Setting, Table};
+use super::qpi::listed;
+use super::report::{Cell, Column, Departures, Figure, Format, Provenance, Report, Section, Table};
 use crate::{Error, Result};
 
 /// The page of a report whose pictures lie in `folder`.
@@ -29,7 +30,7 @@ pub fn html(report: &Report, folder: &Path) -> Result<String> {
             body {
                 (head(report))
                 @for section in &sections { (section) }
-                (differences(&report.settings))
+                (differences(&report.departures))
                 (provenance(report))
             }
         }
@@ -167,24 +168,24 @@ fn figure(figure: &Figure, folder: &Path) -> Result<Markup> {
     })
 }
 
-fn differences(settings: &[Setting]) -> Markup {
-    let differing = settings.iter().filter(|s| s.paper != s.here).count();
+fn differences(departures: &[Departures]) -> Markup {
     html! {
         section id="differences" {
             h2 { "What differs from the paper" }
-            p {
-                @if differing == 0 { "None of the settings that the paper names; photographs and patch are those below." }
-                @else { (differing) " of " (settings.len()) " settings, shaded; the same for every method." }
-            }
-            div.scroll { table {
-                thead { tr { th { "setting" } th { "paper" } th { "here" } } }
-                tbody { @for s in settings {
-                    tr.differs[s.paper != s.here] { th { (s.name) } td { (s.paper) } td { (s.here) } }
+            @for Departures { task, settings, notes } in departures {
+                @let differing = settings.iter().filter(|s| s.paper != s.here).count();
+                h3 { (task) }
+                p {
+                    @if differing == 0 { "None of the settings." }
+                    @else { (differing) " of " (settings.len()) " settings, shaded; the same for every method." }
+                }
+                div.scroll { table {
+                    thead { tr { th { "setting" } th { "paper" } th { "here" } } }
+                    tbody { @for s in settings {
+                        tr.differs[s.paper != s.here] { th { (s.name) } td { (s.paper) } td { (s.here) } }
+                    } }
                 } }
-            } }
-            p.caption {
-                "The paper names neither patch, batch nor learning rate of this task; what stands in its column is what this project \
-                 takes at the scale of the paper. It trains and tests on HCOCO."
+                @for note in notes { p.caption { (note) } }
             }
         }
     }
@@ -192,13 +193,12 @@ fn differences(settings: &[Setting]) -> Markup {
 
 fn provenance(report: &Report) -> Markup {
     let Provenance { version, commit, adapter, interface, driver, seeds, data, seconds } = &report.provenance;
-    let seeds: Vec<String> = seeds.iter().map(u64::to_string).collect();
     let lines = [
         ("program", format!("cvdm {version}, commit {commit}")),
         ("adapter", format!("{adapter} ({interface})")),
         ("driver", driver.clone()),
         ("data", data.clone()),
-        ("training seeds", seeds.join(", ")),
+        ("training seeds", listed(seeds)),
         ("time of all parts", duration(*seconds)),
     ];
     let others = report.parts.iter().filter(|p| {

@@ -113,6 +113,11 @@ impl Parts {
         Ok(Self { folder: folder.to_path_buf(), made_by, records: Vec::new(), computed: 0, _lock: lock })
     }
 
+    /// Who computes what is not there yet.
+    pub fn made_by(&self) -> &Maker {
+        &self.made_by
+    }
+
     /// The parts that were used, in order, each once.
     pub fn records(&self) -> &[Record] {
         &self.records

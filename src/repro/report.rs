@@ -14,8 +14,8 @@ pub struct Report {
     pub scale: String,
     /// Tables and figures by subject.
     pub sections: Vec<Section>,
-    /// Every setting: the paper's, and the one that was used.
-    pub settings: Vec<Setting>,
+    /// What differs from the paper, by task.
+    pub departures: Vec<Departures>,
     /// Where the numbers come from.
     pub provenance: Provenance,
     /// The training configuration of each model, by name, as TOML.
@@ -42,6 +42,17 @@ pub struct Section {
     /// Figures.
     pub figures: Vec<Figure>,
     /// What a reader has to know to judge them.
+    pub notes: Vec<String>,
+}
+
+/// How a task's run differs from the paper's.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Departures {
+    /// The task.
+    pub task: String,
+    /// Every setting: the paper's, and the one that was used.
+    pub settings: Vec<Setting>,
+    /// What else there is to know, and why it differs.
     pub notes: Vec<String>,
 }
 
@@ -105,7 +116,7 @@ impl Format {
     /// The number in this format.
     pub fn text(self, value: f64) -> String {
         match self {
-            Self::Digits(digits) => format!("{value:.digits$}"),
+            Self::Digits(digits) => format!("{value:.digits$}").replace('-', "−"),
             Self::Signed(digits) => format!("{value:+.digits$}").replace('-', "−"),
             Self::P if value < 0.001 => "< 0.001".into(),
             Self::P => format!("{value:.3}"),

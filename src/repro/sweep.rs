@@ -4,8 +4,10 @@ use super::Session;
 use super::methods::{Method, evaluated};
 use super::report::{Better, Cell, Column, Figure, Format, Row, Section, Table};
 use super::samples::{Honesty, SHOWN_LEVEL};
+use super::scale::Numbers;
 use super::uncertainty::{Studied, predicted};
 use crate::Result;
+use crate::diffusion::SampleOptions;
 use crate::picture::{LineChart, Series};
 
 /// Error and calibration at each value of something.
@@ -36,16 +38,27 @@ pub fn over_samples(session: &Session, section: &mut Section, one: &Studied) -> 
     .tell(session, section)
 }
 
-/// With the number of sampling steps, at as many samples as the second largest number studied.
+/// Samples with which numbers of steps are compared: the second largest number studied.
+fn samples_a_step_count(numbers: &Numbers) -> usize {
+    numbers.sample_counts.iter().copied().max().unwrap_or(numbers.studied_samples)
+}
+
+/// How images are sampled with the other numbers of steps.
+pub fn settings(numbers: &Numbers) -> Vec<SampleOptions> {
+    let samples = samples_a_step_count(numbers);
+    numbers.step_counts.iter().map(|&steps| SampleOptions { steps, samples, ..numbers.sampling }).collect()
+}
+
+/// With the number of sampling steps.
 ///
 /// # Errors
 /// Those of reconstruction.
 pub fn over_steps(session: &mut Session, section: &mut Section, one: &Studied, seed: u64) -> Result<()> {
     let numbers = session.numbers.clone();
-    let samples = numbers.sample_counts.iter().copied().max().unwrap_or(numbers.studied_samples);
+    let samples = samples_a_step_count(&numbers);
     let mut points = vec![(numbers.sampling.steps, Honesty::of(&predicted(&one.evaluated, &one.cases, samples)?)?)];
-    for &steps in numbers.step_counts {
-        let sampling = crate::diffusion::SampleOptions { steps, samples, ..numbers.sampling };
+    for sampling in settings(&numbers) {
+        let steps = sampling.steps;
         let of_steps = evaluated(session, Method::Cvdm, seed, &one.cases, sampling, true)?;
         points.push((steps, Honesty::of(&predicted(&of_steps, &one.cases, samples)?)?));
     }

@@ -105,7 +105,7 @@ pub fn significance(title: &str, caption: &str, scored: &[Scored], one: Method) 
                 let c = Comparison::of(&first.by_image(metric), &other.by_image(metric))?;
                 cells.extend([Cell::of(c.first - c.second), Cell::of(c.wilcoxon), Cell::maybe(c.t_test)]);
             }
-            rows.push(Row { name: format!("{} − {}", one.name(), other.method.name()), cells });
+            rows.push(Row { name: format!("{} against {}", one.name(), other.method.name()), cells });
         }
     }
     let columns = [MS_SSIM, MAE].iter().flat_map(|metric| {
@@ -115,6 +115,6 @@ pub fn significance(title: &str, caption: &str, scored: &[Scored], one: Method) 
             Column::new("t-test", Format::P, Better::Neither).unit("p"),
         ]
     });
-    let head = "difference".into();
+    let head = "the first less the second".into();
     Ok(Table { title: title.into(), caption: caption.into(), head, columns: columns.collect(), rows })
 }

@@ -1,8 +1,9 @@
 //! Figures 2, 11, 12 and 16: what the learned schedule and the samples know about their own errors.
 
 use super::Session;
-use super::cases::Cases;
+use super::cases::{Case, Cases};
 use super::claims::{Claim, Comparison, LEVEL, Verdict, larger};
+use super::estimate::Planned;
 use super::maps::{maps_figure, samples_figure};
 use super::methods::{CDDPM, Evaluated, Method, evaluated, trained};
 use super::qpi::{measured_cell, test_photographs};
@@ -12,6 +13,7 @@ use super::samples::{Honesty, Predicted, SHOWN_LEVEL, coverage_by_samples, predi
 use super::schedule::curve;
 use super::sweep;
 use crate::data::Plane;
+use crate::diffusion::SampleOptions;
 use crate::metrics::{NOMINAL_LEVELS, error_by_std, normal_coverage, rank_correlation};
 use crate::picture::{LineChart, Series, error_by_std_chart, reliability_chart};
 use crate::weights::load_weights;
@@ -40,8 +42,7 @@ impl Studied {
 
 /// Many samples of a method, kept.
 fn sampled(session: &mut Session, method: Method, seed: u64, cases: &Cases) -> Result<Evaluated> {
-    let mut sampling = session.numbers.sampling;
-    sampling.samples = session.numbers.studied_samples;
+    let sampling = SampleOptions { samples: session.numbers.studied_samples, ..session.numbers.sampling };
     evaluated(session, method, seed, cases, sampling, true)
 }
 
@@ -50,11 +51,31 @@ fn sampled(session: &mut Session, method: Method, seed: u64, cases: &Cases) -> R
 /// # Errors
 /// [`Error::File`] if samples cannot be read.
 pub fn predicted(evaluated: &Evaluated, cases: &Cases, count: usize) -> Result<Vec<Predicted>> {
-    let of = |(i, case): (usize, &super::cases::Case)| {
+    let of = |(i, case): (usize, &Case)| {
         let samples = evaluated.samples(i)?;
         Ok(Predicted::of(&samples[..count.min(samples.len())], &case.truth))
     };
     cases.all.iter().enumerate().map(of).collect()
+}
+
+/// What [`section`] will ask for.
+///
+/// # Errors
+/// Those of the images.
+pub fn plan(session: &Session) -> Result<Vec<Planned>> {
+    let numbers = &session.numbers;
+    let seed = session.seeds_of_tables()[0];
+    let photographs = test_photographs(session)?.first(numbers.studied_images);
+    let many = SampleOptions { samples: numbers.studied_samples, ..numbers.sampling };
+    let one = |method, cases: &Cases, sampling| {
+        let (cases, images) = (format!("{}, studied", cases.name), cases.all.len());
+        Planned { method, seed, cases, images, sampling }
+    };
+    let mut planned = vec![one(Method::Cvdm, &photographs, many), one(CDDPM, &photographs, many)];
+    let cell = measured_cell(session)?.into_iter().next_back();
+    planned.extend(cell.map(|cell| one(Method::Cvdm, &cell.first(1), many)));
+    planned.extend(sweep::settings(numbers).into_iter().map(|sampling| one(Method::Cvdm, &photographs, sampling)));
+    Ok(planned)
 }
 
 /// Trains, samples and tells.
@@ -62,6 +83,7 @@ pub fn predicted(evaluated: &Evaluated, cases: &Cases, count: usize) -> Result<V
 /// # Errors
 /// Those of training and reconstruction, and [`Error::File`].
 pub fn section(session: &mut Session) -> Result<Section> {
+    session.note_departures(session.numbers.departures());
     let seed = session.seeds_of_tables()[0];
     let numbers = session.numbers.clone();
     let photographs = test_photographs(session)?.first(numbers.studied_images);

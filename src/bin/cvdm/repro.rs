@@ -26,6 +26,9 @@ pub struct Repro {
     /// Folder for results. What is finished there is not computed again.
     #[arg(long, default_value = "out/repro")]
     out: PathBuf,
+    /// Tell memory and time of it all on this device, and do nothing else.
+    #[arg(long)]
+    estimate: bool,
 }
 
 /// Computes what is not there yet and writes the report.
@@ -39,6 +42,10 @@ pub fn run(args: &Repro, open: impl FnOnce() -> Result<Gpu>) -> Result<()> {
         out: args.out.clone(),
         commit: option_env!("CVDM_COMMIT").map(Into::into),
     };
+    if args.estimate {
+        println!("{}", cvdm::repro::cost(&open()?, &options)?);
+        return Ok(());
+    }
     let interrupt = cvdm::interrupt::install()?;
     let finished = cvdm::repro::run(&open()?, &options, &interrupt)?;
     for claim in finished.report.sections.iter().flat_map(|s| &s.claims) {
