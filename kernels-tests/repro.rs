@@ -120,7 +120,7 @@ fn the_cost_is_told_before_it_is_paid() {
     assert!(estimate.training_step > 0.0 && estimate.sampling_step > 0.0 && estimate.sampling_steps > 100);
     assert_eq!(estimate.batch, (2, 16));
     let config = Scale::Smoke.numbers().training(Schedule::Learned, folder.path(), 1);
-    let model = Model::new(config.model.model()).unwrap();
+    let model = Model::new(config.model_config()).unwrap();
     let state = TrainerState::new(&model, 1);
     let trainer = Trainer::new(gpu(), model, StepOptions::new(2, 16, 16), &state).unwrap();
     assert_eq!(estimate.memory, trainer.memory().total(), "what recording says is what is allocated");
