@@ -8,9 +8,6 @@ use crate::evaluate::{field_pair, photograph_pair};
 use crate::inverse::{DefocusPair, FresnelSetup};
 use crate::{Error, Result};
 
-/// Wavelength and pixel of the measured HL60 cell, in µm.
-const FIELD_OPTICS: (f64, f64) = (0.647, 0.139);
-
 /// One measurement with its truth.
 #[derive(Debug, Clone)]
 pub struct Case {
@@ -75,17 +72,23 @@ pub fn photographs(
     Ok(Cases { name: name.into(), all: cases.collect::<Result<_>>()? })
 }
 
-/// `count` views of a measured field, evenly spaced, propagated to the distance at which `a = λ d / px²` is the one that models
+/// `count` views of a measured field with this wavelength and pixel in µm, evenly spaced, propagated to the distance at which `a = λ d / px²` is the one that models
 /// are trained at, with noise of a level.
 ///
 /// # Errors
 /// [`Error::File`] if the file is of another shape.
-pub fn field(file: &Path, trained: &FresnelSetup, count: usize, noise: f32) -> Result<Cases> {
+pub fn field(
+    name: &str,
+    file: &Path,
+    (wavelength, pixel): (f64, f64),
+    trained: &FresnelSetup,
+    count: usize,
+    noise: f32,
+) -> Result<Cases> {
     let (shape, values) = read_npy(file)?;
     let &[views, 2, height, width] = shape.as_slice() else {
         return Err(Error::file(file, format!("has shape {shape:?}; expected [views, 2, height, width]")));
     };
-    let (wavelength, pixel) = FIELD_OPTICS;
     let setup = FresnelSetup::new(wavelength, pixel, trained.parameter_a() * pixel * pixel / wavelength)?;
     let plane = |view: usize, channel: usize| {
         let start = (2 * view + channel) * height * width;
@@ -98,6 +101,5 @@ pub fn field(file: &Path, trained: &FresnelSetup, count: usize, noise: f32) -> R
         let pair = field_pair(&truth, &amplitude, &setup, noise, 1000 + view as u64)?;
         Ok(Case { name: format!("view {view}"), pair, truth, setup, noisy: noise > 0.0 })
     };
-    let name = if noise > 0.0 { format!("HL60 cell, noise {noise}") } else { "HL60 cell, no noise".into() };
-    Ok(Cases { name, all: (0..count).map(case).collect::<Result<_>>()? })
+    Ok(Cases { name: name.into(), all: (0..count).map(case).collect::<Result<_>>()? })
 }

@@ -127,16 +127,19 @@ pub fn smaller(statement: impl Into<String>, source: &str, first: &[f64], second
     Ok(claim)
 }
 
-/// "The first number is larger than the second" for every training seed: pairs that are no images, too few for a test.
-pub fn larger_in_every_seed(statement: impl Into<String>, source: &str, pairs: &[(f64, f64)]) -> Claim {
-    let larger = pairs.iter().filter(|(a, b)| a > b).count();
-    let verdict = match larger {
-        0 => Verdict::DoesNotHold,
-        n if n == pairs.len() => Verdict::Holds,
-        _ => Verdict::NotDecided,
+/// "The first number is larger than the second by more than `margin`" for every training seed: pairs that are no images, too few
+/// for a test. The contrary has to be as clear.
+pub fn larger_in_every_seed(statement: impl Into<String>, source: &str, pairs: &[(f64, f64)], margin: f64) -> Claim {
+    let larger = pairs.iter().filter(|(a, b)| a - b > margin).count();
+    let verdict = if larger == pairs.len() {
+        Verdict::Holds
+    } else if pairs.iter().all(|(a, b)| b - a > margin) {
+        Verdict::DoesNotHold
+    } else {
+        Verdict::NotDecided
     };
     let numbers: Vec<String> = pairs.iter().map(|(a, b)| format!("{a:.3} against {b:.3}")).collect();
-    let evidence = format!("in {larger} of {} seeds: {}", pairs.len(), numbers.join("; "));
+    let evidence = format!("by more than {margin} in {larger} of {} seeds: {}", pairs.len(), numbers.join("; "));
     Claim { statement: statement.into(), source: source.into(), verdict, p: None, evidence }
 }
 
@@ -158,9 +161,10 @@ mod tests {
 
     #[test]
     fn seeds_must_agree() {
-        let verdict = |pairs: &[(f64, f64)]| larger_in_every_seed("", "", pairs).verdict;
+        let verdict = |pairs: &[(f64, f64)]| larger_in_every_seed("", "", pairs, 0.1).verdict;
         assert_eq!(verdict(&[(2.0, 1.0), (3.0, 1.0)]), Verdict::Holds);
         assert_eq!(verdict(&[(2.0, 1.0), (0.0, 1.0)]), Verdict::NotDecided);
-        assert_eq!(verdict(&[(1.0, 1.0)]), Verdict::DoesNotHold);
+        assert_eq!(verdict(&[(1.05, 1.0)]), Verdict::NotDecided);
+        assert_eq!(verdict(&[(1.0, 2.0), (1.0, 3.0)]), Verdict::DoesNotHold);
     }
 }

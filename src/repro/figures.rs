@@ -10,6 +10,8 @@ use crate::picture::{Colormap, LineChart, Montage, Panel, Series};
 
 /// The range of phases in rad that pictures show.
 pub const PHASES: (f32, f32) = (0.0, 3.5);
+/// Pixels of a panel's side at most: twice a test image or a view of the cell.
+pub const PANEL: usize = 300;
 /// The error in rad at the ends of the colour map.
 pub const ERRORS: f32 = 1.0;
 
@@ -49,7 +51,7 @@ pub fn reconstructions(
     above.extend(phases.iter().map(|(name, phase)| shown(name, phase)));
     let mut below = vec![shown("true phase", &case.truth)];
     below.extend(errors.iter().map(|error| Panel::new("error", error).symmetric(ERRORS).unit("rad")));
-    Montage::new().panel_size(256).row("", above).row("", below).write_png(session.out.join(file))?;
+    Montage::new().panel_size(PANEL).row("", above).row("", below).write_png(session.out.join(file))?;
     Ok(Figure {
         title: title.into(),
         caption: format!(

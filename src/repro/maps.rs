@@ -1,7 +1,7 @@
 //! Figures 12 and 16: maps of what samples say about one measurement.
 
 use super::Session;
-use super::figures::PHASES;
+use super::figures::{PANEL, PHASES};
 use super::report::Figure;
 use super::samples::Predicted;
 use super::uncertainty::{Studied, predicted};
@@ -38,7 +38,7 @@ pub fn maps_figure(session: &Session, file: &str, one: &Studied) -> Result<Figur
     let predicted: Vec<Predicted> = predicted(&one.evaluated, &shown, usize::MAX)?;
     let errors: Vec<Plane> = predicted.iter().map(Predicted::error).collect();
     let integrals = (0..shown.all.len()).map(|i| Ok(one.evaluated.maps(i)?[3].clone())).collect::<Result<Vec<_>>>()?;
-    let mut montage = Montage::new().panel_size(256);
+    let mut montage = Montage::new().panel_size(PANEL);
     for (i, case) in shown.all.iter().enumerate() {
         let p = &predicted[i];
         // One scale for deviation and error: they are the same quantity.
@@ -80,7 +80,7 @@ pub fn samples_figure(session: &Session, file: &str, one: &Studied) -> Result<Fi
     let high = nearly_highest(&errors.iter().collect::<Vec<_>>());
     let numbered = |(i, s)| phase(&format!("sample {}", i + 1), s);
     Montage::new()
-        .panel_size(256)
+        .panel_size(PANEL)
         .row(
             "",
             vec![

@@ -159,13 +159,17 @@ fn fingerprint(config: &TrainConfig) -> Result<Value> {
     config.training.log_every = default.training.log_every;
     let json =
         |c: &TrainConfig| serde_json::to_value(c).map_err(|e| Error::input(format!("the configuration as JSON: {e}")));
-    let (mut ours, default) = (json(&config)?, json(&default)?);
-    for (section, values) in ours.as_object_mut().into_iter().flatten() {
-        if let Some(values) = values.as_object_mut() {
-            values.retain(|key, value| default[section][key] != *value);
-        }
-    }
-    Ok(ours)
+    Ok(differing(&json(&config)?, &json(&default)?).unwrap_or_default())
+}
+
+/// What of a value differs from another; of objects those entries alone.
+fn differing(ours: &Value, other: &Value) -> Option<Value> {
+    let (Some(entries), Some(_)) = (ours.as_object(), other.as_object()) else {
+        return (ours != other).then(|| ours.clone());
+    };
+    let kept = entries.iter().filter_map(|(key, value)| Some((key.clone(), differing(value, &other[key])?)));
+    let kept: serde_json::Map<_, _> = kept.collect();
+    (!kept.is_empty()).then_some(Value::Object(kept))
 }
 
 /// The time that all sessions of a training spent, from its log, in which each session's seconds start at zero.
@@ -293,12 +297,12 @@ mod tests {
     #[test]
     fn a_training_is_known_by_what_changes_its_result() {
         let mut config = TrainConfig::default();
-        assert_eq!(fingerprint(&config).unwrap(), json!({ "model": {}, "data": {}, "training": {} }));
+        assert_eq!(fingerprint(&config).unwrap(), Value::Null);
         config.data.photographs = "elsewhere".into();
         config.training.log_every = 7;
-        assert_eq!(fingerprint(&config).unwrap()["training"], json!({}));
+        assert_eq!(fingerprint(&config).unwrap(), Value::Null);
         config.training.seed = 2;
-        assert_eq!(fingerprint(&config).unwrap()["training"], json!({ "seed": 2 }));
+        assert_eq!(fingerprint(&config).unwrap(), json!({ "training": { "seed": 2 } }));
     }
 
     #[test]

@@ -150,7 +150,7 @@ impl Numbers {
             test_images: 12,
             field_views: 2,
             validation_images: 6,
-            studied_images: 4,
+            studied_images: 8,
             step_counts: &[10, 20, 80],
             ..paper
         }

@@ -15,7 +15,7 @@ struct Sweep {
     /// What was varied.
     axis: &'static str,
     stem: &'static str,
-    title: &'static str,
+    of: &'static str,
     caption: String,
     points: Vec<(usize, Honesty)>,
 }
@@ -31,7 +31,7 @@ pub fn over_samples(session: &Session, section: &mut Section, one: &Studied) -> 
     Sweep {
         axis: "samples",
         stem: "samples",
-        title: "With the number of samples",
+        of: "the number of samples",
         caption: format!("T = {}; {}, CVDM.", numbers.sampling.steps, one.cases.name),
         points: counts.map(point).collect::<Result<_>>()?,
     }
@@ -66,7 +66,7 @@ pub fn over_steps(session: &mut Session, section: &mut Section, one: &Studied, s
     Sweep {
         axis: "sampling steps T",
         stem: "steps",
-        title: "With the number of sampling steps",
+        of: "the number of sampling steps",
         caption: format!("{samples} samples; {}, CVDM.", one.cases.name),
         points,
     }
@@ -76,13 +76,13 @@ pub fn over_steps(session: &mut Session, section: &mut Section, one: &Studied, s
 impl Sweep {
     /// A table and two charts.
     fn tell(self, session: &Session, section: &mut Section) -> Result<()> {
-        let Self { axis, stem, title, caption, points } = self;
+        let Self { axis, stem, of: number, caption, points } = self;
         let row = |(at, h): &(usize, Honesty)| Row {
             name: at.to_string(),
             cells: [h.mae, h.std, h.coverage, h.mean_within()].map(Cell::of).to_vec(),
         };
         section.tables.push(Table {
-            title: title.into(),
+            title: format!("With {number}"),
             caption: format!(
                 "{caption} Error and deviation as fractions of 3.5 rad, not aligned; coverage of mean ± z·std at the level {SHOWN_LEVEL}; \
                  correlation of deviation and error within images."
@@ -101,25 +101,25 @@ impl Sweep {
         let chart = |name: &str, y: &str| LineChart::new(name).x_label(axis).y_label(y).log_x().size(1000, 420);
         let charts = [
             (
-                chart(&format!("Error and predicted deviation: {axis}"), "fraction of 3.5 rad")
+                chart(&format!("Error and predicted deviation with {number}"), "fraction of 3.5 rad")
                     .series(Series::new("mean absolute error", of(|h| h.mae)))
                     .series(Series::new("mean standard deviation", of(|h| h.std))),
                 format!("uncertainty-error-by-{stem}.png"),
-                "error",
+                "Error",
             ),
             (
-                chart(&format!("Coverage: {axis}"), "fraction of pixels")
+                chart(&format!("Calibration with {number}"), "coverage, correlation")
                     .y_range(0.0, 1.0)
                     .series(Series::new(format!("coverage at {SHOWN_LEVEL}"), of(|h| h.coverage)))
                     .series(Series::new("rank correlation of deviation and error", of(Honesty::mean_within)))
                     .series(Series::new("nominal", ends).dashed()),
                 format!("uncertainty-coverage-by-{stem}.png"),
-                "calibration",
+                "Calibration",
             ),
         ];
         for (chart, file, what) in charts {
             chart.write_png(session.out.join(&file))?;
-            let title = format!("{title}: {what}");
+            let title = format!("{what} with {number}");
             section.figures.push(Figure { title, caption: caption.clone(), file });
         }
         Ok(())

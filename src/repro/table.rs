@@ -2,7 +2,7 @@
 
 use super::Session;
 use super::cases::Cases;
-use super::claims::Comparison;
+use super::claims::{Claim, Comparison, larger, smaller};
 use super::methods::{Evaluated, ImageScores, Method, evaluated};
 use super::report::{Better, Cell, Column, Format, Row, Table};
 use crate::Result;
@@ -64,16 +64,45 @@ impl Scored {
         (0..images).map(mean).collect()
     }
 
+    /// A metric's mean over the images, of each seed.
+    fn by_seed(&self, metric: Metric) -> Vec<f64> {
+        let mean = |s: &Evaluated| s.scores.iter().map(metric.of).sum::<f64>() / s.scores.len() as f64;
+        self.seeds.iter().map(mean).collect()
+    }
+
     /// The mean over images and seeds, and the standard deviation over seeds of their means.
     fn cell(&self, metric: Metric, paper: Option<f64>) -> Cell {
-        let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len().max(1) as f64;
-        let of_seed = |s: &Evaluated| mean(&s.scores.iter().map(metric.of).collect::<Vec<_>>());
-        let means: Vec<f64> = self.seeds.iter().map(of_seed).collect();
-        let all = mean(&means);
+        let means = self.by_seed(metric);
+        let all = means.iter().sum::<f64>() / means.len() as f64;
         let spread = (means.len() > 1)
             .then(|| (means.iter().map(|m| (m - all).powi(2)).sum::<f64>() / (means.len() - 1) as f64).sqrt());
         Cell { paper, spread, ..Cell::of(all) }
     }
+}
+
+/// The two claims that a table makes of two methods: the first has the smaller MAE and the larger MS-SSIM.
+///
+/// # Errors
+/// Those of [`Comparison::of`].
+pub fn better(first: &Scored, second: &Scored, source: &str) -> Result<[Claim; 2]> {
+    let [a, b] = [first, second].map(|s| s.method.name());
+    let images = |metric| (first.by_image(metric), second.by_image(metric));
+    let ((mae, mae_of_b), (similarity, similarity_of_b)) = (images(MAE), images(MS_SSIM));
+    let mut claims = [
+        smaller(format!("{a} has a smaller MAE than {b}"), source, &mae, &mae_of_b)?,
+        larger(format!("{a} has a larger MS-SSIM than {b}"), source, &similarity, &similarity_of_b)?,
+    ];
+    for (claim, (metric, sign)) in claims.iter_mut().zip([(MAE, -1.0), (MS_SSIM, 1.0)]) {
+        // A method that draws nothing has one result for all seeds.
+        let [of_a, of_b] = [first, second].map(|s| s.by_seed(metric));
+        let seeds = of_a.len().max(of_b.len());
+        let at = |values: &[f64], seed: usize| values[seed.min(values.len() - 1)];
+        let agreeing = (0..seeds).filter(|&seed| sign * (at(&of_a, seed) - at(&of_b, seed)) > 0.0).count();
+        if seeds > 1 {
+            claim.evidence += &format!("; so in {agreeing} of {seeds} seeds");
+        }
+    }
+    Ok(claims)
 }
 
 /// A table of every method's metrics. `paper` gives the paper's number of a method and metric.

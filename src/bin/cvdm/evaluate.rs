@@ -1,16 +1,16 @@
 //! `cvdm evaluate`: weights against the classical method, on held-out photographs and on a measured field.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Instant;
 
 use clap::Args;
 use cvdm::config::Schedule;
-use cvdm::data::{Photographs, Plane, Split, read_npy, write_atomically};
-use cvdm::evaluate::{Scores, classical, field_pair, mean, photograph_pair, score};
+use cvdm::data::{Split, write_atomically};
+use cvdm::evaluate::{Scores, classical, mean, score};
 use cvdm::gpu::Gpu;
-use cvdm::inverse::{DefocusPair, FresnelSetup};
 use cvdm::phase::one_pass_tie;
 use cvdm::reconstruct::{PhaseResult, Reconstructor};
+use cvdm::repro::cases::{field, photographs};
 use cvdm::weights::{Weights, load_weights};
 use cvdm::{Error, Progress, Result};
 use serde::Serialize;
@@ -60,16 +60,6 @@ pub struct Evaluate {
     sampling: Sampling,
 }
 
-/// One measurement with its truth.
-struct Case {
-    data: String,
-    name: String,
-    pair: DefocusPair,
-    truth: Plane,
-    setup: FresnelSetup,
-    noisy: bool,
-}
-
 #[derive(Serialize)]
 struct Row {
     data: String,
@@ -78,94 +68,55 @@ struct Row {
     scores: Scores,
 }
 
-fn photographs(args: &Evaluate, folder: &Path, setup: &FresnelSetup) -> Result<Vec<Case>> {
-    let split = if args.held_out { Split::HeldOut } else { Split::All };
-    let side = args.size + 2 * setup.margin();
-    let centres = Photographs::open(folder, split, side)?.centres(side)?;
-    let cases = centres.iter().take(args.count).enumerate().map(|(i, gray)| {
-        let simulated = photograph_pair(gray, setup)?;
-        let (pair, truth) = (simulated.pair, simulated.phase);
-        Ok(Case {
-            data: "photographs".into(),
-            name: format!("photograph {i}"),
-            pair,
-            truth,
-            setup: *setup,
-            noisy: false,
-        })
-    });
-    cases.collect()
-}
-
-/// The field's views propagated to the distance at which `a = λ d / px²` is the weights' own: the physics enters through
-/// that number alone.
-fn field(args: &Evaluate, file: &Path, trained: &FresnelSetup) -> Result<Vec<Case>> {
-    let (shape, values) = read_npy(file)?;
-    let &[views, 2, height, width] = shape.as_slice() else {
-        return Err(Error::file(file, format!("has shape {shape:?}; expected [views, 2, height, width]")));
-    };
-    let defocus = trained.parameter_a() * args.field_pixel * args.field_pixel / args.field_wavelength;
-    let setup = FresnelSetup::new(args.field_wavelength, args.field_pixel, defocus)?;
-    let plane = |v: usize, c: usize| {
-        let start = (2 * v + c) * height * width;
-        Plane::new(height, width, values[start..start + height * width].to_vec())
-    };
-    let count = args.views.clamp(1, views);
-    let mut cases = Vec::new();
-    for &noise in &args.noise {
-        for k in 0..count {
-            let v = k * views / count;
-            let (truth, amplitude) = (plane(v, 0)?, plane(v, 1)?);
-            let pair = field_pair(&truth, &amplitude, &setup, noise, 1000 + v as u64)?;
-            let data = format!("field, noise {noise}");
-            cases.push(Case { data, name: format!("view {v}"), pair, truth, setup, noisy: noise > 0.0 });
-        }
-    }
-    Ok(cases)
-}
-
 /// Writes `table.md`, `scores.json` and a picture of the first image of each kind of data.
 pub fn run(args: &Evaluate, open: impl FnOnce() -> Result<Gpu>) -> Result<()> {
     let weights = args.weights.iter().map(|p| load_weights(p)).collect::<Result<Vec<_>>>()?;
     let setup = cvdm::phase::setup(&weights[0].config.data)?;
-    let mut cases = Vec::new();
+    let mut groups = Vec::new();
     if let Some(folder) = &args.photographs {
-        cases.extend(photographs(args, folder, &setup)?);
+        let split = if args.held_out { Split::HeldOut } else { Split::All };
+        groups.push(photographs("photographs", folder, split, &setup, args.size, args.count)?);
     }
     if let Some(file) = &args.field {
-        cases.extend(field(args, file, &setup)?);
+        let optics = (args.field_wavelength, args.field_pixel);
+        let at = |&noise: &f32| field(&format!("field, noise {noise}"), file, optics, &setup, args.views, noise);
+        groups.extend(args.noise.iter().map(at).collect::<Result<Vec<_>>>()?);
     }
-    if cases.is_empty() {
+    if groups.is_empty() {
         return Err(Error::input("nothing to evaluate on: give --photographs, --field, or both"));
     }
     let out = fresh_folder(&args.out, args.force)?;
     let gpu = open()?;
     let interrupt = cvdm::interrupt::install()?;
-    let total = args.sampling.total_steps() * (cases.len() * weights.len()) as u64;
+    let total =
+        args.sampling.total_steps() * (groups.iter().map(|g| g.all.len()).sum::<usize>() * weights.len()) as u64;
     let mut progress = Progress::new(total, "evaluating");
     let mut rows = Vec::new();
-    let mut pictured: Vec<String> = Vec::new();
     let names = names(&args.weights, &weights);
     let mut methods: Vec<(String, Reconstructor)> = names
         .iter()
         .zip(weights)
         .map(|(name, w)| (name.clone(), Reconstructor::new(&gpu, w, args.sampling.options())))
         .collect();
-    for case in &cases {
+    for (data, i, case) in
+        groups.iter().flat_map(|g| g.all.iter().enumerate().map(|(i, case)| (g.name.as_str(), i, case)))
+    {
+        let row =
+            |method: &str, scores| Row { data: data.into(), image: case.name.clone(), method: method.into(), scores };
         let (tie, seconds) = classical(&case.pair, &case.setup, case.noisy)?;
-        rows.push(row(case, "US-TIE", score(&tie, &case.truth, seconds)?));
+        rows.push(row("US-TIE", score(&tie, &case.truth, seconds)?));
         let started = Instant::now();
         let once = one_pass_tie(&case.pair, &case.setup)?;
-        rows.push(row(case, "TIE, one pass", score(&once, &case.truth, started.elapsed().as_secs_f64())?));
+        rows.push(row("TIE, one pass", score(&once, &case.truth, started.elapsed().as_secs_f64())?));
         let mut results: Vec<(String, PhaseResult)> = Vec::new();
         for (name, method) in &mut methods {
             let result = method.reconstruct(&case.pair, &case.setup, false, watch(&mut progress, &interrupt))?;
-            rows.push(row(case, name, score(&result.phase, &case.truth, result.seconds)?));
+            rows.push(row(name, score(&result.phase, &case.truth, result.seconds)?));
             results.push((name.clone(), result));
         }
-        if !pictured.contains(&case.data) {
-            picture(case, &tie, &results, &out.join(format!("{}.png", case.data.replace([' ', ','], "-"))))?;
-            pictured.push(case.data.clone());
+        if i == 0 {
+            let file = out.join(format!("{}.png", data.replace([' ', ','], "-")));
+            super::demo::panels(data, &case.pair, &case.truth, &tie, &results).write_to(&file)?;
         }
     }
     progress.finish();
@@ -194,10 +145,6 @@ fn names(files: &[PathBuf], weights: &[Weights]) -> Vec<String> {
     files.iter().zip(weights).map(name).collect()
 }
 
-fn row(case: &Case, method: &str, scores: Scores) -> Row {
-    Row { data: case.data.clone(), image: case.name.clone(), method: method.into(), scores }
-}
-
 fn table(rows: &[Row]) -> String {
     let mut keys: Vec<(&str, &str)> = Vec::new();
     for row in rows {
@@ -223,8 +170,4 @@ fn table(rows: &[Row]) -> String {
         );
     }
     text
-}
-
-fn picture(case: &Case, tie: &Plane, results: &[(String, PhaseResult)], path: &Path) -> Result<()> {
-    super::demo::panels(&case.data, &case.pair, &case.truth, tie, results).write_to(path)
 }
