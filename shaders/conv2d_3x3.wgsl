@@ -19,7 +19,7 @@
 // subgroups of 16 by 512-bit vectors. Winograd's transforms would save multiply-adds, which are not what decides: they need
 // a load of weights for every one or two multiply-adds instead of every 32.
 //
-// Behind a norm the input is normalised as it is loaded (input_normalised.wgsl). Of scale and shift a lane loads those of one
+// Behind a norm the input is normalised as it is loaded (scales.wgsl). Of scale and shift a lane loads those of one
 // channel in eight and subgroupShuffle hands them round, since a load for every channel would be a fourth one beside the
 // window's three. Measured beside the same convolution without (llvmpipe, both drivers): no difference above the noise of 2 %.
 //
@@ -45,14 +45,14 @@ struct Params {
     start: u32,       // where the sums start: 0 at zero, 1 at the bias, 2 at y
     activation: u32,
     block_stride: u32, // vec4 from one block's weights to the next one's
+    normalise: u32,
 }
-
-const SCALES = 5u; // binding of a normalised input's scales
 
 @group(0) @binding(0) var<uniform> p: Params;
 @group(0) @binding(1) var<storage, read> x: array<VIn>;         // [N, C, H, W / 4]
 @group(0) @binding(3) var<storage, read> bias: array<f32>;      // [Cout]
 @group(0) @binding(4) var<storage, read_write> y: array<VOut>;  // [N, Cout, H, W / 4]
+@group(0) @binding(5) var<storage, read> scales: array<vec2f>;  // [N, Cin]: scale, shift
 
 // A row of the window: the value left of the tile, its eight columns, and the value right of it.
 struct Line { l: f32, a: vec4f, b: vec4f, r: f32 }

@@ -5,7 +5,7 @@
 // walks over its share of the 2 x 8 tiles of all samples. A lane loads the tiles of its channels of g, 4 vec4 each, and keeps
 // them for the four input channels, whose 4 x 10 windows are read as in conv2d_3x3.wgsl, one vec4 a lane in two loads, and
 // handed round by subgroupBroadcast: with 4 outputs 24 loads for 2304 multiply-adds, with 1 output 12 for 576.
-// Behind a norm x is normalised as it is loaded (input_normalised.wgsl): the scales of four channels are one load a sample.
+// Behind a norm x is normalised as it is loaded (scales.wgsl): the scales of four channels are one load a sample.
 // That costs 1 % where images are large and 4 % at 4 squared (llvmpipe, Mesa 25.0).
 // Each workgroup writes its own partial sums; sum_splits.wgsl adds the splits in a fixed order, so the result repeats bit for
 // bit. A single split is the gradient and goes straight there.
@@ -36,14 +36,14 @@ struct Params {
     part: u32,  // values of one split: Cout * Cin * 9 + Cout
     out: u32,   // offset of the parts in their buffer
     workgroups: u32,
+    normalise: u32,
 }
-
-const SCALES = 4u; // binding of a normalised input's scales
 
 @group(0) @binding(0) var<uniform> p: Params;
 @group(0) @binding(1) var<storage, read> x: array<vec4f>;          // [N, Cin, H, W / 4]
 @group(0) @binding(2) var<storage, read> g: array<vec4f>;          // [N, Cout, H, W / 4]
 @group(0) @binding(3) var<storage, read_write> parts: array<f32>;  // [splits, Cout * Cin * 9 + Cout]
+@group(0) @binding(4) var<storage, read> scales: array<vec2f>;     // [N, Cin]: scale, shift
 
 // A row of the window: the value left of the tile, its eight columns, and the value right of it.
 struct Line { l: f32, a: vec4f, b: vec4f, r: f32 }

@@ -13,18 +13,10 @@ use crate::tensor::{Element, Shape, View};
 
 pub(super) static PACK: Shader = shader!("pack_weights", ["grid"]);
 pub(super) static FORWARD: Shader =
-    shader!("conv2d_3x3", ["grid", "quads", "activation", "weights_storage", "input_as_is"], subgroups);
+    shader!("conv2d_3x3", ["grid", "quads", "activation", "weights_storage", "scales"], subgroups);
 pub(super) static FORWARD_UNIFORM: Shader = Shader {
     name: "conv2d_3x3.uniform",
-    ..shader!("conv2d_3x3", ["grid", "quads", "activation", "weights_uniform", "input_as_is"], subgroups)
-};
-pub(super) static NORMALISED: Shader = Shader {
-    name: "conv2d_3x3.normalised",
-    ..shader!("conv2d_3x3", ["grid", "quads", "activation", "weights_storage", "input_normalised"], subgroups)
-};
-pub(super) static NORMALISED_UNIFORM: Shader = Shader {
-    name: "conv2d_3x3.normalised.uniform",
-    ..shader!("conv2d_3x3", ["grid", "quads", "activation", "weights_uniform", "input_normalised"], subgroups)
+    ..shader!("conv2d_3x3", ["grid", "quads", "activation", "weights_uniform", "scales"], subgroups)
 };
 
 pub(crate) const SPEC: Conv2d = Conv2d::same(3);
@@ -255,7 +247,7 @@ struct Forward {
     start: u32,
     activation: u32,
     block_stride: u32,
-    unused: u32,
+    normalise: u32,
 }
 
 /// `y = activation(conv2d(x, weight) + bias)`, or `y = activation(y + conv2d(x, weight))` with `accumulate`, from packed weights:
@@ -293,12 +285,7 @@ pub fn forward<'a>(
     if variant.uniform && [x, packed, y].iter().any(|view| view.element == Element::F16) {
         return Err(crate::Error::shape("a convolution by uniform weights takes no halves; use weights in storage"));
     }
-    let shader = match (input.scales.is_some(), variant.uniform) {
-        (false, false) => &FORWARD,
-        (false, true) => &FORWARD_UNIFORM,
-        (true, false) => &NORMALISED,
-        (true, true) => &NORMALISED_UNIFORM,
-    };
+    let shader = if variant.uniform { &FORWARD_UNIFORM } else { &FORWARD };
     let quads = x.shape.w / 4;
     let tiles = [quads.div_ceil(2), x.shape.h.div_ceil(4)];
     let call = |part: Part| -> Result<Call> {
@@ -324,7 +311,7 @@ pub fn forward<'a>(
             start: start as u32,
             activation: if last { activation } else { Activation::None } as u32,
             block_stride: packing.block_stride as u32,
-            unused: 0,
+            normalise: u32::from(scales.is_some()),
         };
         let call = Call::new(shader, params, grid(workgroups))
             .with("WG", packing.lanes as u32)
@@ -346,7 +333,10 @@ pub fn forward<'a>(
         let written = part.first_block * per_block..out_channels.min((part.first_block + part.blocks) * per_block);
         let written = y.range(written)?;
         let call = call.bind(&written).adds_to(&written, start == Start::There);
-        let call = scales.iter().fold(call, Call::bind);
+        let call = match &scales {
+            Some(scales) => call.bind(scales),
+            None => call.bind_unread(&x),
+        };
         Ok(call.costs(SPEC.flops(x.shape, written.shape)))
     };
     packing.dispatches().map(call).collect()

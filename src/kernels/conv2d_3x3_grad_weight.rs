@@ -8,11 +8,7 @@ use crate::Result;
 use crate::gpu::{Caps, Shader};
 use crate::tensor::{Shape, View};
 
-pub(super) static GRAD_WEIGHT: Shader = shader!("conv2d_3x3_grad_weight", ["grid", "input_as_is"], subgroups);
-pub(super) static NORMALISED: Shader = Shader {
-    name: "conv2d_3x3_grad_weight.normalised",
-    ..shader!("conv2d_3x3_grad_weight", ["grid", "input_normalised"], subgroups)
-};
+pub(super) static GRAD_WEIGHT: Shader = shader!("conv2d_3x3_grad_weight", ["grid", "scales"], subgroups);
 
 /// Enough workgroups to fill the adapter, without more partial sums than there is work to split.
 pub(super) fn splits(caps: Caps, workgroups: usize, work: usize) -> usize {
@@ -39,7 +35,7 @@ struct GradWeight {
     part: u32,
     out: u32,
     workgroups: u32,
-    unused: u32,
+    normalise: u32,
 }
 
 /// How many output channels an invocation may take. The results differ in the order of their sums.
@@ -108,14 +104,17 @@ pub fn grad_weight<'a>(caps: Caps, outputs: usize, input: impl Into<Input<'a>>, 
         part: parts.w as u32,
         out,
         workgroups: workgroups as u32,
-        unused: 0,
+        normalise: u32::from(scales.is_some()),
     };
-    let shader = if scales.is_some() { &NORMALISED } else { &GRAD_WEIGHT };
-    let call = Call::new(shader, params, grid(workgroups))
+    let call = Call::new(&GRAD_WEIGHT, params, grid(workgroups))
         .with("WG", wg as u32)
         .with("OUTPUTS", outputs as u32)
         .bind(x)
         .bind(g)
         .bind(sums);
-    Ok(scales.into_iter().fold(call, Call::bind).costs(SPEC.flops(x.shape, g.shape)))
+    let call = match scales {
+        Some(scales) => call.bind(scales),
+        None => call.bind_unread(x),
+    };
+    Ok(call.costs(SPEC.flops(x.shape, g.shape)))
 }
