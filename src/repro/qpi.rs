@@ -103,8 +103,8 @@ pub fn section(session: &mut Session) -> Result<Section> {
     section.tables.push(scores(
         "Photographs",
         "MAE as a fraction of 3.5 rad. In all columns but one the mean difference to the truth is removed: two defocused images \
-         cannot know a constant phase, and US-TIE leaves it open. The paper does not say how it fixed that constant; its 0.110 for \
-         US-TIE can only be reached with it removed, so that its errors stand beside the aligned ones. Bold: the best of a column, significant or not.",
+         cannot know a constant phase, and US-TIE leaves it open. The paper does not say how it fixed that constant; as its US-TIE \
+         comes to 0.110, it must have, and its errors stand beside the aligned ones. Bold: the best of a column, significant or not.",
         &scored,
         paper::qpi,
     ));

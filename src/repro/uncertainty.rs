@@ -220,7 +220,8 @@ fn positive(statement: &str, source: &str, correlations: &[f64]) -> Result<Claim
     };
     let signs = if all(|v| v > 0.0) { ", positive in all" } else { "" };
     let p = Format::P.text(c.wilcoxon);
-    let evidence = format!("mean rank correlation {:.3} within {} images{signs}; p = {p}", c.first, c.images);
+    let mean = Format::Digits(3).text(c.first);
+    let evidence = format!("mean rank correlation {mean} within {} images{signs}; p = {p}", c.images);
     Ok(Claim { statement: statement.into(), source: source.into(), verdict, p: Some(c.wilcoxon), evidence })
 }
 
