@@ -16,7 +16,7 @@ use crate::config::{Task, TrainConfig};
 use crate::data::Split;
 use crate::{Error, Result};
 
-/// A batch: conditions `[N, Cx, H, W]` and targets `[N, Cy, H, W]`, in the networks' range [−1, 1].
+/// A batch: targets `[N, Cy, H, W]` and conditions `[N, Cx, H, W]`, smaller if the network enlarges; in the networks' range [−1, 1].
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Batch {
     /// Conditions.
@@ -48,7 +48,7 @@ pub fn source(config: &TrainConfig) -> Result<Box<dyn Source>> {
     Ok(match config.task {
         Task::Phase => Box::new(phase::PhaseSource::open(config)?),
         Task::Microscopy | Task::SuperResolution => {
-            Box::new(PairSource::new(pairs(config, Split::Train, config.data.patch)?, config))
+            Box::new(PairSource::new(pairs(config, Split::Train, config.data.patch)?, config)?)
         }
     })
 }

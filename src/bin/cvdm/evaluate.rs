@@ -4,13 +4,13 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use clap::Args;
-use cvdm::config::Schedule;
+use cvdm::config::{Schedule, Task};
 use cvdm::data::{Photographs, Plane, Split, read_npy, write_atomically};
 use cvdm::evaluate::{Scores, classical, field_pair, mean, photograph_pair, score};
 use cvdm::gpu::Gpu;
 use cvdm::inverse::{DefocusPair, FresnelSetup};
 use cvdm::phase::one_pass_tie;
-use cvdm::reconstruct::{PhaseResult, Reconstructor};
+use cvdm::reconstruct::{PhaseResult, Reconstructor, expect_task};
 use cvdm::weights::{Weights, load_weights};
 use cvdm::{Error, Progress, Result};
 use serde::Serialize;
@@ -127,6 +127,7 @@ fn field(args: &Evaluate, file: &Path, trained: &FresnelSetup) -> Result<Vec<Cas
 /// Writes `table.md`, `scores.json` and a picture of the first image of each kind of data.
 pub fn run(args: &Evaluate, open: impl FnOnce() -> Result<Gpu>) -> Result<()> {
     let weights = args.weights.iter().map(|p| load_weights(p)).collect::<Result<Vec<_>>>()?;
+    weights.iter().try_for_each(|w| expect_task(w, &[Task::Phase]))?;
     let setup = cvdm::phase::setup(&weights[0].config.data)?;
     let mut cases = Vec::new();
     if let Some(folder) = &args.photographs {
