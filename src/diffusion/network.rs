@@ -70,7 +70,7 @@ impl Default for DfcanSize {
 #[derive(Debug, Clone)]
 pub(super) enum Backbone {
     UNet(UNet),
-    Sr3(Sr3),
+    Sr3(Box<Sr3>),
     Dfcan(Dfcan),
 }
 
@@ -88,7 +88,7 @@ impl Backbone {
                 let multipliers = (0..scales).map(|level| 1 << level.min(3)).collect();
                 let encoding = false;
                 let size = Sr3Config { in_channels, out_channels, base, multipliers, blocks, groups, heads, encoding };
-                Self::Sr3(Sr3::new(size, parameters, PREFIX)?)
+                Self::Sr3(Box::new(Sr3::new(size, parameters, PREFIX)?))
             }
             Network::Dfcan(DfcanSize { groups, blocks, reduction, attention_size, scale }) => {
                 if config.schedule != ScheduleKind::None {

@@ -49,16 +49,16 @@ impl Estimate {
 
 /// A model prepared for one size.
 enum Ready {
-    Diffusion(Sampler),
-    OnePass(Predictor),
+    Diffusion(Box<Sampler>),
+    OnePass(Box<Predictor>),
 }
 
 impl Ready {
     fn new(gpu: &Gpu, weights: &Weights, size: (usize, usize), options: SampleOptions) -> Result<Self> {
         let Weights { model, parameters, .. } = weights;
         Ok(match model.config().schedule {
-            ScheduleKind::None => Self::OnePass(Predictor::new(gpu, model, parameters, size)?),
-            _ => Self::Diffusion(Sampler::new(gpu, model, parameters, size, options)?),
+            ScheduleKind::None => Self::OnePass(Box::new(Predictor::new(gpu, model, parameters, size)?)),
+            _ => Self::Diffusion(Box::new(Sampler::new(gpu, model, parameters, size, options)?)),
         })
     }
 
