@@ -247,8 +247,12 @@ fn a_microscope_s_image_becomes_a_finer_one() {
     // Two files are a pair, which these weights do not take; nor do phases' programs take these weights.
     let two = ["reconstruct", "--weights", text(&weights), "--input", text(&input), text(&input), "--out", text(&run)];
     fails(&two, &["2 files", "one image"]);
-    let evaluate = ["evaluate", "--weights", text(&weights), "--photographs", "none", "--out", text(&run)];
-    fails(&evaluate, &["\"microscopy\", not for \"phase\""]);
+    let table = bench.path("table");
+    let evaluate = ["evaluate", "--weights", text(&weights), "--size", "32", "--count", "2", "--out", text(&table)];
+    let printed = succeeds(&[&evaluate[..], &sampling[..4]].concat());
+    assert!(printed.contains("| interpolation | 2 |") && printed.contains("| CVDM | 2 |"), "{printed}");
+    assert!(table.join("images.png").is_file() && table.join("scores.json").is_file());
+    fails(&[&evaluate[..], &["--photographs", "none", "--force"]].concat(), &["--photographs", "held-out side"]);
     fails(&["demo", "--weights", text(&weights), "--out", text(&run)], &["\"microscopy\""]);
 }
 

@@ -156,6 +156,14 @@ fn what_is_tested_on_is_never_trained_on() {
         }
         assert!(held_out.pair(count).is_err() && !held_out.name(0).is_empty());
     }
+    // What models are tested on: the middle, coarse and fine alike; of as many as there are, or as are asked for.
+    let config = data.config(Task::Microscopy);
+    let all = tasks::test_images(&config, 1000, 1000).unwrap();
+    let some = tasks::test_images(&config, 17, 3).unwrap();
+    assert_eq!((all.len(), some.len(), some[1].name.as_str()), (6, 3, "Microtubules 1, level 3"));
+    assert_eq!((all[2].truth[0].height(), all[2].coarse[0].width()), (40, 24));
+    assert_eq!(some[1].truth[0], all[2].truth[0].crop(12, 16, 16, 16).unwrap());
+    assert_eq!(some[1].coarse[0], all[2].coarse[0].crop(6, 8, 8, 8).unwrap());
     // Level by level: the noisiest only.
     let mut config = data.config(Task::Microscopy);
     config.microscopy.last_level = 1;

@@ -7,10 +7,12 @@ pub mod microscopy;
 mod pairs;
 pub mod phase;
 pub mod super_resolution;
+mod testing;
 
 use std::path::PathBuf;
 
 pub use pairs::{PairSource, Pairs};
+pub use testing::{TestImage, test_images};
 
 use crate::config::{Task, TrainConfig};
 use crate::data::Split;

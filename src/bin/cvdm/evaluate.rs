@@ -1,10 +1,10 @@
-//! `cvdm evaluate`: weights against the classical method, on held-out photographs and on a measured field.
+//! `cvdm evaluate`: weights for phases against the classical method, on held-out photographs and on a measured field.
 
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use clap::Args;
-use cvdm::config::{Schedule, Task};
+use cvdm::config::{NetworkKind, Schedule, Task};
 use cvdm::data::{Photographs, Plane, Split, read_npy, write_atomically};
 use cvdm::evaluate::{Scores, classical, field_pair, mean, photograph_pair, score};
 use cvdm::gpu::Gpu;
@@ -15,6 +15,7 @@ use cvdm::weights::{Weights, load_weights};
 use cvdm::{Error, Progress, Result};
 use serde::Serialize;
 
+use super::evaluate_images;
 use super::options::{Sampling, fresh_folder, watch};
 
 /// Arguments of `cvdm evaluate`.
@@ -23,15 +24,15 @@ pub struct Evaluate {
     /// Weights to evaluate; several are compared in one table.
     #[arg(long, num_args = 1.., required = true)]
     weights: Vec<PathBuf>,
-    /// Folder of photographs, none of which was trained on.
+    /// For phases: folder of photographs, none of which was trained on.
     #[arg(long)]
-    photographs: Option<PathBuf>,
+    pub photographs: Option<PathBuf>,
     /// Take only the held-out eighth of the folder.
     #[arg(long)]
     held_out: bool,
     /// A measured field, `.npy` float32 `[V, 2, H, W]`: phase in rad and amplitude.
     #[arg(long)]
-    field: Option<PathBuf>,
+    pub field: Option<PathBuf>,
     /// Views of the field to use, evenly spaced.
     #[arg(long, default_value_t = 4)]
     views: usize,
@@ -44,20 +45,20 @@ pub struct Evaluate {
     /// Pixel of the field in µm.
     #[arg(long, default_value_t = 0.139)]
     field_pixel: f64,
-    /// Side of the photographs' images in pixels.
+    /// Side of the images in pixels.
     #[arg(long, default_value_t = 128)]
-    size: usize,
-    /// At most this many photographs.
+    pub size: usize,
+    /// At most this many photographs or images.
     #[arg(long, default_value_t = 12)]
-    count: usize,
+    pub count: usize,
     /// Folder for the report.
     #[arg(long)]
-    out: PathBuf,
+    pub out: PathBuf,
     /// Replace what the folder holds.
     #[arg(long)]
-    force: bool,
+    pub force: bool,
     #[command(flatten)]
-    sampling: Sampling,
+    pub sampling: Sampling,
 }
 
 /// One measurement with its truth.
@@ -127,6 +128,10 @@ fn field(args: &Evaluate, file: &Path, trained: &FresnelSetup) -> Result<Vec<Cas
 /// Writes `table.md`, `scores.json` and a picture of the first image of each kind of data.
 pub fn run(args: &Evaluate, open: impl FnOnce() -> Result<Gpu>) -> Result<()> {
     let weights = args.weights.iter().map(|p| load_weights(p)).collect::<Result<Vec<_>>>()?;
+    let names = names(&args.weights, &weights);
+    if weights[0].config.task != Task::Phase {
+        return evaluate_images::run(args, &names, weights, open);
+    }
     weights.iter().try_for_each(|w| expect_task(w, &[Task::Phase]))?;
     let setup = cvdm::phase::setup(&weights[0].config.data)?;
     let mut cases = Vec::new();
@@ -146,7 +151,6 @@ pub fn run(args: &Evaluate, open: impl FnOnce() -> Result<Gpu>) -> Result<()> {
     let mut progress = Progress::new(total, "evaluating");
     let mut rows = Vec::new();
     let mut pictured: Vec<String> = Vec::new();
-    let names = names(&args.weights, &weights);
     let mut methods: Vec<(String, Reconstructor)> = names
         .iter()
         .zip(weights)
@@ -185,6 +189,7 @@ fn names(files: &[PathBuf], weights: &[Weights]) -> Vec<String> {
         Schedule::Tied => "CVDM, tied",
         Schedule::Simple => "CVDM-simple",
         Schedule::Fixed => "CDDPM",
+        Schedule::None if w.config.model.network == NetworkKind::Dfcan => "DFCAN",
         Schedule::None => "regression",
     };
     let name = |(file, w): (&PathBuf, &Weights)| {
