@@ -157,6 +157,25 @@ fn sr3s_network_sees_the_noise_level_and_samples() {
 }
 
 #[test]
+fn a_step_with_recomputation_is_the_step_without_in_less_memory() {
+    for (mode, gpu) in devices() {
+        for (config, scale) in [(dfcan(2), 2), (sr3(), 1)] {
+            let (x, y) = data(&config, scale);
+            let model = Model::new(config).unwrap();
+            let run = |recompute| {
+                let options = StepOptions { recompute, ..StepOptions::new(BATCH, SIDE, SIDE) };
+                let mut trainer = Trainer::new(gpu, model.clone(), options, &TrainerState::new(&model, 5)).unwrap();
+                (0..2).for_each(|_| trainer.step(&x, &y, &Hyper::default()).unwrap());
+                (trainer.state().unwrap(), trainer.gradient().unwrap(), trainer.memory().shared)
+            };
+            let ((kept, gradient, more), (again, same, less)) = (run(false), run(true));
+            assert_eq!((again, same), (kept, gradient), "{mode}, {:?}", config.network);
+            assert!(less < more, "{mode}, {:?}: {less} of {more} bytes", config.network);
+        }
+    }
+}
+
+#[test]
 fn a_steps_cost_is_known_before_it_is_made() {
     let (_, gpu) = &devices()[0];
     for (config, micro_batch) in [(dfcan(2), None), (sr3(), Some(2)), (unet(), None)] {

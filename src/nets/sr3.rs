@@ -321,6 +321,7 @@ impl Sr3 {
         tape.activation(Function::Swish, &normed)
     }
 
+    /// A block is a segment, as in the U-Net.
     fn record_block(
         &self,
         tape: &mut Tape,
@@ -330,19 +331,21 @@ impl Sr3 {
         x: &View,
         y: &View,
     ) -> Result<()> {
-        let h = self.norm_and_swish(tape, flat, &block.norms[0], x)?;
-        let mut h = block.convolutions[0].convolve(tape, flat, Conv2d::same(3), &h, Activation::None)?;
-        if let (Some(layer), Some(level)) = (&block.noise, level) {
-            let shift = layer.convolve(tape, flat, Conv2d::same(1), level, Activation::None)?;
-            h = tape.add_to_planes(&h, &shift)?;
-        }
-        let h = self.norm_and_swish(tape, flat, &block.norms[1], &h)?;
-        let h = block.convolutions[1].convolve(tape, flat, Conv2d::same(3), &h, Activation::None)?;
-        let shortcut = match &block.shortcut {
-            Some(weights) => weights.convolve(tape, flat, Conv2d::same(1), x, Activation::None)?,
-            None => *x,
-        };
-        tape.add_into(&h, &shortcut, y)
+        tape.segment(|tape| {
+            let h = self.norm_and_swish(tape, flat, &block.norms[0], x)?;
+            let mut h = block.convolutions[0].convolve(tape, flat, Conv2d::same(3), &h, Activation::None)?;
+            if let (Some(layer), Some(level)) = (&block.noise, level) {
+                let shift = layer.convolve(tape, flat, Conv2d::same(1), level, Activation::None)?;
+                h = tape.add_to_planes(&h, &shift)?;
+            }
+            let h = self.norm_and_swish(tape, flat, &block.norms[1], &h)?;
+            let h = block.convolutions[1].convolve(tape, flat, Conv2d::same(3), &h, Activation::None)?;
+            let shortcut = match &block.shortcut {
+                Some(weights) => weights.convolve(tape, flat, Conv2d::same(1), x, Activation::None)?,
+                None => *x,
+            };
+            tape.add_into(&h, &shortcut, y)
+        })
     }
 
     fn record_attention(&self, tape: &mut Tape, flat: &View, x: &View) -> Result<View> {

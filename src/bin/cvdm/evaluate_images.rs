@@ -110,14 +110,25 @@ fn shown(planes: &[Plane]) -> Plane {
 
 fn picture(image: &TestImage, enlarged: &[Plane], names: &[String], results: &[Estimate], path: &Path) -> Result<()> {
     let (measured, truth) = (shown(enlarged), shown(&image.truth));
-    let answers: Vec<[Plane; 2]> = results.iter().map(|r| [shown(&r.mean), shown(&r.std)]).collect();
+    let error = |p: &Plane| Plane::from_fn(p.height(), p.width(), |y, x| (p.at(y, x) - truth.at(y, x)).abs());
+    let answers: Vec<[Plane; 3]> = results
+        .iter()
+        .map(|r| {
+            let mean = shown(&r.mean);
+            [error(&mean), shown(&r.std), mean]
+        })
+        .collect();
     let mut montage = Montage::new().title(&image.name).row(
         "given",
         [Panel::new("measured, interpolated", &measured).range(0.0, 1.0), Panel::new("truth", &truth).range(0.0, 1.0)],
     );
-    for (name, [mean, std]) in names.iter().zip(&answers) {
-        let panels =
-            [Panel::new("answer", mean).range(0.0, 1.0), Panel::new("standard deviation", std).map(Colormap::Magma)];
+    for (name, [error, std, mean]) in names.iter().zip(&answers) {
+        let mut panels =
+            vec![Panel::new("answer", mean).range(0.0, 1.0), Panel::new("error", error).map(Colormap::Magma)];
+        // One answer alone has none.
+        if std.min_max().1 > 0.0 {
+            panels.push(Panel::new("standard deviation", std).map(Colormap::Magma));
+        }
         montage = montage.row(name, panels);
     }
     montage.write_png(path)
