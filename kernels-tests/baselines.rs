@@ -40,7 +40,16 @@ const TINY_DFCAN: DfcanConfig = DfcanConfig {
 };
 
 fn tiny_sr3() -> Sr3Config {
-    Sr3Config { in_channels: 2, out_channels: 1, base: 4, multipliers: vec![1, 2, 2], blocks: 1, groups: 2, heads: 2 }
+    Sr3Config {
+        in_channels: 2,
+        out_channels: 1,
+        base: 4,
+        multipliers: vec![1, 2, 2],
+        blocks: 1,
+        groups: 2,
+        heads: 2,
+        encoding: true,
+    }
 }
 
 /// Starting values with biases and norms that are not 0 and 1, or their places in the formulas would not show.
@@ -146,7 +155,7 @@ fn sr3_and_all_its_gradients() {
     let encoding = [noise_encoding(0.9, 4), noise_encoding(0.2, 4)].concat();
     let encoding = harness::given(Shape::new(2, 4, 1, 1), encoding);
     check(&parameters, &[x, encoding], Shape::new(2, 1, 8, 12), |tape, flat, inputs| {
-        net.record(tape, flat, &inputs[0], &inputs[1])
+        net.record(tape, flat, &inputs[0], Some(&inputs[1]))
     });
 }
 
@@ -178,6 +187,15 @@ fn convolutions_of_norms_and_all_their_gradients() {
             tape.add(&first, &third)
         });
     }
+}
+
+#[test]
+fn sr3_without_an_encoding_and_all_its_gradients() {
+    let mut parameters = Parameters::default();
+    let net = Sr3::new(Sr3Config { encoding: false, ..tiny_sr3() }, &mut parameters, "net").unwrap();
+    assert!(parameters.iter().all(|p| !p.name.contains("noise")));
+    let x = random(Shape::new(2, 2, 8, 12), 1, -1.0, 1.0);
+    check(&parameters, &[x], Shape::new(2, 1, 8, 12), |tape, flat, inputs| net.record(tape, flat, &inputs[0], None));
 }
 
 /// Counted by hand from the layers.
@@ -257,7 +275,8 @@ fn sizes_that_do_not_fit_are_refused() {
     let (odd, fine) = (new(Shape::new(1, 2, 8, 6)), new(Shape::new(1, 2, 8, 8)));
     let (encoding, other) = (new(Shape::new(1, 4, 1, 1)), new(Shape::new(1, 5, 1, 1)));
     assert!(matches!(dfcan.record(&mut tape, &flat, &x), Err(Error::Shape(_))));
-    assert!(matches!(sr3.record(&mut tape, &flat, &x, &encoding), Err(Error::Shape(_))));
-    assert!(matches!(sr3.record(&mut tape, &flat, &odd, &encoding), Err(Error::Shape(_))));
-    assert!(matches!(sr3.record(&mut tape, &flat, &fine, &other), Err(Error::Shape(_))));
+    assert!(matches!(sr3.record(&mut tape, &flat, &x, Some(&encoding)), Err(Error::Shape(_))));
+    assert!(matches!(sr3.record(&mut tape, &flat, &odd, Some(&encoding)), Err(Error::Shape(_))));
+    assert!(matches!(sr3.record(&mut tape, &flat, &fine, Some(&other)), Err(Error::Shape(_))));
+    assert!(matches!(sr3.record(&mut tape, &flat, &fine, None), Err(Error::Shape(_))));
 }

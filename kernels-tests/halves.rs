@@ -6,7 +6,7 @@ mod harness;
 use std::collections::HashMap;
 
 use cvdm::diffusion::{
-    Discretisation, Model, ModelConfig, Parametrization, SampleOptions, Sampler, ScheduleKind, Variant as Step,
+    Discretisation, Model, ModelConfig, Network, Parametrization, SampleOptions, Sampler, ScheduleKind, Variant as Step,
 };
 use cvdm::gpu::Gpu;
 use cvdm::kernels::conv2d::{self, Activation, Conv2d};
@@ -198,6 +198,7 @@ const SMALL: ModelConfig = ModelConfig {
     schedule: ScheduleKind::Learned,
     start: 6.0,
     parametrization: Parametrization::Noise,
+    network: Network::UNet,
 };
 
 /// A whole run of the sampler, and what its step holds and moves.

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 use cvdm::Error;
 use cvdm::diffusion::{
-    FixedSchedule, Hyper, Losses, Model, ModelConfig, NoiseWeight, Parametrization, SampleOptions, Sampler,
+    FixedSchedule, Hyper, Losses, Model, ModelConfig, Network, NoiseWeight, Parametrization, SampleOptions, Sampler,
     ScheduleKind, StepOptions, Trainer, TrainerState,
 };
 use cvdm::gpu::{Gpu, OpenOptions};
@@ -21,6 +21,7 @@ use harness::{close, devices, random, wide};
 const SMALL: ModelConfig = ModelConfig {
     condition_channels: 2,
     target_channels: 1,
+    network: Network::UNet,
     noise_base: 4,
     rate_base: 4,
     scales: 3,

@@ -223,6 +223,39 @@ fn bad_measurements_and_weights_are_refused_by_name() {
     fails(&["--adapter", "no such card", "doctor"], &["no such card", "there are"]);
 }
 
+#[test]
+fn a_microscope_s_image_becomes_a_finer_one() {
+    let bench = Bench::new();
+    let config = bench.path("microscopy.toml");
+    let text_of = "task = \"microscopy\"\n[microscopy]\nsource = \"simulated\"\n\
+                   [model]\nnoise_base = 2\nrate_base = 2\nscales = 2\nhidden = 8\n\
+                   [data]\npatch = 16\nbatch = 1\n[training]\nsteps = 1\n";
+    std::fs::write(&config, text_of).unwrap();
+    let (run, out) = (bench.path("run"), bench.path("out"));
+    succeeds(&["train", text(&config), "--out", text(&run)]);
+    let weights = run.join("weights.safetensors");
+    let measured = Plane::from_fn(9, 12, |y, x| 100.0 + ((y * 7 + x * 3) % 13) as f32);
+    write_tiff(bench.path("widefield.tif"), &[&measured]).unwrap();
+    let input = bench.path("widefield.tif");
+    let sampling = ["--samples", "2", "--steps", "2", "--keep-samples"];
+    let arguments = ["reconstruct", "--weights", text(&weights), "--input", text(&input), "--out", text(&out)];
+    succeeds(&[&arguments[..], &sampling].concat());
+    let image = read_planes(out.join("image.tif")).unwrap();
+    assert_eq!((image.len(), image[0].height(), image[0].width()), (1, 18, 24));
+    assert_eq!(read_planes(out.join("samples.tif")).unwrap().len(), 2);
+    assert!(out.join("std.tif").is_file() && out.join("reconstruction.png").is_file());
+    // Two files are a pair, which these weights do not take; nor do phases' programs take these weights.
+    let two = ["reconstruct", "--weights", text(&weights), "--input", text(&input), text(&input), "--out", text(&run)];
+    fails(&two, &["2 files", "one image"]);
+    let table = bench.path("table");
+    let evaluate = ["evaluate", "--weights", text(&weights), "--size", "32", "--count", "2", "--out", text(&table)];
+    let printed = succeeds(&[&evaluate[..], &sampling[..4]].concat());
+    assert!(printed.contains("| interpolation | 2 |") && printed.contains("| CVDM | 2 |"), "{printed}");
+    assert!(table.join("images.png").is_file() && table.join("scores.json").is_file());
+    fails(&[&evaluate[..], &["--photographs", "none", "--force"]].concat(), &["--photographs", "held-out side"]);
+    fails(&["demo", "--weights", text(&weights), "--out", text(&run)], &["\"microscopy\""]);
+}
+
 /// A limit on the size of files stands in for a full disk: the write of a checkpoint fails half way.
 #[cfg(target_os = "linux")]
 #[test]

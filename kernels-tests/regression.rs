@@ -3,8 +3,8 @@
 mod harness;
 
 use cvdm::diffusion::{
-    Hyper, Model, ModelConfig, Parametrization, Predictor, SampleOptions, Sampler, ScheduleKind, StepOptions, Trainer,
-    TrainerState,
+    Hyper, Model, ModelConfig, Network, Parametrization, Predictor, SampleOptions, Sampler, ScheduleKind, StepOptions,
+    Trainer, TrainerState,
 };
 use cvdm::gpu::Gpu;
 use cvdm::tensor::Shape;
@@ -13,6 +13,7 @@ use harness::{devices, random};
 const SMALL: ModelConfig = ModelConfig {
     condition_channels: 2,
     target_channels: 1,
+    network: Network::UNet,
     noise_base: 3,
     rate_base: 3,
     scales: 2,

@@ -7,15 +7,19 @@ mod harness;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use cvdm::config::{MicroscopySource, PhotographSet, Task, TrainConfig};
+use cvdm::config::{
+    DfcanSection, Loss, MicroscopySource, NetworkKind, PhotographSet, Schedule, Sr3Section, Task, TrainConfig,
+};
 use cvdm::data::{Plane, Split, Structure, resize_lanczos, write_png16};
-use cvdm::diffusion::SampleOptions;
-use cvdm::gpu::Gpu;
+use cvdm::diffusion::{Model, SampleOptions};
+use cvdm::evaluate::score_image;
+use cvdm::gpu::{Caps, Gpu};
 use cvdm::interrupt::Interrupt;
 use cvdm::inverse::{DefocusPair, FresnelSetup};
+use cvdm::metrics;
 use cvdm::reconstruct::{Estimator, Reconstructor, SuperResolver};
 use cvdm::tasks::{self, Batch};
-use cvdm::train::train;
+use cvdm::train::{cost, train};
 use cvdm::weights::{Weights, load_weights};
 use files::{write_mrc, write_picture};
 use tempfile::TempDir;
@@ -80,14 +84,30 @@ impl Data {
         config
     }
 
-    fn every(&self) -> [TrainConfig; 4] {
-        [Task::Phase, Task::Microscopy, Task::SuperResolution]
-            .map(|task| self.config(task))
-            .into_iter()
-            .chain([self.simulated()])
-            .collect::<Vec<_>>()
-            .try_into()
-            .unwrap()
+    /// DFCAN on measured microscopy images, by its own loss, halving its step size at every pause.
+    fn dfcan(&self, scale: Option<usize>) -> TrainConfig {
+        let mut config = self.config(Task::Microscopy);
+        (config.model.network, config.model.schedule) = (NetworkKind::Dfcan, Schedule::None);
+        config.model.dfcan = DfcanSection { groups: 1, blocks: 1, reduction: 2, attention_size: 8, scale };
+        (config.training.loss, config.training.plateau) = (Loss::MseSsim, Some(4));
+        config.check().unwrap();
+        config
+    }
+
+    /// SR3's network as noise predictor, on photographs.
+    fn sr3(&self) -> TrainConfig {
+        let mut config = self.config(Task::SuperResolution);
+        config.model.network = NetworkKind::Sr3;
+        config.model.sr3 = Sr3Section { blocks: 1, groups: 2, heads: 1 };
+        config.training.learning_rate = 1e-2;
+        config.check().unwrap();
+        config
+    }
+
+    fn every(&self) -> Vec<TrainConfig> {
+        let mut all = [Task::Phase, Task::Microscopy, Task::SuperResolution].map(|task| self.config(task)).to_vec();
+        all.extend([self.simulated(), self.dfcan(None), self.dfcan(Some(1)), self.sr3()]);
+        all
     }
 }
 
@@ -100,7 +120,7 @@ fn batches_depend_on_the_step_alone_and_have_the_models_shape() {
     let data = Data::new();
     for config in data.every() {
         let source = tasks::source(&config).unwrap();
-        let model = config.model_config();
+        let (model, scale) = (config.model_config(), Model::new(config.model_config()).unwrap().scale());
         let batches: Vec<Batch> = (0..3).map(|step| source.batch(step).unwrap()).collect();
         let again = tasks::source(&config).unwrap();
         assert_eq!(again.batch(2).unwrap(), batches[2], "{:?}", config.task);
@@ -110,7 +130,7 @@ fn batches_depend_on_the_step_alone_and_have_the_models_shape() {
         assert_ne!(tasks::source(&other).unwrap().batch(2).unwrap(), batches[2]);
         for batch in &batches {
             let pixels = BATCH * PATCH * PATCH;
-            assert_eq!(batch.x.len(), pixels * model.condition_channels);
+            assert_eq!(batch.x.len(), pixels * model.condition_channels / (scale * scale));
             assert_eq!(batch.y.len(), pixels * model.target_channels);
             let range = |values: &[f32]| values.iter().all(|v| (-1.0..=1.0).contains(v));
             assert!(range(&batch.x) && range(&batch.y), "{:?}", config.task);
@@ -136,6 +156,14 @@ fn what_is_tested_on_is_never_trained_on() {
         }
         assert!(held_out.pair(count).is_err() && !held_out.name(0).is_empty());
     }
+    // What models are tested on: the middle, coarse and fine alike; of as many as there are, or as are asked for.
+    let config = data.config(Task::Microscopy);
+    let all = tasks::test_images(&config, 1000, 1000).unwrap();
+    let some = tasks::test_images(&config, 17, 3).unwrap();
+    assert_eq!((all.len(), some.len(), some[1].name.as_str()), (6, 3, "Microtubules 1, level 3"));
+    assert_eq!((all[2].truth[0].height(), all[2].coarse[0].width()), (40, 24));
+    assert_eq!(some[1].truth[0], all[2].truth[0].crop(12, 16, 16, 16).unwrap());
+    assert_eq!(some[1].coarse[0], all[2].coarse[0].crop(6, 8, 8, 8).unwrap());
     // Level by level: the noisiest only.
     let mut config = data.config(Task::Microscopy);
     config.microscopy.last_level = 1;
@@ -187,7 +215,7 @@ fn every_task_learns_resumes_exactly_and_keeps_its_weights() {
         let losses = losses(&whole);
         let mean = |part: &[f64]| part.iter().sum::<f64>() / part.len() as f64;
         let (first, last) = (mean(&losses[..10]), mean(&losses[50..]));
-        assert!(last < 0.8 * first, "{:?}: {first} to {last}", config.task);
+        assert!(last < 0.8 * first, "{:?}, {:?}: {first} to {last}", config.task, config.model.network);
         let resumed = trained(config, &halves, 20, Some(7));
         let again = trained(config, &data.path().join(format!("again{i}")), 20, None);
         assert!(resumed.parameters == again.parameters, "{:?}: a resumed run ends where another does", config.task);
@@ -196,6 +224,30 @@ fn every_task_learns_resumes_exactly_and_keeps_its_weights() {
     // A checkpoint of one task is not another's start.
     let error = train(gpu(), &runs[2], &data.path().join("halves1"), true, &Interrupt::manual()).unwrap_err();
     assert!(error.to_string().contains("another task"), "{error}");
+}
+
+#[test]
+fn the_step_size_is_halved_on_a_plateau_over_a_checkpoint_too() {
+    let data = Data::new();
+    let mut config = data.dfcan(None);
+    // Too small a step size to get anywhere: batches are noise around a constant loss.
+    (config.training.learning_rate, config.training.plateau) = (1e-7, Some(3));
+    let rates = |run: &Path| {
+        let log = std::fs::read_to_string(run.join("log.jsonl")).unwrap();
+        let rate =
+            |line: &str| serde_json::from_str::<serde_json::Value>(line).unwrap()["learning_rate"].as_f64().unwrap();
+        log.lines().map(rate).collect::<Vec<_>>()
+    };
+    let (whole, halves) = (data.path().join("plateau"), data.path().join("plateau-halves"));
+    trained(&config, &whole, 60, None);
+    trained(&config, &halves, 60, Some(23));
+    let rates_of = rates(&whole);
+    assert_eq!(rates_of, rates(&halves));
+    assert_eq!(rates_of[0], 1e-7);
+    // Halves, up to JSON's last digit.
+    let halved = |w: &[f64]| w[1] == w[0] || (w[1] / w[0] - 0.5).abs() < 1e-12;
+    assert!(rates_of.windows(2).all(halved), "{rates_of:?}");
+    assert!(rates_of[59] < 1e-7 && rates_of[22] < 1e-7, "{rates_of:?}");
 }
 
 #[test]
@@ -226,6 +278,14 @@ fn reconstructions_are_in_the_units_of_their_task() {
         assert!(resolver.resolve(&[], false, || Ok(())).is_err());
         assert!(resolver.resolve(&[coarse[0].clone(), Plane::from_fn(2, 2, |_, _| 0.0)], false, || Ok(())).is_err());
     }
+    // A network that enlarges by itself is given the image as it is.
+    let dfcan = weights(&data.dfcan(None), "dfcan");
+    let coarse = Plane::from_fn(6, 9, |y, x| ((y * 5 + x * 3) % 7) as f32 / 7.0);
+    let mut resolver = SuperResolver::new(gpu(), dfcan, options).unwrap();
+    let image = resolver.resolve(std::slice::from_ref(&coarse), true, || Ok(())).unwrap();
+    assert_eq!((image.mean[0].height(), image.mean[0].width(), image.samples.len()), (12, 18, 1));
+    assert!(image.mean[0].values().iter().all(|v| (0.0..=1.0).contains(v)));
+    assert_eq!((image.std[0].min_max(), image.samples[0][0].clone()), ((0.0, 0.0), image.mean[0].clone()));
     // Weights of one task are refused by another's.
     let plane = Plane::from_fn(16, 16, |y, x| 1.0 + 0.01 * ((y * x) % 5) as f32);
     let pair = DefocusPair::new(plane.clone(), plane).unwrap();
@@ -236,6 +296,70 @@ fn reconstructions_are_in_the_units_of_their_task() {
     let shipped = load_weights(&Path::new(env!("CARGO_MANIFEST_DIR")).join("weights/phase.safetensors")).unwrap();
     let error = SuperResolver::new(gpu(), shipped, options).err().unwrap().to_string();
     assert!(error.contains("\"phase\", not for \"microscopy\" or \"super-resolution\""), "{error}");
+}
+
+#[test]
+fn images_are_scored_channel_by_channel() {
+    let truth: Vec<Plane> =
+        (0..3).map(|c| Plane::from_fn(24, 20, |y, x| 0.2 + 0.05 * ((y * 3 + x * 5 + c) % 11) as f32)).collect();
+    // The channels are off by 0.1, 0.2 and 0; a mean absolute error of 0.1, a mean squared one of 0.05/3.
+    let image: Vec<Plane> = truth.iter().zip([0.1, -0.2, 0.0]).map(|(p, d)| p.map(|v| v + d)).collect();
+    let scores = score_image(&image, &truth, 2.0).unwrap();
+    assert!((scores.mae - 0.1).abs() < 1e-6, "{scores:?}");
+    assert!((scores.psnr - -10.0 * (0.05f64 / 3.0).log10()).abs() < 1e-4, "{scores:?}");
+    let ssim = |i: usize| metrics::ssim(&image[i], &truth[i], 1.0).unwrap();
+    assert!((scores.ssim - (ssim(0) + ssim(1) + 1.0) / 3.0).abs() < 1e-6, "rounding to [0, 1] in single precision");
+    // What a picture cannot show is no error.
+    let bright: Vec<Plane> = truth.iter().map(|p| p.map(|_| 1.7)).collect();
+    let white: Vec<Plane> = truth.iter().map(|p| p.map(|_| 1.0)).collect();
+    assert_eq!(score_image(&bright, &white, 0.0).unwrap().mae, 0.0);
+    assert!(score_image(&image[..2], &truth, 0.0).is_err() && score_image(&[], &[], 0.0).is_err());
+}
+
+#[test]
+fn example_configurations_are_the_papers() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
+    let read = |name: &str| TrainConfig::read(&folder.join(name)).unwrap();
+    let files = std::fs::read_dir(folder.join("paper")).unwrap().count();
+    // An adapter that holds these networks, which a software one may not.
+    let large = Caps { max_binding: 4 << 30, max_buffer: 4 << 30, ..gpu().caps() };
+    let columns = ["biosr-cvdm", "biosr-cddpm", "biosr-dfcan", "imagenet-cvdm", "imagenet-cddpm"];
+    assert_eq!(files, columns.len(), "a file that no test reads");
+    for name in columns {
+        let config = read(&format!("paper/{name}.toml"));
+        let model = Model::new(config.model_config()).unwrap();
+        let biosr = name.starts_with("biosr");
+        assert_eq!(config.task, if biosr { Task::Microscopy } else { Task::SuperResolution });
+        assert_eq!(
+            (config.data.patch, config.model.noise_base, config.training.learning_rate),
+            (256, 64, 1e-4),
+            "{name}"
+        );
+        assert!(!biosr || config.training.steps == 400_000, "{name}");
+        let of = |prefix: &str| {
+            let own = model.parameters().iter().filter(|p| p.name.starts_with(prefix));
+            own.map(|p| p.range.len()).sum::<usize>()
+        };
+        // Counted from the layers in unet.rs and baselines.rs; SR3's has three more input channels (γ) and no layers for a level.
+        let conv = |co: usize, ci: usize, k: usize| co * ci * k * k + co;
+        match name {
+            "biosr-dfcan" => {
+                assert_eq!((model.scale(), model.parameters().len()), (2, of("noise.")));
+                let block = 3 * conv(64, 64, 3) + conv(4, 64, 1) + conv(64, 4, 1);
+                assert_eq!(of("noise."), conv(64, 1, 3) + 16 * block + conv(256, 64, 3) + conv(1, 64, 3));
+                assert_eq!(config.training.loss, Loss::MseSsim);
+            }
+            "biosr-cddpm" => assert!(of("rate.") == 0 && config.model.beta_last == 0.03),
+            _ => assert!(of("noise.") > 1_000_000, "{name}"),
+        }
+        // The step that it would take is known without data and without a byte of memory.
+        let cost = cost(large, &config).unwrap();
+        assert_eq!(cost.parameters, model.parameters().len());
+        assert!(cost.flops > 1_000_000_000 && cost.memory.total() > 4 * 4 * cost.parameters as u64, "{name}: {cost:?}");
+    }
+    for (name, task) in [("microscopy", Task::Microscopy), ("super-resolution", Task::SuperResolution)] {
+        assert_eq!(read(&format!("{name}.toml")).task, task);
+    }
 }
 
 #[test]

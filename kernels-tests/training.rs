@@ -6,8 +6,8 @@ mod fixture;
 mod harness;
 
 use cvdm::diffusion::{
-    FixedSchedule, Hyper, Model, ModelConfig, NoiseWeight, Parametrization, ScheduleKind, StepOptions, Trainer,
-    TrainerState,
+    FixedSchedule, Hyper, Model, ModelConfig, Network, NoiseWeight, Parametrization, ScheduleKind, StepOptions,
+    Trainer, TrainerState,
 };
 use cvdm::gpu::Gpu;
 use fixture::Fixture;
@@ -16,6 +16,7 @@ use harness::{close, devices, wide};
 const SMALL: ModelConfig = ModelConfig {
     condition_channels: 2,
     target_channels: 1,
+    network: Network::UNet,
     noise_base: 4,
     rate_base: 4,
     scales: 3,

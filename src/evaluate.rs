@@ -1,14 +1,14 @@
-//! How good a phase image is: the same numbers for every method.
+//! How good an image is: the same numbers for every method, of phases and of images in [0, 1].
 
 use serde::{Deserialize, Serialize};
 
-use crate::Result;
 use crate::data::Plane;
 use crate::inverse::{
     Boundary, DefocusPair, FresnelSetup, NoiseLaw, PHASE_RANGE, Simulated, UsTieOptions, add_noise, mirror_pad,
     photograph_phase, simulate_cropped, us_tie,
 };
 use crate::metrics;
+use crate::{Error, Result};
 
 /// Numbers of one method on one image. Errors are fractions of the 3.5 rad range.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -38,6 +38,46 @@ pub fn score(phase: &Plane, truth: &Plane, seconds: f64) -> Result<Scores> {
         mae_aligned: metrics::mae_aligned(phase, truth, range)?,
         ms_ssim: metrics::ms_ssim(&aligned, truth, range)?.value,
         psnr: metrics::psnr(&aligned, truth, range)?,
+        seconds,
+    })
+}
+
+/// Numbers of one method on one image of values in [0, 1], of several channels or one.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct ImageScores {
+    /// Mean absolute error.
+    pub mae: f64,
+    /// Peak signal-to-noise ratio in dB, of all channels' squared error together.
+    pub psnr: f64,
+    /// Structural similarity, the mean over channels.
+    pub ssim: f64,
+    /// Multi-scale structural similarity, the mean over channels.
+    pub ms_ssim: f64,
+    /// Time it took, in seconds.
+    pub seconds: f64,
+}
+
+/// Compares an image with the truth, a plane a channel. What lies outside [0, 1] is cut, as of any picture.
+///
+/// # Errors
+/// Shape errors if channels or sizes differ or the image is smaller than the metrics' window.
+pub fn score_image(image: &[Plane], truth: &[Plane], seconds: f64) -> Result<ImageScores> {
+    if image.len() != truth.len() || image.is_empty() {
+        return Err(Error::shape(format!("an image of {} channels and a truth of {}", image.len(), truth.len())));
+    }
+    let cut: Vec<Plane> = image.iter().map(|plane| plane.map(|v| v.clamp(0.0, 1.0))).collect();
+    let channels = || cut.iter().zip(truth);
+    let mean = |values: Result<Vec<f64>>| values.map(|v| v.iter().sum::<f64>() / v.len() as f64);
+    // All channels below each other: the squared error of all of them is one number.
+    let stacked = |planes: &[Plane]| {
+        let values: Vec<f32> = planes.iter().flat_map(|p| p.values().iter().copied()).collect();
+        Plane::new(values.len() / planes[0].width(), planes[0].width(), values)
+    };
+    Ok(ImageScores {
+        mae: mean(channels().map(|(a, b)| metrics::mae(a, b, 1.0)).collect())?,
+        psnr: metrics::psnr(&stacked(&cut)?, &stacked(truth)?, 1.0)?,
+        ssim: mean(channels().map(|(a, b)| metrics::ssim(a, b, 1.0)).collect())?,
+        ms_ssim: mean(channels().map(|(a, b)| Ok(metrics::ms_ssim(a, b, 1.0)?.value)).collect())?,
         seconds,
     })
 }

@@ -60,6 +60,8 @@ pub mod op;
 #[cfg(feature = "cli")]
 pub mod picture;
 #[cfg(feature = "cli")]
+pub mod plateau;
+#[cfg(feature = "cli")]
 mod progress;
 #[cfg(feature = "cli")]
 pub use progress::Progress;

@@ -1,7 +1,7 @@
 //! Weights and checkpoints as safetensors files, with the configuration that they belong to.
 //!
 //! Weights hold every parameter by name. A checkpoint holds, besides, the optimiser's moments, the moving average, the step
-//! and the seed: everything needed to go on as if nothing had happened. Files are replaced atomically.
+//! the seed and what was seen of the loss: everything needed to go on as if nothing had happened. Files are replaced atomically.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::config::TrainConfig;
 use crate::data::write_atomically;
 use crate::diffusion::{Model, TrainerState};
+use crate::plateau::Plateau;
 use crate::{Error, Result};
 
 /// The one key of the file's metadata. One, because the keys' order in the file is not defined, and equal weights should be
@@ -26,6 +27,9 @@ struct Header {
     /// The seed of the run; checkpoints have one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     seed: Option<u64>,
+    /// What a run has seen of its loss; of checkpoints.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    plateau: Option<Plateau>,
 }
 
 /// A model with its weights.
@@ -39,6 +43,19 @@ pub struct Weights {
     pub parameters: Vec<f32>,
     /// Optimiser steps behind them.
     pub step: u64,
+}
+
+/// Everything to go on from.
+#[derive(Debug, Clone)]
+pub struct Checkpoint {
+    /// The run.
+    pub config: TrainConfig,
+    /// The model.
+    pub model: Model,
+    /// The optimiser's state.
+    pub state: TrainerState,
+    /// What was seen of the loss.
+    pub plateau: Plateau,
 }
 
 type Named<'a> = (String, &'a [usize], &'a [f32]);
@@ -66,7 +83,7 @@ fn write(path: &Path, tensors: Vec<Named<'_>>, header: &Header) -> Result<()> {
 /// # Errors
 /// [`Error::File`] if the file cannot be written; what was there before is untouched.
 pub fn save_weights(path: &Path, config: &TrainConfig, model: &Model, flat: &[f32], step: u64) -> Result<()> {
-    let header = Header { config: config.clone(), step, seed: None };
+    let header = Header { config: config.clone(), step, seed: None, plateau: None };
     write(path, named(model, "", flat).collect(), &header)
 }
 
@@ -74,8 +91,9 @@ pub fn save_weights(path: &Path, config: &TrainConfig, model: &Model, flat: &[f3
 ///
 /// # Errors
 /// As [`save_weights`].
-pub fn save_checkpoint(path: &Path, config: &TrainConfig, model: &Model, state: &TrainerState) -> Result<()> {
-    let header = Header { config: config.clone(), step: state.step, seed: Some(state.seed) };
+pub fn save_checkpoint(path: &Path, checkpoint: &Checkpoint) -> Result<()> {
+    let Checkpoint { config, model, state, plateau } = checkpoint;
+    let header = Header { config: config.clone(), step: state.step, seed: Some(state.seed), plateau: Some(*plateau) };
     let tensors = [
         ("parameters.", &state.parameters),
         ("first_moments.", &state.first_moments),
@@ -142,7 +160,7 @@ pub fn load_weights(path: &Path) -> Result<Weights> {
 ///
 /// # Errors
 /// As [`load_weights`]; [`Error::File`] for weights, which hold no state of a run.
-pub fn load_checkpoint(path: &Path) -> Result<(TrainConfig, Model, TrainerState)> {
+pub fn load_checkpoint(path: &Path) -> Result<Checkpoint> {
     let opened = open(path)?;
     let seed = opened
         .header
@@ -156,5 +174,6 @@ pub fn load_checkpoint(path: &Path) -> Result<(TrainConfig, Model, TrainerState)
         step: opened.header.step,
         seed,
     };
-    Ok((opened.header.config, opened.model, state))
+    let Header { config, plateau, .. } = opened.header;
+    Ok(Checkpoint { config, model: opened.model, state, plateau: plateau.unwrap_or_default() })
 }

@@ -7,7 +7,7 @@ use cvdm::kernels::losses::{self, ScheduleWeights};
 use cvdm::kernels::reverse_step::{self, Discretisation, Reverse};
 use cvdm::kernels::{
     Call, activation, adam, conv_transpose2d as up, conv2d_3x3_grad_weight, elementwise, instance_norm as norm,
-    max_pool2d, noising, pad, random, reduce, schedule, split_sum, statistics, velocity,
+    max_pool2d, noising, pad, random, reduce, schedule, split_sum, ssim, statistics, velocity,
 };
 use cvdm::random::{Stream, state};
 use cvdm::tensor::{Shape, View};
@@ -318,6 +318,28 @@ pub fn diffusion(level: Level) -> Vec<Case> {
             let (x, mean, std) = (r.tensor(Shape { n: 8, ..s })?, r.tensor(one)?, r.tensor(one)?);
             Ok(vec![statistics::mean_std(&x, &mean, &std)?])
         }),
+        case(
+            &["ssim_rows", "ssim_columns", "ssim_spread", "ssim_backward", "sum_partials"],
+            format!("similarity of {s}"),
+            move |r| {
+                let shapes = ssim::scratch(s)?;
+                ssim::dissimilarity(&ssim::Dissimilarity {
+                    a: &r.tensor(s)?,
+                    b: &r.tensor(s)?,
+                    range: ssim::DataRange::UNIT,
+                    weight: 0.1,
+                    ga: &r.tensor(s)?,
+                    accumulate: true,
+                    loss: &r.tensor(Shape::vector(1))?,
+                    scratch: ssim::Scratch {
+                        moments: &r.tensor(shapes.moments)?,
+                        slopes: &r.tensor(shapes.slopes)?,
+                        spread: &r.tensor(shapes.spread)?,
+                        partials: &r.tensor(shapes.partials)?,
+                    },
+                })
+            },
+        ),
         case(&["reflect_pad"], format!("{s}, 16 more"), move |r| {
             let (x, y) = (r.tensor(s)?, r.tensor(Shape { h: s.h + 16, w: s.w + 16, ..s })?);
             Ok(vec![pad::reflect_pad(&x, &y)?])

@@ -1,10 +1,12 @@
 //! What other networks than the U-Net need, by values that can be had by hand; the kernels' own tests have the references.
 
+use cvdm::data::Plane;
 use cvdm::kernels::conv2d::Conv2d;
+use cvdm::metrics;
 use cvdm::tensor::Shape;
 
 use super::harness::{random, wide};
-use super::{array, check, image, op, reference, rounding};
+use super::{array, check, dimensions, image, op, reference, rounding};
 
 #[test]
 fn activations_without_a_choice() {
@@ -138,4 +140,31 @@ fn attention_and_its_parts() {
     check("attention, queries", &got["gx1"], &[1, 1, 1, 2], &[0.0, 0.0], 1e-6);
     // Softmax' slope is 1/4 times the difference of the values, 2: g · q · (∓1/2).
     check("attention, keys", &got["gx2"], &[1, 1, 1, 2], &[1.5, -1.5], 1e-6);
+}
+
+#[test]
+fn similarity_is_the_metric_and_its_gradient_the_slope() {
+    let shape = Shape::new(1, 1, 14, 17);
+    let (a, b) = (random(shape, 1, -1.0, 1.0), random(shape, 2, -1.0, 1.0));
+    let mixed: Vec<f32> = a.values.iter().zip(&b.values).map(|(a, b)| 0.3 * a + 0.7 * b).collect();
+    let (mixed, b) = (array(&dimensions(shape), &mixed), image(&b));
+    let loss = |values: &[f32]| {
+        let plane = |values: &[f32]| Plane::new(14, 17, values.iter().map(|v| 0.5 * (v + 1.0)).collect()).unwrap();
+        1.0 - metrics::ssim(&plane(values), &plane(&b.1), 1.0).unwrap()
+    };
+    let arrays = [("input", &mixed), ("input", &b), ("grad", &array(&[1], &[2.0]))];
+    let got = op("ssim_loss", &arrays, &["--black", "-1", "--range", "2"]).unwrap();
+    check("loss", &got["y"], &[1], &[loss(&mixed.1)], 1e-6);
+    // Twice the slope, along the gradient itself: a step of 1e-3, whose third derivative and rounding are below a thousandth.
+    let gradient = &got["gx"].1;
+    let length = gradient.iter().map(|g| f64::from(*g).powi(2)).sum::<f64>().sqrt();
+    let along = |step: f64| {
+        let moved = mixed.1.iter().zip(gradient).map(|(v, g)| v + (step * f64::from(*g) / length) as f32);
+        loss(&moved.collect::<Vec<_>>())
+    };
+    let slope = (along(1e-3) - along(-1e-3)) / 2e-3;
+    assert!((2.0 * slope / length - 1.0).abs() < 1e-3, "{slope} and {length}");
+    let small = array(&[10, 20], &[0.0; 200]);
+    assert!(op("ssim_loss", &[("input", &small), ("input", &small)], &[]).unwrap_err().contains("11 × 11"));
+    assert!(op("ssim_loss", &[("input", &b)], &[]).is_err());
 }

@@ -12,11 +12,11 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 pub use data::DataSection;
-pub use model::{Condition, ModelSection, Predicts, Schedule, Target};
+pub use model::{Condition, DfcanSection, ModelSection, NetworkKind, Predicts, Schedule, Sr3Section, Target};
 pub use task::{MicroscopySection, MicroscopySource, PhotographSet, SuperResolutionSection, Task};
-pub use training::{TrainingSection, Weight};
+pub use training::{Loss, TrainingSection, Weight};
 
-use crate::diffusion::{Hyper, ModelConfig, ScheduleWeights};
+use crate::diffusion::{Hyper, Model, ModelConfig, ScheduleWeights, StepOptions};
 use crate::{Error, Result};
 
 /// A training run.
@@ -75,11 +75,24 @@ impl TrainConfig {
         self.training.check()?;
         self.check_task()?;
         let (scales, patch) = (self.model.scales, self.data.patch);
-        let multiple = 1usize << scales.saturating_sub(1);
+        let model = Model::new(self.model_config())?;
+        let multiple = model.multiple();
         if !patch.is_multiple_of(multiple) {
             return Err(Error::input(format!(
                 "data.patch = {patch}; with {scales} scales it must be a multiple of {multiple}"
             )));
+        }
+        if ![1, self.factor()].contains(&model.scale()) {
+            return Err(Error::input(format!(
+                "model.dfcan.scale = {}; the target is {} times as dense as what was measured, the scale must be that or 1",
+                model.scale(),
+                self.factor()
+            )));
+        }
+        if self.training.loss != Loss::Mse && self.model.schedule != Schedule::None {
+            return Err(Error::input(
+                "training.loss is what a model with model.schedule = \"none\" is trained by; leave it out",
+            ));
         }
         if self.training.noise_weight == Weight::Snr && matches!(self.model.schedule, Schedule::Fixed | Schedule::None)
         {
@@ -122,11 +135,28 @@ impl TrainConfig {
 
     /// The model: channels follow from the task, all else stands in `[model]`.
     pub fn model_config(&self) -> ModelConfig {
-        self.model.model(match self.task {
+        let channels = match self.task {
             Task::Phase => [self.model.condition.channels(), 1],
             Task::Microscopy => [1, 1],
             Task::SuperResolution => [self.super_resolution.channels(); 2],
-        })
+        };
+        self.model.model(channels, self.factor())
+    }
+
+    /// How a training step is recorded.
+    pub fn step_options(&self) -> StepOptions {
+        let (data, training) = (&self.data, &self.training);
+        StepOptions {
+            batch: data.batch,
+            height: data.patch,
+            width: data.patch,
+            weights: self.loss_weights(),
+            stratified_times: training.stratified_times,
+            noise_weight: training.noise_weight.into(),
+            regression: training.loss.into(),
+            micro_batch: training.micro_batch,
+            recompute: training.recompute,
+        }
     }
 
     /// How many times as dense as the measured image the target is, along each side.
@@ -138,7 +168,7 @@ impl TrainConfig {
         }
     }
 
-    /// The optimiser's settings at a step.
+    /// The optimiser's settings at a step, before any halving on a plateau.
     pub fn hyper(&self, step: u64) -> Hyper {
         self.training.hyper(step)
     }

@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::in_range;
-use crate::diffusion::{FixedSchedule, ModelConfig, Parametrization, ScheduleKind};
+use super::{in_range, is_default};
+use crate::diffusion::{DfcanSize, FixedSchedule, ModelConfig, Network, Parametrization, ScheduleKind, Sr3Size};
 use crate::{Error, Result};
 
 /// Where the noise schedule comes from.
@@ -68,6 +68,62 @@ pub enum Target {
     TieResidual,
 }
 
+/// Which network predicts the noise, or the target where there is no schedule.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[serde(rename_all = "lowercase")]
+pub enum NetworkKind {
+    /// The paper's U-Net.
+    #[default]
+    Unet,
+    /// SR3's, the paper's for photographs.
+    Sr3,
+    /// DFCAN, the paper's baseline for microscopy, which answers in one pass.
+    Dfcan,
+}
+
+/// `[model.sr3]`: what SR3's network has besides base filters and scales.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Sr3Section {
+    /// Residual blocks at each resolution on the way down.
+    pub blocks: usize,
+    /// Groups of the norms.
+    pub groups: usize,
+    /// Heads of the attention.
+    pub heads: usize,
+}
+
+impl Default for Sr3Section {
+    fn default() -> Self {
+        let Sr3Size { blocks, groups, heads } = Sr3Size::default();
+        Self { blocks, groups, heads }
+    }
+}
+
+/// `[model.dfcan]`: what DFCAN has besides channels (`noise_base`).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct DfcanSection {
+    /// Residual groups.
+    pub groups: usize,
+    /// Blocks of a group.
+    pub blocks: usize,
+    /// The attention squeezes the channels by this factor.
+    pub reduction: usize,
+    /// Spectra are resampled to this height and width.
+    pub attention_size: usize,
+    /// How much the network enlarges: the task's factor, from images as they were measured, or 1, from images that were enlarged
+    /// before. Missing: the task's factor.
+    pub scale: Option<usize>,
+}
+
+impl Default for DfcanSection {
+    fn default() -> Self {
+        let DfcanSize { groups, blocks, reduction, attention_size, .. } = DfcanSize::default();
+        Self { groups, blocks, reduction, attention_size, scale: None }
+    }
+}
+
 /// `[model]`: sizes and kind.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -80,11 +136,13 @@ pub struct ModelSection {
     pub target: Target,
     /// What the noise network's output means.
     pub predicts: Predicts,
-    /// Base filters of the noise network.
+    /// Which network predicts.
+    pub network: NetworkKind,
+    /// Base filters of the noise network; the channels of a DFCAN.
     pub noise_base: usize,
     /// Base filters of the rate network.
     pub rate_base: usize,
-    /// Scales of the U-Nets.
+    /// Scales of the networks.
     pub scales: usize,
     /// Kernel of the transposed convolutions.
     pub up_kernel: usize,
@@ -98,6 +156,12 @@ pub struct ModelSection {
     pub beta_last: f64,
     /// The steps that these two refer to.
     pub beta_steps: usize,
+    /// What SR3's network has besides.
+    #[serde(skip_serializing_if = "is_default")]
+    pub sr3: Sr3Section,
+    /// What DFCAN has besides.
+    #[serde(skip_serializing_if = "is_default")]
+    pub dfcan: DfcanSection,
 }
 
 impl Default for ModelSection {
@@ -109,6 +173,7 @@ impl Default for ModelSection {
             condition: Condition::Pair,
             target: Target::Phase,
             predicts: Predicts::Noise,
+            network: NetworkKind::Unet,
             noise_base: paper.noise_base,
             rate_base: paper.rate_base,
             scales: paper.scales,
@@ -118,6 +183,8 @@ impl Default for ModelSection {
             beta_first: fixed.first,
             beta_last: fixed.last,
             beta_steps: fixed.steps,
+            sr3: Sr3Section::default(),
+            dfcan: DfcanSection::default(),
         }
     }
 }
@@ -139,6 +206,20 @@ impl ModelSection {
         if self.predicts == Predicts::Velocity && self.schedule == Schedule::None {
             return Err(Error::input("model.predicts = \"velocity\" needs a schedule, not model.schedule = \"none\""));
         }
+        for (name, kind, given) in
+            [("sr3", NetworkKind::Sr3, !is_default(&self.sr3)), ("dfcan", NetworkKind::Dfcan, !is_default(&self.dfcan))]
+        {
+            if given && self.network != kind {
+                return Err(Error::input(format!(
+                    "the section [model.{name}] has no meaning without network = \"{name}\""
+                )));
+            }
+        }
+        if self.network == NetworkKind::Dfcan && self.schedule != Schedule::None {
+            return Err(Error::input(
+                "model.network = \"dfcan\" answers in one pass; it needs model.schedule = \"none\"",
+            ));
+        }
         self.check_target()
     }
 
@@ -153,9 +234,22 @@ impl ModelSection {
         Ok(())
     }
 
-    /// The model's configuration, for a condition and a target of these channels.
-    pub(super) fn model(&self, [condition_channels, target_channels]: [usize; 2]) -> ModelConfig {
+    /// The model's configuration, for a condition and a target of these channels, the target `factor` times as dense as what was
+    /// measured.
+    pub(super) fn model(&self, [condition_channels, target_channels]: [usize; 2], factor: usize) -> ModelConfig {
+        let network = match self.network {
+            NetworkKind::Unet => Network::UNet,
+            NetworkKind::Sr3 => {
+                let Sr3Section { blocks, groups, heads } = self.sr3;
+                Network::Sr3(Sr3Size { blocks, groups, heads })
+            }
+            NetworkKind::Dfcan => {
+                let DfcanSection { groups, blocks, reduction, attention_size, scale } = self.dfcan;
+                Network::Dfcan(DfcanSize { groups, blocks, reduction, attention_size, scale: scale.unwrap_or(factor) })
+            }
+        };
         ModelConfig {
+            network,
             condition_channels,
             target_channels,
             noise_base: self.noise_base,

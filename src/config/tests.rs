@@ -1,4 +1,5 @@
 use super::*;
+use crate::diffusion::{Network, Sr3Size};
 
 fn parse(text: &str) -> std::result::Result<TrainConfig, String> {
     let config: TrainConfig = toml::from_str(text).map_err(|e| e.to_string())?;
@@ -88,4 +89,32 @@ fn a_written_configuration_reads_as_it_was() {
         assert_eq!(parse(&written).unwrap(), config);
         assert_eq!(written.contains("[microscopy]"), !text.is_empty(), "{written}");
     }
+}
+
+#[test]
+fn networks_and_their_losses_go_together() {
+    let network = |text: &str| parse(text).unwrap().model_config().network;
+    let dfcan = "task = \"microscopy\"\n[model]\nnetwork = \"dfcan\"\nschedule = \"none\"\n";
+    let scale_of = |text: &str| match network(text) {
+        Network::Dfcan(size) => size.scale,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(scale_of(dfcan), 2, "the task's factor");
+    assert_eq!(scale_of(&format!("{dfcan}[model.dfcan]\nscale = 1")), 1);
+    assert_eq!(scale_of("[model]\nnetwork = \"dfcan\"\nschedule = \"none\""), 1);
+    assert_eq!(network("[model]\nnetwork = \"sr3\""), Network::Sr3(Sr3Size::default()));
+    let refused = |text: &str, part: &str| {
+        let message = parse(text).unwrap_err();
+        assert!(message.contains(part), "{text}: {message}");
+    };
+    refused("[model]\nnetwork = \"dfcan\"", "needs model.schedule");
+    refused(&format!("{dfcan}[model.dfcan]\nscale = 3"), "model.dfcan.scale = 3");
+    refused(&format!("{dfcan}[model.sr3]\nblocks = 1"), "[model.sr3]");
+    refused("[model]\nnetwork = \"sr3\"\n[model.dfcan]\nblocks = 1", "[model.dfcan]");
+    refused("[model]\nnetwork = \"sr3\"\nnoise_base = 40", "base: 40");
+    refused("[training]\nloss = \"mse-ssim\"", "training.loss");
+    refused("[training]\nplateau = 0", "training.plateau = 0");
+    // Without a network that halves it, a patch may have any side; and a section comes back as it was.
+    let odd = parse(&format!("{dfcan}[data]\npatch = 30\n[training]\nloss = \"mse-ssim\"\nplateau = 5")).unwrap();
+    assert_eq!(parse(&toml::to_string(&odd).unwrap()).unwrap(), odd);
 }

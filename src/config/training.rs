@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::in_range;
-use crate::diffusion::{Hyper, NoiseWeight, ScheduleWeights};
+use crate::diffusion::{Hyper, NoiseWeight, RegressionLoss, ScheduleWeights};
 use crate::{Error, Result};
 
 /// What weighs the noise loss over time.
@@ -15,6 +15,17 @@ pub enum Weight {
     Uniform,
     /// `−½ SNR'/SNR`, the variational bound's, which the paper drops (appendix E.3).
     Snr,
+}
+
+/// What a model without a schedule is trained by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[serde(rename_all = "kebab-case")]
+pub enum Loss {
+    /// The mean squared error in the networks' range.
+    #[default]
+    Mse,
+    /// DFCAN's: the mean squared error plus a tenth of `1 − SSIM`, as images in [0, 1].
+    MseSsim,
 }
 
 /// `[training]`: optimiser, length, outputs.
@@ -39,6 +50,10 @@ pub struct TrainingSection {
     pub stratified_times: bool,
     /// What weighs the noise loss over time.
     pub noise_weight: Weight,
+    /// What a model without a schedule is trained by.
+    pub loss: Loss,
+    /// Halve the step size whenever so many lines of the log in a row have not lowered the smoothed training loss. Missing: never.
+    pub plateau: Option<u64>,
     /// Patches that go through the networks side by side; a step adds their gradients up and is the same up to rounding. Missing:
     /// all of `data.batch`, or, where a tensor would exceed the adapter's limit, as many as fit. Smaller ones need less memory.
     pub micro_batch: Option<usize>,
@@ -72,6 +87,8 @@ impl Default for TrainingSection {
             ema: hyper.ema_rate,
             stratified_times: false,
             noise_weight: Weight::Uniform,
+            loss: Loss::Mse,
+            plateau: None,
             micro_batch: None,
             recompute: false,
             weight_beta: weights.beta,
@@ -110,6 +127,9 @@ impl TrainingSection {
                 "training.micro_batch = {micro}; it must lie in 1 to 4096, or be left out"
             )));
         }
+        if self.plateau == Some(0) {
+            return Err(Error::input("training.plateau = 0; it must be at least 1, or be left out"));
+        }
         if self.checkpoint_every == 0 || self.log_every == 0 {
             return Err(Error::input("training.checkpoint_every and training.log_every must be at least 1"));
         }
@@ -129,6 +149,15 @@ impl TrainingSection {
             beta2: self.beta2,
             ema_rate: self.ema,
             ..Hyper::default()
+        }
+    }
+}
+
+impl From<Loss> for RegressionLoss {
+    fn from(loss: Loss) -> Self {
+        match loss {
+            Loss::Mse => Self::SquaredError,
+            Loss::MseSsim => Self::SquaredErrorAndSimilarity,
         }
     }
 }

@@ -1,6 +1,7 @@
 //! A conditional diffusion model: which networks it has and where their parameters lie.
 
-use super::{FixedSchedule, TimeNetwork};
+use super::network::Backbone;
+use super::{FixedSchedule, Network, TimeNetwork};
 use crate::gpu::Caps;
 use crate::kernels::conv2d::{Activation, Conv2d};
 use crate::kernels::elementwise;
@@ -20,8 +21,8 @@ pub enum ScheduleKind {
     Simple,
     /// CDDPM: a fixed linear `β`.
     Fixed(FixedSchedule),
-    /// No diffusion: the noise network's U-Net maps the condition to the target in one pass ([`super::Predictor`]), trained by
-    /// the squared error of the target. What diffusion is measured against.
+    /// No diffusion: the noise network maps the condition to the target in one pass ([`super::Predictor`]), trained by a distance
+    /// to the target ([`super::RegressionLoss`]). What diffusion is measured against.
     None,
 }
 
@@ -43,11 +44,13 @@ pub struct ModelConfig {
     pub condition_channels: usize,
     /// Channels of the target `y`.
     pub target_channels: usize,
-    /// Base filters of the noise network.
+    /// Which network predicts.
+    pub network: Network,
+    /// Base filters of the noise network; the channels of a DFCAN.
     pub noise_base: usize,
     /// Base filters of the rate network `λ`.
     pub rate_base: usize,
-    /// Scales of both U-Nets.
+    /// Scales of both networks, the noise network's and the rate network's.
     pub scales: usize,
     /// Kernel of their transposed convolutions: 2 or 3.
     pub up_kernel: usize,
@@ -67,6 +70,7 @@ impl Default for ModelConfig {
         Self {
             condition_channels: 2,
             target_channels: 1,
+            network: Network::UNet,
             noise_base: 64,
             rate_base: 32,
             scales: 5,
@@ -96,7 +100,7 @@ enum Rate {
 pub struct Model {
     config: ModelConfig,
     parameters: Parameters,
-    noise: UNet,
+    noise: Backbone,
     rate: Rate,
     rho: Option<TimeNetwork>,
     tau: Option<TimeNetwork>,
@@ -118,22 +122,17 @@ impl Model {
             return Err(Error::input("a velocity needs a schedule; without one the network gives the target itself"));
         }
         let mut parameters = Parameters::default();
-        let unet = |in_channels, out_channels, base, head| UNetConfig {
-            in_channels,
-            out_channels,
-            base,
-            scales: config.scales,
-            up_kernel: config.up_kernel,
-            head,
-        };
-        let noise = UNet::new(
-            unet(input_channels(&config), cy, config.noise_base, Activation::None),
-            &mut parameters,
-            "noise",
-        )?;
+        let noise = Backbone::new(&config, input_channels(&config), &mut parameters)?;
         let rate = match config.schedule {
             ScheduleKind::Learned | ScheduleKind::Tied => {
-                let size = unet(cx, cy, config.rate_base, Activation::Softplus);
+                let size = UNetConfig {
+                    in_channels: cx,
+                    out_channels: cy,
+                    base: config.rate_base,
+                    scales: config.scales,
+                    up_kernel: config.up_kernel,
+                    head: Activation::Softplus,
+                };
                 Rate::Network(UNet::new(size, &mut parameters, "rate")?)
             }
             ScheduleKind::Simple => Rate::Scalar {
@@ -159,9 +158,14 @@ impl Model {
         &self.parameters
     }
 
-    /// Image sizes must be a multiple of this; others are padded.
+    /// Sizes of conditions must be a multiple of this; others are padded.
     pub fn multiple(&self) -> usize {
-        self.noise.config().multiple()
+        self.noise.multiple()
+    }
+
+    /// How much larger the target is than the condition along each side: 1, but for a DFCAN that enlarges.
+    pub fn scale(&self) -> usize {
+        self.noise.scale()
     }
 
     /// The network `ρ`, if the schedule is learned.
@@ -195,7 +199,8 @@ impl Model {
         Ok([input.range(0..cx)?, input.range(cx..cx + cy)?, input.range(cx + cy..cx + 2 * cy)?])
     }
 
-    /// Records the noise predictor `ε̂(concat(x, γ, z))`, or, without a schedule, the predictor of the target `ŷ(x)`.
+    /// Records the noise predictor `ε̂(concat(x, γ, z))`, or, without a schedule, the predictor of the target `ŷ(x)`, which is
+    /// [`Model::scale`] times as large as `x`.
     ///
     /// # Errors
     /// [`Error::Shape`] if the shapes do not fit.

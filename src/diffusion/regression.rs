@@ -43,7 +43,9 @@ impl Predictor {
         tape.freeze();
         let theta = tape.persistent("parameters", model.parameters().shape())?;
         let measured = tape.persistent("measured condition", own)?;
-        let answer = tape.persistent("answer", Shape { c: config.target_channels, ..own })?;
+        let scale = model.scale();
+        let target = Shape { c: config.target_channels, h: scale * own.h, w: scale * own.w, ..own };
+        let answer = tape.persistent("answer", target)?;
         let x = tape.intermediate("condition", Shape { h: padded.0, w: padded.1, ..own })?;
         tape.push([pad::reflect_pad(&measured, &x)?]);
         let y = model.record_noise(&mut tape, &theta, &x)?;
@@ -60,7 +62,7 @@ impl Predictor {
         self.plan.memory()
     }
 
-    /// The target `[Cy, H, W]` that the model gives for a condition `x [Cx, H, W]`.
+    /// The target `[Cy, s H, s W]` that the model gives for a condition `x [Cx, H, W]`, `s` being [`Model::scale`].
     ///
     /// # Errors
     /// [`Error::Shape`] if `x` is of another size, [`Error::Input`] if it holds NaN or infinite values, device errors.

@@ -1,20 +1,23 @@
 //! The training step (equation 6), recorded once and replayed: networks, losses, gradients and Adam in one submission.
 
+mod cost;
 mod record;
 mod regression;
 
 use std::collections::HashMap;
 
-use super::groups::largest_group;
 use super::{Model, ScheduleKind};
-use crate::gpu::{Caps, Gpu};
+use crate::gpu::Gpu;
 use crate::kernels::adam::Hyper;
 use crate::kernels::losses::ScheduleWeights;
 use crate::random::{self, Random, Stream};
 use crate::tape::{Memory, Plan, PlanOptions, Tape};
 use crate::tensor::View;
 use crate::{Error, Result};
+pub use cost::StepCost;
+use cost::micro_batch;
 use record::{Part, Views, record};
+pub use regression::RegressionLoss;
 
 /// The loss terms of one step, unweighted.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -27,12 +30,15 @@ pub struct Losses {
     pub prior: f32,
     /// `L_γ`.
     pub gamma: f32,
+    /// Without a schedule, `1 − SSIM` of the target, if it is part of the loss.
+    pub dissimilarity: f32,
 }
 
 impl Losses {
     /// The weighted sum.
     pub fn total(&self, weights: &ScheduleWeights) -> f32 {
-        self.noise + weights.beta * self.beta + weights.prior * self.prior + weights.gamma * self.gamma
+        let schedule = weights.beta * self.beta + weights.prior * self.prior + weights.gamma * self.gamma;
+        self.noise + schedule + regression::DISSIMILARITY_WEIGHT * self.dissimilarity
     }
 }
 
@@ -85,9 +91,9 @@ pub enum NoiseWeight {
 pub struct StepOptions {
     /// Samples a step.
     pub batch: usize,
-    /// Height of a patch, a multiple of [`Model::multiple`].
+    /// Height of a target's patch; a condition's is [`Model::scale`] times smaller and a multiple of [`Model::multiple`].
     pub height: usize,
-    /// Width of a patch, a multiple of [`Model::multiple`].
+    /// Width of a target's patch, likewise.
     pub width: usize,
     /// Weights of the schedule's losses.
     pub weights: ScheduleWeights,
@@ -96,6 +102,8 @@ pub struct StepOptions {
     pub stratified_times: bool,
     /// What weighs the noise loss over time.
     pub noise_weight: NoiseWeight,
+    /// What a model without a schedule is trained by.
+    pub regression: RegressionLoss,
     /// Samples that go through the networks side by side, the last ones maybe fewer. The step is the same up to rounding; less
     /// of it is in memory at once. `None`: all of them, or as many as the adapter's bindings hold.
     pub micro_batch: Option<usize>,
@@ -114,6 +122,7 @@ impl StepOptions {
             weights: ScheduleWeights::default(),
             stratified_times: false,
             noise_weight: NoiseWeight::Uniform,
+            regression: RegressionLoss::SquaredError,
             micro_batch: None,
             recompute: false,
         }
@@ -221,7 +230,8 @@ impl Trainer {
         (0..n).map(|i| (offset + i as f32 / n as f32).fract()).collect()
     }
 
-    /// One optimiser step on conditions `x [N, Cx, H, W]` and targets `y [N, Cy, H, W]`. Submits and does not wait.
+    /// One optimiser step on conditions `x [N, Cx, H, W]` and targets `y [N, Cy, s H, s W]`, `s` being [`Model::scale`]. Submits and
+    /// does not wait.
     ///
     /// # Errors
     /// [`Error::Shape`] if there are not exactly as many values, device errors of this or an earlier step.
@@ -274,7 +284,10 @@ impl Trainer {
             mean.iter_mut().zip(values).for_each(|(mean, &value)| *mean += share * f64::from(value));
         }
         let [noise, beta, prior, gamma] = mean.map(|v| v as f32);
-        Ok(Losses { noise, beta, prior, gamma })
+        Ok(match self.model.config().schedule {
+            ScheduleKind::None => Losses { noise, dissimilarity: beta, ..Losses::default() },
+            _ => Losses { noise, beta, prior, gamma, ..Losses::default() },
+        })
     }
 
     /// The gradient of the last step, flat. Waits for it.
@@ -307,29 +320,5 @@ impl Trainer {
             step: self.step,
             seed: self.seed,
         })
-    }
-}
-
-/// Samples of a micro-batch: as many as were asked for, or as many as the adapter's bindings hold.
-fn micro_batch(caps: Caps, model: &Model, options: &StepOptions) -> Result<usize> {
-    // One micro-batch is enough to know: the others are recorded alike.
-    let fits = |batch: usize| {
-        let mut tape = Tape::new(caps);
-        record(&mut tape, model, &StepOptions { batch, micro_batch: Some(batch), ..*options })?;
-        tape.check_limits()
-    };
-    match options.micro_batch {
-        None => largest_group(options.batch, fits),
-        Some(0) => Err(Error::input("a micro-batch of 0 samples; give 1 or more, or none for as many as fit")),
-        Some(asked) => {
-            let samples = asked.min(options.batch);
-            fits(samples).map_err(|e| match e {
-                Error::Limit(m) => Error::Limit(format!(
-                    "{m}; micro-batches of {samples} are too large, leave the setting out for as many samples as fit"
-                )),
-                other => other,
-            })?;
-            Ok(samples)
-        }
     }
 }

@@ -28,6 +28,7 @@ pub mod reverse_step;
 pub mod schedule;
 pub mod softmax;
 pub mod split_sum;
+pub mod ssim;
 pub mod statistics;
 pub mod upsample;
 pub mod velocity;
@@ -147,6 +148,10 @@ pub static ALL: &[&Shader] = &[
     &reverse_step::START.singles,
     &reverse_step::STEP.quads,
     &reverse_step::STEP.singles,
+    &ssim::ROWS,
+    &ssim::COLUMNS,
+    &ssim::SPREAD,
+    &ssim::BACKWARD,
     &schedule::FORWARD,
     &schedule::BACKWARD,
 ];

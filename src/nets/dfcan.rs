@@ -140,22 +140,25 @@ impl Dfcan {
         self.head.convolve(tape, flat, Conv2d::same(3), &large, Activation::Sigmoid)
     }
 
-    /// `x` plus the features that two convolutions find, each channel times its attention.
+    /// `x` plus the features that two convolutions find, each channel times its attention. A segment: what it keeps for its
+    /// gradients may be computed again from `x` instead.
     fn record_block(&self, tape: &mut Tape, flat: &View, block: &Block, x: &View) -> Result<View> {
         let [first, second] = &block.convolutions;
-        let h = gelu_of(tape, flat, first, x)?;
-        let h = gelu_of(tape, flat, second, &h)?;
         let size = self.config.attention_size;
-        let mut seen = tape.fourier_magnitude(MAGNITUDE, &h)?;
-        if (seen.shape.h, seen.shape.w) != (size, size) {
-            seen = tape.resize(Filter::Bilinear, [size, size], &seen)?;
-        }
-        let seen = block.spectrum.convolve(tape, flat, Conv2d::same(3), &seen, Activation::Relu)?;
-        let means = tape.plane_mean(&seen)?;
-        let squeezed = block.squeeze.convolve(tape, flat, Conv2d::same(1), &means, Activation::Relu)?;
-        let weights = block.excite.convolve(tape, flat, Conv2d::same(1), &squeezed, Activation::Sigmoid)?;
-        let weighed = tape.scale_planes(&h, &weights)?;
-        tape.add(x, &weighed)
+        tape.segment(|tape| {
+            let h = gelu_of(tape, flat, first, x)?;
+            let h = gelu_of(tape, flat, second, &h)?;
+            let mut seen = tape.fourier_magnitude(MAGNITUDE, &h)?;
+            if (seen.shape.h, seen.shape.w) != (size, size) {
+                seen = tape.resize(Filter::Bilinear, [size, size], &seen)?;
+            }
+            let seen = block.spectrum.convolve(tape, flat, Conv2d::same(3), &seen, Activation::Relu)?;
+            let means = tape.plane_mean(&seen)?;
+            let squeezed = block.squeeze.convolve(tape, flat, Conv2d::same(1), &means, Activation::Relu)?;
+            let weights = block.excite.convolve(tape, flat, Conv2d::same(1), &squeezed, Activation::Sigmoid)?;
+            let weighed = tape.scale_planes(&h, &weights)?;
+            tape.add(x, &weighed)
+        })
     }
 }
 

@@ -1,6 +1,6 @@
 //! The U-Net of SR3 (Saharia et al., Image Super-Resolution via Iterative Refinement, 2021), without dropout.
 //!
-//! Residual blocks of group norm, swish and 3×3 convolutions, told the noise level by a value added to every channel; strided
+//! Residual blocks of group norm, swish and 3×3 convolutions, told the noise level by a value added to every channel, or by its input alone; strided
 //! convolutions on the way down, repeated pixels and a convolution on the way up; self-attention in the middle. What the way
 //! down leaves behind is read again on the way up: it is written where the reader will find it beside its other input, so that
 //! nothing is concatenated.
@@ -35,6 +35,9 @@ pub struct Sr3Config {
     pub groups: usize,
     /// Heads of the attention.
     pub heads: usize,
+    /// Every sample has one noise level, told by an encoding. Without it the layers that bring it in are left out, and the level
+    /// is what the input says.
+    pub encoding: bool,
 }
 
 impl Sr3Config {
@@ -48,6 +51,7 @@ impl Sr3Config {
             blocks: 2,
             groups: 32,
             heads: 1,
+            encoding: true,
         }
     }
 
@@ -65,7 +69,7 @@ impl Sr3Config {
     /// # Errors
     /// [`Error::Input`].
     pub fn check(&self) -> Result<()> {
-        let Self { in_channels, out_channels, base, multipliers, blocks, groups, heads } = self;
+        let Self { in_channels, out_channels, base, multipliers, blocks, groups, heads, encoding: _ } = self;
         let counts = [*in_channels, *out_channels, *base, *blocks, *groups, *heads];
         let sensible = !counts.contains(&0) && !multipliers.contains(&0) && (1..=8).contains(&multipliers.len());
         if !sensible
@@ -96,7 +100,7 @@ pub fn noise_encoding(level: f32, base: usize) -> Vec<f32> {
 struct Block {
     norms: [Weights; 2],
     convolutions: [Weights; 2],
-    noise: Weights,
+    noise: Option<Weights>,
     shortcut: Option<Weights>,
 }
 
@@ -129,7 +133,7 @@ struct Up {
 #[derive(Debug, Clone)]
 pub struct Sr3 {
     config: Sr3Config,
-    noise: [Weights; 2],
+    noise: Option<[Weights; 2]>,
     first: Weights,
     down: Vec<Down>,
     middle: [Block; 2],
@@ -143,6 +147,7 @@ struct Builder<'a> {
     parameters: &'a mut Parameters,
     prefix: &'a str,
     base: usize,
+    encoding: bool,
 }
 
 impl Builder<'_> {
@@ -161,7 +166,7 @@ impl Builder<'_> {
                 self.convolution(&format!("{name}.conv1"), [co, ci, 3]),
                 self.convolution(&format!("{name}.conv2"), [co, co, 3]),
             ],
-            noise: self.convolution(&format!("{name}.noise"), [co, self.base, 1]),
+            noise: self.encoding.then(|| self.convolution(&format!("{name}.noise"), [co, self.base, 1])),
             shortcut: (ci != co).then(|| self.convolution(&format!("{name}.shortcut"), [co, ci, 1])),
         }
     }
@@ -175,8 +180,10 @@ impl Sr3 {
     pub fn new(config: Sr3Config, parameters: &mut Parameters, prefix: &str) -> Result<Self> {
         config.check()?;
         let (base, levels) = (config.base, config.multipliers.len());
-        let mut add = Builder { parameters, prefix, base };
-        let noise = [add.convolution("noise1", [4 * base, base, 1]), add.convolution("noise2", [base, 4 * base, 1])];
+        let mut add = Builder { parameters, prefix, base, encoding: config.encoding };
+        let noise = config
+            .encoding
+            .then(|| [add.convolution("noise1", [4 * base, base, 1]), add.convolution("noise2", [base, 4 * base, 1])]);
         let first = add.convolution("first", [base, config.in_channels, 3]);
         // What each step leaves for the way up, in channels.
         let (mut left, mut c) = (vec![base], base);
@@ -221,11 +228,12 @@ impl Sr3 {
     }
 
     /// Records the network on `x [N, Cin, H, W]` with the parameters `flat`; `encoding [N, base, 1, 1]` is [`noise_encoding`] of
-    /// each sample's noise level. Returns `[N, Cout, H, W]`.
+    /// each sample's noise level, if [`Sr3Config::encoding`] asks for one. Returns `[N, Cout, H, W]`.
     ///
     /// # Errors
-    /// [`Error::Shape`] if the channels are others or the size is no multiple of [`Sr3Config::multiple`].
-    pub fn record(&self, tape: &mut Tape, flat: &View, x: &View, encoding: &View) -> Result<View> {
+    /// [`Error::Shape`] if the channels are others, the size is no multiple of [`Sr3Config::multiple`], or there is an encoding
+    /// too few or too many.
+    pub fn record(&self, tape: &mut Tape, flat: &View, x: &View, encoding: Option<&View>) -> Result<View> {
         let (config, multiple) = (&self.config, self.config.multiple());
         if x.shape.c != config.in_channels || !x.shape.h.is_multiple_of(multiple) || !x.shape.w.is_multiple_of(multiple)
         {
@@ -234,10 +242,8 @@ impl Sr3 {
                 x.shape, config.in_channels
             )));
         }
-        encoding.expect("the encoding of the noise level", Shape { c: config.base, h: 1, w: 1, ..x.shape })?;
-        let level = self.noise[0].convolve(tape, flat, Conv2d::same(1), encoding, Activation::None)?;
-        let level = tape.activation(Function::Swish, &level)?;
-        let level = self.noise[1].convolve(tape, flat, Conv2d::same(1), &level, Activation::None)?;
+        let level = self.record_level(tape, flat, x.shape, encoding)?;
+        let level = level.as_ref();
 
         // The inputs of the way up, last first; the second part of each is written on the way down.
         let mut readers = self.up.iter().rev();
@@ -254,7 +260,7 @@ impl Sr3 {
             match step {
                 Down::Block(block) => {
                     let y = leave(tape, h.shape)?;
-                    self.record_block(tape, flat, block, &level, &h, &y)?;
+                    self.record_block(tape, flat, block, level, &h, &y)?;
                     h = y;
                 }
                 Down::Halve(weights) => {
@@ -265,20 +271,20 @@ impl Sr3 {
             }
         }
         let between = tape.intermediate("middle", h.shape)?;
-        self.record_block(tape, flat, &self.middle[0], &level, &h, &between)?;
+        self.record_block(tape, flat, &self.middle[0], level, &h, &between)?;
         let attended = self.record_attention(tape, flat, &between)?;
         // The first part of what the next block reads.
         let below = |i: usize, both: &View| both.range(0..self.up[i].below);
         let mut both = inputs.pop().ok_or_else(|| Error::shape("nothing was left on the way down"))?;
-        self.record_block(tape, flat, &self.middle[1], &level, &attended, &below(0, &both)?)?;
+        self.record_block(tape, flat, &self.middle[1], level, &attended, &below(0, &both)?)?;
         for (i, step) in self.up.iter().enumerate() {
             let next = inputs.pop();
-            let co = step.block.noise.bias.len();
+            let co = step.block.convolutions[1].bias.len();
             let out = match (&next, &step.double) {
                 (Some(next), None) => below(i + 1, next)?,
                 _ => tape.intermediate("up", Shape { c: co, ..both.shape })?,
             };
-            self.record_block(tape, flat, &step.block, &level, &both, &out)?;
+            self.record_block(tape, flat, &step.block, level, &both, &out)?;
             h = out;
             if let Some(next) = next {
                 if let Some(double) = &step.double {
@@ -292,32 +298,54 @@ impl Sr3 {
         self.last.1.convolve(tape, flat, Conv2d::same(3), &h, Activation::None)
     }
 
+    /// The noise level as every block's own layer takes it.
+    fn record_level(&self, tape: &mut Tape, flat: &View, x: Shape, encoding: Option<&View>) -> Result<Option<View>> {
+        let ([first, second], encoding) = match (&self.noise, encoding) {
+            (None, None) => return Ok(None),
+            (Some(layers), Some(encoding)) => (layers, encoding),
+            _ => {
+                return Err(Error::shape(
+                    "an encoding of the noise level for SR3's U-Net without it, or none for one with it",
+                ));
+            }
+        };
+        encoding.expect("the encoding of the noise level", Shape { c: self.config.base, h: 1, w: 1, ..x })?;
+        let level = first.convolve(tape, flat, Conv2d::same(1), encoding, Activation::None)?;
+        let level = tape.activation(Function::Swish, &level)?;
+        second.convolve(tape, flat, Conv2d::same(1), &level, Activation::None).map(Some)
+    }
+
     fn norm_and_swish(&self, tape: &mut Tape, flat: &View, norm: &Weights, x: &View) -> Result<View> {
         let [weight, bias] = norm.of(flat)?;
         let normed = tape.group_norm(self.config.groups, x, &weight, &bias, NORM_EPSILON)?;
         tape.activation(Function::Swish, &normed)
     }
 
+    /// A block is a segment, as in the U-Net.
     fn record_block(
         &self,
         tape: &mut Tape,
         flat: &View,
         block: &Block,
-        level: &View,
+        level: Option<&View>,
         x: &View,
         y: &View,
     ) -> Result<()> {
-        let h = self.norm_and_swish(tape, flat, &block.norms[0], x)?;
-        let h = block.convolutions[0].convolve(tape, flat, Conv2d::same(3), &h, Activation::None)?;
-        let shift = block.noise.convolve(tape, flat, Conv2d::same(1), level, Activation::None)?;
-        let h = tape.add_to_planes(&h, &shift)?;
-        let h = self.norm_and_swish(tape, flat, &block.norms[1], &h)?;
-        let h = block.convolutions[1].convolve(tape, flat, Conv2d::same(3), &h, Activation::None)?;
-        let shortcut = match &block.shortcut {
-            Some(weights) => weights.convolve(tape, flat, Conv2d::same(1), x, Activation::None)?,
-            None => *x,
-        };
-        tape.add_into(&h, &shortcut, y)
+        tape.segment(|tape| {
+            let h = self.norm_and_swish(tape, flat, &block.norms[0], x)?;
+            let mut h = block.convolutions[0].convolve(tape, flat, Conv2d::same(3), &h, Activation::None)?;
+            if let (Some(layer), Some(level)) = (&block.noise, level) {
+                let shift = layer.convolve(tape, flat, Conv2d::same(1), level, Activation::None)?;
+                h = tape.add_to_planes(&h, &shift)?;
+            }
+            let h = self.norm_and_swish(tape, flat, &block.norms[1], &h)?;
+            let h = block.convolutions[1].convolve(tape, flat, Conv2d::same(3), &h, Activation::None)?;
+            let shortcut = match &block.shortcut {
+                Some(weights) => weights.convolve(tape, flat, Conv2d::same(1), x, Activation::None)?,
+                None => *x,
+            };
+            tape.add_into(&h, &shortcut, y)
+        })
     }
 
     fn record_attention(&self, tape: &mut Tape, flat: &View, x: &View) -> Result<View> {

@@ -64,7 +64,7 @@ pub(super) fn shape_of(name: &str, dimensions: &[usize]) -> Result<Shape> {
 }
 
 /// The inputs as tensors, which must all have the first one's dimensions.
-fn alike<'a>(r: &mut Recording, a: &'a Arguments) -> Result<(&'a [usize], Vec<View>)> {
+pub(super) fn alike<'a>(r: &mut Recording, a: &'a Arguments) -> Result<(&'a [usize], Vec<View>)> {
     let inputs = a.arrays("input");
     let dimensions = inputs[0].shape.as_slice();
     let shape = shape_of("input", dimensions)?;

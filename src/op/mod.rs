@@ -28,6 +28,7 @@ mod recording;
 mod reduction;
 mod sampling;
 mod schedule;
+mod similarity;
 mod spatial;
 
 use std::fmt;
@@ -90,6 +91,7 @@ pub static OPERATIONS: &[&Operation] = &[
     &losses::NOISE_LOSS,
     &losses::WEIGHTED_NOISE_LOSS,
     &losses::SCHEDULE_LOSSES,
+    &similarity::SSIM_LOSS,
     &sampling::REVERSE_START,
     &sampling::REVERSE_STEP,
     &optimizer::ADAM,

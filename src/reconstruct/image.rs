@@ -41,7 +41,12 @@ impl SuperResolver {
     /// # Errors
     /// [`crate::Error::Shape`] if the image has other channels than the model; device errors.
     pub fn resolve(&mut self, coarse: &[Plane], keep: bool, progress: impl FnMut() -> Result<()>) -> Result<Estimate> {
-        let enlarge = |p: &Plane| resize_lanczos(p, p.height() * self.factor, p.width() * self.factor);
+        // Unless the network enlarges by itself.
+        let factor = self.factor / self.weights().model.scale();
+        let enlarge = |p: &Plane| match factor {
+            1 => Ok(p.clone()),
+            _ => resize_lanczos(p, p.height() * factor, p.width() * factor),
+        };
         let condition = coarse.iter().map(|p| Ok(unit_to_network(&enlarge(p)?))).collect::<Result<Vec<_>>>()?;
         let estimate = self.estimator.estimate(&condition, keep, progress)?;
         Ok(estimate.in_units(network_to_unit, |deviation| deviation.map(|v| 0.5 * v)))

@@ -122,11 +122,10 @@ impl Estimator {
         };
         let values: Vec<f32> = condition.iter().flat_map(|plane| plane.values().iter().copied()).collect();
         let result = ready.1.answer(&values, keep, progress)?;
+        let scale = self.weights.model.scale();
+        let (height, width) = (size.0 * scale, size.1 * scale);
         let planes = |values: Vec<f32>| {
-            values
-                .chunks(size.0 * size.1)
-                .map(|plane| Plane::new(size.0, size.1, plane.to_vec()))
-                .collect::<Result<_>>()
+            values.chunks(height * width).map(|plane| Plane::new(height, width, plane.to_vec())).collect::<Result<_>>()
         };
         Ok(Estimate {
             mean: planes(result.mean)?,
@@ -139,8 +138,11 @@ impl Estimator {
     }
 }
 
-/// Refuses weights of another task.
-fn expect_task(weights: &Weights, tasks: &[Task]) -> Result<()> {
+/// Refuses weights of another task than these.
+///
+/// # Errors
+/// [`Error::Input`] that names them.
+pub fn expect_task(weights: &Weights, tasks: &[Task]) -> Result<()> {
     let given = weights.config.task;
     if tasks.contains(&given) {
         return Ok(());

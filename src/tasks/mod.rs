@@ -7,16 +7,18 @@ pub mod microscopy;
 mod pairs;
 pub mod phase;
 pub mod super_resolution;
+mod testing;
 
 use std::path::PathBuf;
 
 pub use pairs::{PairSource, Pairs};
+pub use testing::{TestImage, test_images};
 
 use crate::config::{Task, TrainConfig};
 use crate::data::Split;
 use crate::{Error, Result};
 
-/// A batch: conditions `[N, Cx, H, W]` and targets `[N, Cy, H, W]`, in the networks' range [−1, 1].
+/// A batch: targets `[N, Cy, H, W]` and conditions `[N, Cx, H, W]`, smaller if the network enlarges; in the networks' range [−1, 1].
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Batch {
     /// Conditions.
@@ -48,7 +50,7 @@ pub fn source(config: &TrainConfig) -> Result<Box<dyn Source>> {
     Ok(match config.task {
         Task::Phase => Box::new(phase::PhaseSource::open(config)?),
         Task::Microscopy | Task::SuperResolution => {
-            Box::new(PairSource::new(pairs(config, Split::Train, config.data.patch)?, config))
+            Box::new(PairSource::new(pairs(config, Split::Train, config.data.patch)?, config)?)
         }
     })
 }

@@ -8,6 +8,7 @@ use super::{Batch, Source};
 use crate::Result;
 use crate::config::TrainConfig;
 use crate::data::{Example, Plane, ResolutionPair, unit_to_network};
+use crate::diffusion::Model;
 
 /// Keeps the draw of a pair apart from that of the patch in it, which takes the run's seed itself.
 const WHICH_PAIR: u64 = 0x5bd1_e995_27d4_eb2f;
@@ -39,19 +40,26 @@ pub struct PairSource {
     patch: usize,
     batch: usize,
     seed: u64,
+    coarse: bool,
 }
 
 impl PairSource {
-    /// Patches as the configuration asks for.
-    pub fn new(pairs: Box<dyn Pairs>, config: &TrainConfig) -> Self {
-        Self { pairs, patch: config.data.patch, batch: config.data.batch, seed: config.training.seed }
+    /// Patches as the configuration asks for: conditions enlarged to the target's size, unless the network enlarges by itself.
+    ///
+    /// # Errors
+    /// Those of [`Model::new`].
+    pub fn new(pairs: Box<dyn Pairs>, config: &TrainConfig) -> Result<Self> {
+        let coarse = Model::new(config.model_config())?.scale() > 1;
+        Ok(Self { pairs, patch: config.data.patch, batch: config.data.batch, seed: config.training.seed, coarse })
     }
 
     fn example(&self, number: u64) -> Result<Example> {
         let mut random = ChaCha8Rng::seed_from_u64(self.seed ^ WHICH_PAIR);
         random.set_stream(number);
         let pair = self.pairs.count().map_or(number, |count| random.random_range(0..count));
-        self.pairs.pair(pair)?.patch(self.patch, self.seed, number)
+        let pair = self.pairs.pair(pair)?;
+        let patch = if self.coarse { ResolutionPair::coarse_patch } else { ResolutionPair::patch };
+        patch(&pair, self.patch, self.seed, number)
     }
 }
 

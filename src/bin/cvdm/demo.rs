@@ -3,12 +3,13 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use cvdm::config::Task;
 use cvdm::data::{Plane, read_gray, read_npy, write_atomically};
 use cvdm::evaluate::{Scores, classical, field_pair, photograph_pair, score};
 use cvdm::gpu::Gpu;
 use cvdm::inverse::{DefocusPair, FresnelSetup};
 use cvdm::picture::{Colormap, Montage, Panel};
-use cvdm::reconstruct::{PhaseResult, Reconstructor};
+use cvdm::reconstruct::{PhaseResult, Reconstructor, expect_task};
 use cvdm::weights::load_weights;
 use cvdm::{Error, Progress, Result};
 
@@ -153,6 +154,7 @@ fn measurements(assets: &Path, trained: &FresnelSetup) -> Result<[Measurement; 2
 /// Writes a picture a measurement and `summary.json`, and prints a table.
 pub fn run(args: &Demo, open: impl FnOnce() -> Result<Gpu>) -> Result<()> {
     let weights = load_weights(&args.weights)?;
+    expect_task(&weights, &[Task::Phase])?;
     let trained = cvdm::phase::setup(&weights.config.data)?;
     let measurements = measurements(&args.assets, &trained)?;
     std::fs::create_dir_all(&args.out).map_err(|e| Error::file(&args.out, format!("cannot be made: {e}")))?;

@@ -1,20 +1,21 @@
-//! `cvdm evaluate`: weights against the classical method, on held-out photographs and on a measured field.
+//! `cvdm evaluate`: weights for phases against the classical method, on held-out photographs and on a measured field.
 
 use std::path::PathBuf;
 use std::time::Instant;
 
 use clap::Args;
-use cvdm::config::Schedule;
+use cvdm::config::{NetworkKind, Schedule, Task};
 use cvdm::data::{Split, write_atomically};
 use cvdm::evaluate::{Scores, classical, mean, score};
 use cvdm::gpu::Gpu;
 use cvdm::phase::one_pass_tie;
-use cvdm::reconstruct::{PhaseResult, Reconstructor};
+use cvdm::reconstruct::{PhaseResult, Reconstructor, expect_task};
 use cvdm::repro::cases::{field, photographs};
 use cvdm::weights::{Weights, load_weights};
 use cvdm::{Error, Progress, Result};
 use serde::Serialize;
 
+use super::evaluate_images;
 use super::options::{Sampling, fresh_folder, watch};
 
 /// Arguments of `cvdm evaluate`.
@@ -23,15 +24,15 @@ pub struct Evaluate {
     /// Weights to evaluate; several are compared in one table.
     #[arg(long, num_args = 1.., required = true)]
     weights: Vec<PathBuf>,
-    /// Folder of photographs, none of which was trained on.
+    /// For phases: folder of photographs, none of which was trained on.
     #[arg(long)]
-    photographs: Option<PathBuf>,
+    pub photographs: Option<PathBuf>,
     /// Take only the held-out eighth of the folder.
     #[arg(long)]
     held_out: bool,
     /// A measured field, `.npy` float32 `[V, 2, H, W]`: phase in rad and amplitude.
     #[arg(long)]
-    field: Option<PathBuf>,
+    pub field: Option<PathBuf>,
     /// Views of the field to use, evenly spaced.
     #[arg(long, default_value_t = 4)]
     views: usize,
@@ -44,20 +45,20 @@ pub struct Evaluate {
     /// Pixel of the field in µm.
     #[arg(long, default_value_t = 0.139)]
     field_pixel: f64,
-    /// Side of the photographs' images in pixels.
+    /// Side of the images in pixels.
     #[arg(long, default_value_t = 128)]
-    size: usize,
-    /// At most this many photographs.
+    pub size: usize,
+    /// At most this many photographs or images.
     #[arg(long, default_value_t = 12)]
-    count: usize,
+    pub count: usize,
     /// Folder for the report.
     #[arg(long)]
-    out: PathBuf,
+    pub out: PathBuf,
     /// Replace what the folder holds.
     #[arg(long)]
-    force: bool,
+    pub force: bool,
     #[command(flatten)]
-    sampling: Sampling,
+    pub sampling: Sampling,
 }
 
 #[derive(Serialize)]
@@ -71,6 +72,11 @@ struct Row {
 /// Writes `table.md`, `scores.json` and a picture of the first image of each kind of data.
 pub fn run(args: &Evaluate, open: impl FnOnce() -> Result<Gpu>) -> Result<()> {
     let weights = args.weights.iter().map(|p| load_weights(p)).collect::<Result<Vec<_>>>()?;
+    let names = names(&args.weights, &weights);
+    if weights[0].config.task != Task::Phase {
+        return evaluate_images::run(args, &names, weights, open);
+    }
+    weights.iter().try_for_each(|w| expect_task(w, &[Task::Phase]))?;
     let setup = cvdm::phase::setup(&weights[0].config.data)?;
     let mut groups = Vec::new();
     if let Some(folder) = &args.photographs {
@@ -92,7 +98,6 @@ pub fn run(args: &Evaluate, open: impl FnOnce() -> Result<Gpu>) -> Result<()> {
         args.sampling.total_steps() * (groups.iter().map(|g| g.all.len()).sum::<usize>() * weights.len()) as u64;
     let mut progress = Progress::new(total, "evaluating");
     let mut rows = Vec::new();
-    let names = names(&args.weights, &weights);
     let mut methods: Vec<(String, Reconstructor)> = names
         .iter()
         .zip(weights)
@@ -135,6 +140,7 @@ fn names(files: &[PathBuf], weights: &[Weights]) -> Vec<String> {
         Schedule::Tied => "CVDM, tied",
         Schedule::Simple => "CVDM-simple",
         Schedule::Fixed => "CDDPM",
+        Schedule::None if w.config.model.network == NetworkKind::Dfcan => "DFCAN",
         Schedule::None => "regression",
     };
     let name = |(file, w): (&PathBuf, &Weights)| {

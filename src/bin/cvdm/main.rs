@@ -3,6 +3,7 @@
 mod demo;
 mod doctor;
 mod evaluate;
+mod evaluate_images;
 mod info;
 mod op;
 mod options;
@@ -50,7 +51,7 @@ enum Command {
     },
     /// Reconstructs the phase of a measured pair, with its uncertainty.
     Reconstruct(reconstruct::Reconstruct),
-    /// Compares weights with the classical method on held-out images.
+    /// Compares weights with the classical method, or with interpolation, on held-out images.
     Evaluate(evaluate::Evaluate),
     /// Computes the paper's tables and figures again, with a report.
     Repro(repro::Repro),

@@ -134,6 +134,10 @@ struct Settings {
     beta2: Option<String>,
     #[arg(long)]
     ema_rate: Option<String>,
+    #[arg(long, allow_negative_numbers = true)]
+    black: Option<String>,
+    #[arg(long)]
+    range: Option<String>,
 }
 
 impl Arrays {
@@ -185,6 +189,8 @@ impl Settings {
             ("beta1", &self.beta1),
             ("beta2", &self.beta2),
             ("ema-rate", &self.ema_rate),
+            ("black", &self.black),
+            ("range", &self.range),
         ];
         all.into_iter().filter_map(|(name, text)| Some((name, text.as_deref()?))).collect()
     }

@@ -1,14 +1,15 @@
-//! `cvdm reconstruct`: a measured pair to a phase image with its uncertainty.
+//! `cvdm reconstruct`: a measurement to what is behind it, with its uncertainty: a phase from a pair, a fine image from a coarse one.
 
 use std::path::PathBuf;
 
 use clap::Args;
-use cvdm::data::{read_planes, write_tiff};
+use cvdm::config::Task;
+use cvdm::data::{Plane, read_gray, read_planes, read_rgb, unit_range, write_tiff};
 use cvdm::gpu::Gpu;
 use cvdm::inverse::DefocusPair;
 use cvdm::picture::{Colormap, Montage, Panel};
-use cvdm::reconstruct::Reconstructor;
-use cvdm::weights::load_weights;
+use cvdm::reconstruct::{Reconstructor, SuperResolver};
+use cvdm::weights::{Weights, load_weights};
 use cvdm::{Error, Progress, Result};
 
 use super::options::{Optics, Sampling, fresh_folder, watch};
@@ -19,7 +20,7 @@ pub struct Reconstruct {
     /// The weights.
     #[arg(long)]
     weights: PathBuf,
-    /// The pair: one file with two pages (+d, −d), or two files.
+    /// For a phase the pair: one file with two pages (+d, −d), or two files. For microscopy and super-resolution one image.
     #[arg(long, num_args = 1..=2, required = true)]
     input: Vec<PathBuf>,
     /// Folder for the results.
@@ -51,9 +52,74 @@ fn read_pair(files: &[PathBuf]) -> Result<DefocusPair> {
     }
 }
 
-/// Writes `phase.tif`, `std.tif` (rad), `beta_integral.tif`, `samples.tif` if asked for, and `reconstruction.png`.
+/// The image that a model takes, in [0, 1], a plane a channel: a microscope's from its darkest to its brightest value.
+fn read_image(files: &[PathBuf], weights: &Weights) -> Result<Vec<Plane>> {
+    let [file] = files else {
+        return Err(Error::input(format!("{} files; these weights take one image", files.len())));
+    };
+    match (weights.config.task, weights.model.config().condition_channels) {
+        (Task::SuperResolution, 3) => Ok(read_rgb(file)?.to_vec()),
+        (Task::SuperResolution, _) => Ok(vec![read_gray(file)?]),
+        _ => match <[_; 1]>::try_from(read_planes(file)?) {
+            Ok([plane]) => Ok(vec![unit_range(&plane)]),
+            Err(planes) => Err(Error::file(file, format!("holds {} images; expected is one, gray", planes.len()))),
+        },
+    }
+}
+
+/// Reconstructs what the weights were trained for.
 pub fn run(args: &Reconstruct, open: impl FnOnce() -> Result<Gpu>) -> Result<()> {
     let weights = load_weights(&args.weights)?;
+    match weights.config.task {
+        Task::Phase => phase(args, weights, open),
+        Task::Microscopy | Task::SuperResolution => image(args, weights, open),
+    }
+}
+
+/// Writes `image.tif` and `std.tif` (in [0, 1], a page a channel), `beta_integral.tif`, `samples.tif` if asked for, and
+/// `reconstruction.png`, which shows means over the channels.
+fn image(args: &Reconstruct, weights: Weights, open: impl FnOnce() -> Result<Gpu>) -> Result<()> {
+    let coarse = read_image(&args.input, &weights)?;
+    let out = fresh_folder(&args.out, args.force)?;
+    let interrupt = cvdm::interrupt::install()?;
+    let mut resolver = SuperResolver::new(&open()?, weights, args.sampling.options())?;
+    let mut progress = Progress::new(args.sampling.total_steps(), "sampling");
+    let result = resolver.resolve(&coarse, args.keep_samples, watch(&mut progress, &interrupt))?;
+    progress.finish();
+    let write = |name: &str, planes: &[Plane]| write_tiff(out.join(name), &planes.iter().collect::<Vec<_>>());
+    write("image.tif", &result.mean)?;
+    write("std.tif", &result.std)?;
+    write("beta_integral.tif", &result.beta_integral)?;
+    if args.keep_samples {
+        write("samples.tif", &result.samples.concat())?;
+    }
+    let shown = |planes: &[Plane]| {
+        let of = |y, x| planes.iter().map(|p| p.at(y, x)).sum::<f32>() / planes.len() as f32;
+        Plane::from_fn(planes[0].height(), planes[0].width(), of)
+    };
+    let [measured, mean, std, integral] = [&coarse, &result.mean, &result.std, &result.beta_integral].map(|p| shown(p));
+    Montage::new()
+        .title("A fine image from a coarse one")
+        .row("images", [Panel::new("measured", &measured), Panel::new("mean of the samples", &mean)])
+        .row(
+            "uncertainty",
+            [
+                Panel::new("standard deviation", &std).map(Colormap::Magma),
+                Panel::new("∫β dt", &integral).map(Colormap::Magma),
+            ],
+        )
+        .write_png(out.join("reconstruction.png"))?;
+    println!(
+        "image, standard deviation and ∫β dt of {} samples ({:.1} s) are in {}",
+        args.sampling.samples,
+        result.seconds,
+        out.display()
+    );
+    Ok(())
+}
+
+/// Writes `phase.tif`, `std.tif` (rad), `beta_integral.tif`, `samples.tif` if asked for, and `reconstruction.png`.
+fn phase(args: &Reconstruct, weights: Weights, open: impl FnOnce() -> Result<Gpu>) -> Result<()> {
     let pair = read_pair(&args.input)?;
     let setup = args.optics.setup()?;
     let out = fresh_folder(&args.out, args.force)?;

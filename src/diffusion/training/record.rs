@@ -24,7 +24,7 @@ pub(super) struct Views {
     pub first: View,
     pub second: View,
     pub average: View,
-    /// Four values a micro-batch, means over its own samples.
+    /// Four values a micro-batch, means over its own samples: the four losses; without a schedule `(squared error, 1 − SSIM, 0, 0)`.
     pub losses: View,
 }
 
@@ -46,7 +46,12 @@ pub(super) struct Part {
 /// Records one training step in micro-batches of `options.micro_batch` samples.
 pub(super) fn record(tape: &mut Tape, model: &Model, options: &StepOptions) -> Result<Views> {
     let &StepOptions { batch, height: h, width: w, .. } = options;
-    let config = model.config();
+    let (config, scale) = (model.config(), model.scale());
+    if !h.is_multiple_of(scale) || !w.is_multiple_of(scale) {
+        return Err(Error::shape(format!(
+            "targets of {h} × {w}; this model's are {scale} times as large as its conditions"
+        )));
+    }
     let flat = model.parameters().shape();
     let micro = options.micro_batch.unwrap_or(batch).max(1);
     let starts: Vec<usize> = (0..batch).step_by(micro).collect();
@@ -56,7 +61,7 @@ pub(super) fn record(tape: &mut Tape, model: &Model, options: &StepOptions) -> R
         let samples = first..batch.min(first + micro);
         let n = samples.len();
         parts.push(Part {
-            x: tape.persistent("condition", Shape::new(n, config.condition_channels, h, w))?,
+            x: tape.persistent("condition", Shape::new(n, config.condition_channels, h / scale, w / scale))?,
             y: tape.persistent("target", Shape::new(n, config.target_channels, h, w))?,
             times: tape.persistent("times", Shape::vector(n + 1))?,
             rng: tape.persistent("random state", Shape::vector(4))?,
@@ -83,7 +88,7 @@ pub(super) fn record(tape: &mut Tape, model: &Model, options: &StepOptions) -> R
     }
     for part in &views.parts {
         match model.config().schedule {
-            ScheduleKind::None => record_regression(tape, model, theta, part)?,
+            ScheduleKind::None => record_regression(tape, model, options.regression, theta, part)?,
             _ => record_part(tape, model, options, theta, part)?,
         }
     }

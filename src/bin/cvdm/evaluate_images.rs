@@ -1,0 +1,135 @@
+//! `cvdm evaluate` for microscopy and super-resolution: weights against interpolation, on the held-out side of their own data.
+
+use std::path::Path;
+use std::time::Instant;
+
+use cvdm::data::{Plane, resize_lanczos, write_atomically};
+use cvdm::evaluate::{ImageScores, score_image};
+use cvdm::gpu::Gpu;
+use cvdm::picture::{Colormap, Montage, Panel};
+use cvdm::reconstruct::{Estimate, SuperResolver};
+use cvdm::tasks::{TestImage, test_images};
+use cvdm::weights::Weights;
+use cvdm::{Error, Progress, Result};
+use serde::Serialize;
+
+use super::evaluate::Evaluate;
+use super::options::{fresh_folder, watch};
+
+#[derive(Serialize)]
+struct Row {
+    image: String,
+    method: String,
+    scores: ImageScores,
+}
+
+/// Writes `table.md`, `scores.json` and a picture of the first image.
+pub fn run(args: &Evaluate, names: &[String], weights: Vec<Weights>, open: impl FnOnce() -> Result<Gpu>) -> Result<()> {
+    let config = weights[0].config.clone();
+    let data = |w: &Weights| (w.config.task, w.config.microscopy.clone(), w.config.super_resolution.clone());
+    if weights.iter().any(|w| data(w) != data(&weights[0])) {
+        return Err(Error::input(
+            "the weights were trained on different data; evaluate those of one task and set together",
+        ));
+    }
+    if args.photographs.is_some() || args.field.is_some() {
+        return Err(Error::input(
+            "--photographs and --field are for phases; these weights are tested on the held-out side of their own data",
+        ));
+    }
+    let images = test_images(&config, args.size, args.count)?;
+    let out = fresh_folder(&args.out, args.force)?;
+    let gpu = open()?;
+    let interrupt = cvdm::interrupt::install()?;
+    let total = args.sampling.total_steps() * (images.len() * weights.len()) as u64;
+    let mut progress = Progress::new(total, "evaluating");
+    let resolver = |w: Weights| SuperResolver::new(&gpu, w, args.sampling.options());
+    let mut methods = weights.into_iter().map(resolver).collect::<Result<Vec<_>>>()?;
+    let mut rows = Vec::new();
+    for (i, image) in images.iter().enumerate() {
+        let started = Instant::now();
+        let factor = config.factor();
+        let enlarge = |p: &Plane| resize_lanczos(p, p.height() * factor, p.width() * factor);
+        let enlarged = image.coarse.iter().map(enlarge).collect::<Result<Vec<_>>>()?;
+        let row = |method: &str, planes: &[Plane], seconds: f64| {
+            let scores = score_image(planes, &image.truth, seconds)?;
+            Ok::<_, Error>(Row { image: image.name.clone(), method: method.into(), scores })
+        };
+        rows.push(row("interpolation", &enlarged, started.elapsed().as_secs_f64())?);
+        let mut results = Vec::new();
+        for (name, method) in names.iter().zip(&mut methods) {
+            let result = method.resolve(&image.coarse, false, watch(&mut progress, &interrupt))?;
+            rows.push(row(name, &result.mean, result.seconds)?);
+            results.push(result);
+        }
+        if i == 0 {
+            picture(image, &enlarged, names, &results, &out.join("images.png"))?;
+        }
+    }
+    progress.finish();
+    let table = table(&rows);
+    let json = serde_json::to_string_pretty(&rows).map_err(|e| Error::file(&out, e.to_string()))?;
+    write_atomically(out.join("scores.json"), |f| f.write_all(json.as_bytes()))?;
+    write_atomically(out.join("table.md"), |f| f.write_all(table.as_bytes()))?;
+    println!("{table}\nscores and a picture are in {}", out.display());
+    Ok(())
+}
+
+/// Means over the images, a line a method.
+fn table(rows: &[Row]) -> String {
+    let mut text = String::from(
+        "| method | images | MAE | SSIM | MS-SSIM | PSNR [dB] | seconds |\n|---|---|---|---|---|---|---|\n",
+    );
+    let mut methods: Vec<&str> = Vec::new();
+    for row in rows {
+        if !methods.contains(&row.method.as_str()) {
+            methods.push(&row.method);
+        }
+    }
+    for method in methods {
+        let scores: Vec<&ImageScores> = rows.iter().filter(|r| r.method == method).map(|r| &r.scores).collect();
+        let mean = |f: fn(&ImageScores) -> f64| scores.iter().map(|s| f(s)).sum::<f64>() / scores.len() as f64;
+        text += &format!(
+            "| {method} | {} | {:.4} | {:.4} | {:.4} | {:.2} | {:.2} |\n",
+            scores.len(),
+            mean(|s| s.mae),
+            mean(|s| s.ssim),
+            mean(|s| s.ms_ssim),
+            mean(|s| s.psnr),
+            mean(|s| s.seconds)
+        );
+    }
+    text
+}
+
+/// The channels' mean, which a panel can show.
+fn shown(planes: &[Plane]) -> Plane {
+    let mean = |y, x| planes.iter().map(|p| p.at(y, x)).sum::<f32>() / planes.len() as f32;
+    Plane::from_fn(planes[0].height(), planes[0].width(), mean)
+}
+
+fn picture(image: &TestImage, enlarged: &[Plane], names: &[String], results: &[Estimate], path: &Path) -> Result<()> {
+    let (measured, truth) = (shown(enlarged), shown(&image.truth));
+    let error = |p: &Plane| Plane::from_fn(p.height(), p.width(), |y, x| (p.at(y, x) - truth.at(y, x)).abs());
+    let answers: Vec<[Plane; 3]> = results
+        .iter()
+        .map(|r| {
+            let mean = shown(&r.mean);
+            [error(&mean), shown(&r.std), mean]
+        })
+        .collect();
+    let mut montage = Montage::new().title(&image.name).row(
+        "given",
+        [Panel::new("measured, interpolated", &measured).range(0.0, 1.0), Panel::new("truth", &truth).range(0.0, 1.0)],
+    );
+    for (name, [error, std, mean]) in names.iter().zip(&answers) {
+        let mut panels =
+            vec![Panel::new("answer", mean).range(0.0, 1.0), Panel::new("error", error).map(Colormap::Magma)];
+        // One answer alone has none.
+        if std.min_max().1 > 0.0 {
+            panels.push(Panel::new("standard deviation", std).map(Colormap::Magma));
+        }
+        montage = montage.row(name, panels);
+    }
+    montage.write_png(path)
+}

@@ -1,0 +1,194 @@
+//! The training loop: batches prepared beside the device's work, a log, checkpoints, a picture of the losses.
+//!
+//! A run lives in a folder: `checkpoint.safetensors` (everything to go on from), `weights.safetensors` (to reconstruct with),
+//! `log.jsonl`, `losses.png`, `config.toml`.
+
+mod log;
+
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::sync_channel;
+use std::time::Instant;
+
+use crate::config::TrainConfig;
+use crate::data::write_atomically;
+use crate::diffusion::{Hyper, Model, StepCost, Trainer, TrainerState};
+use crate::gpu::{Caps, Gpu};
+use crate::interrupt::Interrupt;
+use crate::plateau::Plateau;
+use crate::tasks::{self, Batch};
+use crate::weights::{self, Checkpoint};
+use crate::{Error, Progress, Result};
+use log::Line;
+
+/// Where a run keeps its files.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn file(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+}
+
+/// What a run ended with.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Finished {
+    /// Steps done, over all sessions.
+    pub steps: u64,
+    /// The weights.
+    pub weights: PathBuf,
+}
+
+/// What a training step of a configuration costs on a device of these capabilities; nothing is allocated.
+///
+/// # Errors
+/// Those of [`TrainConfig::check`] and [`StepCost::of`].
+pub fn cost(caps: Caps, config: &TrainConfig) -> Result<StepCost> {
+    config.check()?;
+    StepCost::of(caps, &Model::new(config.model_config())?, &config.step_options())
+}
+
+/// Trains until `config.training.steps`, or until interrupted.
+///
+/// # Errors
+/// [`Error::File`] if the folder holds a run already and `resume` is not set, or cannot be written; [`Error::Input`] if the
+/// checkpoint to resume belongs to another model; [`Error::Interrupted`] after an interrupt, with everything saved; device
+/// errors.
+pub fn train(gpu: &Gpu, config: &TrainConfig, out: &Path, resume: bool, interrupt: &Interrupt) -> Result<Finished> {
+    config.check()?;
+    let folder = Folder(out.to_path_buf());
+    let Checkpoint { model, state, plateau, .. } = start(config, &folder, resume)?;
+    let source = tasks::source(config)?;
+    let first = state.step;
+    let trainer = Trainer::new(gpu, model, config.step_options(), &state)?;
+    let toml = toml::to_string(config).map_err(|e| Error::input(format!("the configuration as TOML: {e}")))?;
+    write_atomically(folder.file("config.toml"), |f| f.write_all(toml.as_bytes()))?;
+    let micro = trainer.micro_batch();
+    let split = if micro < config.data.batch { format!(", micro-batches of {micro}") } else { String::new() };
+    eprintln!(
+        "{}: {} parameters, {}, {:.0} MiB on the device{split}, steps {first} to {}",
+        gpu.summary().name,
+        trainer.model().parameters().len(),
+        source.describe(),
+        trainer.memory().total() as f64 / (1 << 20) as f64,
+        config.training.steps
+    );
+    let mut progress = Progress::new(config.training.steps, "training").resumed_at(first);
+    let mut run = Run { trainer, plateau, config, folder };
+    let result = std::thread::scope(|scope| {
+        // Two batches ahead: enough to hide the simulation, little enough to stop at once.
+        let (sender, batches) = sync_channel::<Result<Batch>>(2);
+        let source = &*source;
+        scope.spawn(move || {
+            for step in first..config.training.steps {
+                if sender.send(source.batch(step)).is_err() {
+                    return;
+                }
+            }
+        });
+        let mut next = || {
+            batches.recv().unwrap_or_else(|_| Err(Error::Interrupted("the preparation of batches ended early".into())))
+        };
+        let outcome = run.steps(&mut next, &mut progress, interrupt);
+        drop(batches);
+        outcome
+    });
+    // Whatever ended the loop, what was learned is kept, unless the device is gone.
+    let saved = run.save();
+    progress.finish();
+    result.and(saved)?;
+    Ok(Finished { steps: run.trainer.steps(), weights: run.folder.file("weights.safetensors") })
+}
+
+/// A fresh state, or the checkpoint's.
+fn start(config: &TrainConfig, folder: &Folder, resume: bool) -> Result<Checkpoint> {
+    let checkpoint = folder.file("checkpoint.safetensors");
+    if resume {
+        let saved = weights::load_checkpoint(&checkpoint)?;
+        let same_task = (saved.config.task, &saved.config.model) == (config.task, &config.model);
+        if !same_task || saved.config.model_config() != config.model_config() {
+            return Err(Error::file(
+                &checkpoint,
+                "belongs to another task or [model] section than the configuration; resume with the one in config.toml",
+            ));
+        }
+        return Ok(saved);
+    }
+    if checkpoint.exists() {
+        return Err(Error::file(
+            &checkpoint,
+            "exists: this folder holds a run; go on with --resume, or choose another folder",
+        ));
+    }
+    std::fs::create_dir_all(&folder.0).map_err(|e| Error::file(&folder.0, format!("cannot be made: {e}")))?;
+    let model = Model::new(config.model_config())?;
+    let state = TrainerState::new(&model, config.training.seed);
+    Ok(Checkpoint { config: config.clone(), model, state, plateau: Plateau::default() })
+}
+
+/// A run on its way.
+struct Run<'a> {
+    trainer: Trainer,
+    plateau: Plateau,
+    config: &'a TrainConfig,
+    folder: Folder,
+}
+
+impl Run<'_> {
+    fn steps(
+        &mut self,
+        next: &mut impl FnMut() -> Result<Batch>,
+        progress: &mut Progress,
+        interrupt: &Interrupt,
+    ) -> Result<()> {
+        let training = &self.config.training;
+        let started = Instant::now();
+        while self.trainer.steps() < training.steps {
+            if interrupt.requested() {
+                return Err(Error::Interrupted(format!(
+                    "training stopped after step {} and was saved; go on with --resume",
+                    self.trainer.steps()
+                )));
+            }
+            let batch = next()?;
+            let mut hyper: Hyper = self.config.hyper(self.trainer.steps());
+            hyper.learning_rate *= self.plateau.factor();
+            self.trainer.step(&batch.x, &batch.y, &hyper)?;
+            self.trainer.wait()?;
+            progress.advance(1);
+            let step = self.trainer.steps();
+            if step.is_multiple_of(training.log_every) || step == training.steps {
+                let losses = self.trainer.losses()?;
+                let line = Line::new(step, &losses, self.config, hyper.learning_rate, started.elapsed().as_secs_f64());
+                if !line.total.is_finite() {
+                    return Err(Error::input(format!(
+                        "the loss became {} at step {step}; lower training.learning_rate and start again",
+                        line.total
+                    )));
+                }
+                line.append(&self.folder)?;
+                progress.set_message(format!("loss {:.4} (noise {:.4})", line.total, line.noise));
+                // Not at the last step out of turn: a run that goes on from there must see what an uninterrupted one sees.
+                if let Some(patience) = training.plateau.filter(|_| step.is_multiple_of(training.log_every)) {
+                    self.plateau.see(line.total, patience);
+                }
+            }
+            if step.is_multiple_of(training.checkpoint_every) {
+                self.save()?;
+            }
+        }
+        Ok(())
+    }
+
+    fn save(&self) -> Result<()> {
+        let state = self.trainer.state()?;
+        if state.parameters.iter().any(|v| !v.is_finite()) {
+            return Err(Error::input("the parameters are no longer finite; the last checkpoint is kept"));
+        }
+        let (config, model) = (self.config.clone(), self.trainer.model().clone());
+        let checkpoint = Checkpoint { config, model, state, plateau: self.plateau };
+        weights::save_checkpoint(&self.folder.file("checkpoint.safetensors"), &checkpoint)?;
+        let Checkpoint { config, model, state, .. } = &checkpoint;
+        weights::save_weights(&self.folder.file("weights.safetensors"), config, model, &state.average, state.step)?;
+        log::picture(&self.folder)
+    }
+}
