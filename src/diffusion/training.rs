@@ -7,7 +7,7 @@ mod regression;
 use std::collections::HashMap;
 
 use super::{Model, ScheduleKind};
-use crate::gpu::Gpu;
+use crate::gpu::{Caps, Gpu};
 use crate::kernels::adam::Hyper;
 use crate::kernels::losses::ScheduleWeights;
 use crate::random::{self, Random, Stream};
