@@ -3,9 +3,8 @@
 // OUTPUTS output channels side by side: tap * OUTPUTS + output, and zeros up to a whole vec4 or where there is no channel.
 // For the input gradient (FLIP) input and output channels change places, and the taps come in reverse order.
 //
-// An invocation makes one vec4 from four scattered values. What it divides by is an override wherever it can be: a division
-// by a number that the compiler does not know is, on a software adapter, a scalar one for every lane (81 ms of a training
-// step before, 15 of it now).
+// An invocation makes all of a lane's vec4s. Nine taps lie next to each other, at any offset: three vec4 loads hold them, which
+// on software adapters, where a load costs the same whatever its width, is a third of nine.
 
 override WG: u32 = 8u; // lanes
 override OUTPUTS: u32 = 4u;
@@ -18,46 +17,80 @@ struct Params {
     chunk: u32,        // input channels of a chunk
     blocks: u32,
     block_stride: u32, // vec4 from one block to the next
-    quads: u32,        // vec4 of all blocks of all chunks
-    workgroups: u32,
+    invocations: u32,  // a lane of an input channel of a block of a chunk each
 }
 
 @group(0) @binding(0) var<uniform> p: Params;
-@group(0) @binding(1) var<storage, read> weights: array<f32>;
+@group(0) @binding(1) var<storage, read> weights: array<vec4f>;
 @group(0) @binding(2) var<storage, read_write> packed: array<vec4<Out>>;
 
-// Value number `flat` of a lane with output channels from `first` on.
-fn tap(first: u32, ci: u32, flat: u32) -> f32 {
-    let co = first + flat % OUTPUTS;
-    let number = flat / OUTPUTS;
-    if (number >= 9u || co >= p.out_channels || ci >= p.in_channels) {
-        return 0.0;
+struct Taps { a: vec4f, b: vec4f, c: f32 }
+
+// The four values from place `shift` of the eight on.
+fn shifted(v: vec4f, w: vec4f, shift: u32) -> vec4f {
+    let one = select(v, vec4f(v.yzw, w.x), shift == 1u);
+    let two = select(one, vec4f(v.zw, w.xy), shift == 2u);
+    return select(two, vec4f(v.w, w.xyz), shift == 3u);
+}
+
+fn taps(co: u32, ci: u32) -> Taps {
+    if (co >= p.out_channels || ci >= p.in_channels) {
+        return Taps();
     }
+    let pair = select(co * p.in_channels + ci, ci * p.out_channels + co, FLIP == 1u);
+    let at = p.offset + pair * 9u;
+    let quad = at / 4u;
+    let shift = at % 4u;
+    let v = weights[quad];
+    let w = weights[quad + 1u];
+    let u = weights[quad + 2u]; // the ninth tap lies there, whatever the shift
+    let a = shifted(v, w, shift);
+    let b = shifted(w, u, shift);
+    let c = shifted(u, u, shift).x;
     if (FLIP == 1u) {
-        return weights[p.offset + (ci * p.out_channels + co) * 9u + 8u - number];
+        return Taps(vec4f(c, b.wzy), vec4f(b.x, a.wzy), a.x);
     }
-    return weights[p.offset + (co * p.in_channels + ci) * 9u + number];
+    return Taps(a, b, c);
 }
 
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index) local: u32) {
-    let id = linear(workgroup) * 64u + local;
-    if (linear(workgroup) >= p.workgroups || id >= p.quads) {
+    var id = linear(workgroup) * 64u + local;
+    if (id >= p.invocations) {
         return;
     }
-    let block = id / p.block_stride;
-    let within = id % p.block_stride;
-    let per_lane = (9u * OUTPUTS + 3u) / 4u;
-    let ci = within / (WG * per_lane);
-    let lane = (within / per_lane) % WG;
-    let at = 4u * (within % per_lane);
+    let lane = id % WG;
+    id /= WG;
+    let block = id / p.chunk; // of all chunks
+    let within = id % p.chunk;
+    let ci = (block / p.blocks) * p.chunk + within;
     let co = ((block % p.blocks) * WG + lane) * OUTPUTS;
-    // Past the chunk there is only the space up to the next block.
-    let channel = select(p.in_channels, (block / p.blocks) * p.chunk + ci, ci < p.chunk);
-    packed[id] = vec4<Out>(vec4f(
-        tap(co, channel, at),
-        tap(co, channel, at + 1u),
-        tap(co, channel, at + 2u),
-        tap(co, channel, at + 3u),
-    ));
+    let at = block * p.block_stride + (within * WG + lane) * ((9u * OUTPUTS + 3u) / 4u);
+    let t = taps(co, ci);
+    if (OUTPUTS == 1u) {
+        packed[at] = vec4<Out>(t.a);
+        packed[at + 1u] = vec4<Out>(t.b);
+        packed[at + 2u] = vec4<Out>(vec4f(t.c, 0.0, 0.0, 0.0));
+        return;
+    }
+    let u = taps(co + 1u, ci);
+    if (OUTPUTS == 2u) {
+        packed[at] = vec4<Out>(vec4f(t.a.x, u.a.x, t.a.y, u.a.y));
+        packed[at + 1u] = vec4<Out>(vec4f(t.a.z, u.a.z, t.a.w, u.a.w));
+        packed[at + 2u] = vec4<Out>(vec4f(t.b.x, u.b.x, t.b.y, u.b.y));
+        packed[at + 3u] = vec4<Out>(vec4f(t.b.z, u.b.z, t.b.w, u.b.w));
+        packed[at + 4u] = vec4<Out>(vec4f(t.c, u.c, 0.0, 0.0));
+        return;
+    }
+    let v = taps(co + 2u, ci);
+    let w = taps(co + 3u, ci);
+    packed[at] = vec4<Out>(vec4f(t.a.x, u.a.x, v.a.x, w.a.x));
+    packed[at + 1u] = vec4<Out>(vec4f(t.a.y, u.a.y, v.a.y, w.a.y));
+    packed[at + 2u] = vec4<Out>(vec4f(t.a.z, u.a.z, v.a.z, w.a.z));
+    packed[at + 3u] = vec4<Out>(vec4f(t.a.w, u.a.w, v.a.w, w.a.w));
+    packed[at + 4u] = vec4<Out>(vec4f(t.b.x, u.b.x, v.b.x, w.b.x));
+    packed[at + 5u] = vec4<Out>(vec4f(t.b.y, u.b.y, v.b.y, w.b.y));
+    packed[at + 6u] = vec4<Out>(vec4f(t.b.z, u.b.z, v.b.z, w.b.z));
+    packed[at + 7u] = vec4<Out>(vec4f(t.b.w, u.b.w, v.b.w, w.b.w));
+    packed[at + 8u] = vec4<Out>(vec4f(t.c, u.c, v.c, w.c));
 }

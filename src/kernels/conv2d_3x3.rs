@@ -187,8 +187,7 @@ struct Pack {
     chunk: u32,
     blocks: u32,
     block_stride: u32,
-    quads: u32,
-    workgroups: u32,
+    invocations: u32,
 }
 
 /// Lays `weight [Cout, Cin, 3, 3]` out for [`forward`] or, with channels exchanged and taps reversed, for the input gradient.
@@ -199,8 +198,7 @@ pub fn pack(packing: &Packing, direction: Direction, weight: &View, packed: &Vie
     let &Packing { in_channels, out_channels, .. } = packing;
     expect_values("the weight to pack", weight, SPEC.weight(in_channels, out_channels))?;
     packed.expect("the packed weight", packing.shape())?;
-    let quads = packing.chunks * packing.blocks * packing.block_stride;
-    let workgroups = quads.div_ceil(64);
+    let invocations = packing.chunks * packing.blocks * packing.chunk * packing.lanes;
     let params = Pack {
         offset: weight.offset() as u32,
         in_channels: in_channels as u32,
@@ -208,10 +206,9 @@ pub fn pack(packing: &Packing, direction: Direction, weight: &View, packed: &Vie
         chunk: packing.chunk as u32,
         blocks: packing.blocks as u32,
         block_stride: packing.block_stride as u32,
-        quads: quads as u32,
-        workgroups: workgroups as u32,
+        invocations: invocations as u32,
     };
-    Ok(Call::new(&PACK, params, grid(workgroups))
+    Ok(Call::new(&PACK, params, grid(invocations.div_ceil(64)))
         .with("WG", packing.lanes as u32)
         .with("OUTPUTS", packing.variant.outputs as u32)
         .with("FLIP", u32::from(direction == Direction::Backward))
