@@ -70,7 +70,8 @@ fn everything_ends_with_a_report_and_its_pictures() {
     let (_, finished) = whole();
     assert!(finished.folder.ends_with("all") && finished.folder.join("report.html").is_file());
     let report = &finished.report;
-    assert_eq!(report.sections.iter().map(|s| s.name.as_str()).collect::<Vec<_>>(), ["qpi", "ablation", "uncertainty"]);
+    let sections: Vec<_> = report.sections.iter().map(|s| s.name.as_str()).collect();
+    assert_eq!(sections, ["biosr", "qpi", "brightfield", "sr", "ablation", "uncertainty"]);
     for section in &report.sections {
         assert!(!section.tables.is_empty() && !section.figures.is_empty() && !section.claims.is_empty());
         for figure in &section.figures {
@@ -83,12 +84,20 @@ fn everything_ends_with_a_report_and_its_pictures() {
             assert!(written > 0, "{} has no number", table.title);
         }
     }
-    // The paper's numbers stand beside ours, and its four methods are there.
-    let table = &report.sections[0].tables[0];
-    let cvdm = table.rows.iter().find(|row| row.name == "CVDM").unwrap();
-    assert_eq!((cvdm.cells[0].paper, cvdm.cells[1].paper), (Some(0.943), Some(0.073)));
+    // The paper's numbers stand beside ours: the table of each subject that has some, and two of them.
+    let of = |section: &str, table: &str, columns: [&str; 2]| {
+        let section = report.sections.iter().find(|s| s.name == section).unwrap();
+        let table = section.tables.iter().find(|t| t.title == table).unwrap();
+        let cvdm = table.rows.iter().find(|row| row.name == "CVDM").unwrap();
+        columns.map(|name| cvdm.cells[table.columns.iter().position(|c| c.name == name).unwrap()].paper)
+    };
+    assert_eq!(of("qpi", "Photographs", ["MS-SSIM", "MAE"]), [Some(0.943), Some(0.073)]);
+    assert_eq!(of("biosr", "CCPs", ["MAE", "resolved distance"]), [Some(0.007), Some(96.0)]);
+    assert_eq!(of("sr", "Photographs", ["PSNR", "SSIM"]), [Some(26.38), Some(0.76)]);
+    assert!((of("brightfield", "Every stack", ["mean", "mean"])[0].unwrap() - 0.8283).abs() < 1e-3);
     // Three images cannot decide a comparison, however clear.
-    let compared = report.sections.iter().flat_map(|s| &s.claims).filter(|claim| claim.p.is_some());
+    let phase = report.sections.iter().filter(|s| ["qpi", "ablation", "uncertainty"].contains(&s.name.as_str()));
+    let compared = phase.flat_map(|s| &s.claims).filter(|claim| claim.p.is_some());
     assert!(compared.clone().count() >= 12 && compared.clone().all(|claim| claim.verdict == Verdict::NotDecided));
 }
 
@@ -96,7 +105,9 @@ fn everything_ends_with_a_report_and_its_pictures() {
 fn models_are_shared_and_nothing_is_computed_twice() {
     let (folder, finished) = whole();
     let trainings = finished.report.parts.iter().filter(|part| part.name.starts_with("training")).count();
-    assert_eq!(trainings, 7, "U-Net, CDDPM at two ranges, CVDM, simple, tied, without L_γ");
+    // Phases: U-Net, CDDPM at two ranges, CVDM, simple, tied, without L_γ. Two structures: U-Net, DFCAN, CDDPM, CVDM. Photographs:
+    // U-Net, SR3, CVDM.
+    assert_eq!(trainings, 7 + 2 * 4 + 3);
     assert_eq!(finished.computed, finished.report.parts.len());
     let modified = |part: &cvdm::repro::part::Record| {
         let file = folder.path().join("parts").join(&part.folder).join("result.json");
@@ -116,17 +127,21 @@ fn the_cost_is_told_before_it_is_paid() {
     let estimate = cost(gpu(), &options(&Subject::ALL, folder.path())).unwrap();
     let named = |what: &str| finished.report.parts.iter().filter(|part| part.name.starts_with(what)).count();
     // The range that CDDPM was tuned to is one of those that are trained anyway, so that nothing is counted twice.
-    assert_eq!(estimate.trainings, (named("training"), 12));
-    assert!(estimate.training_step > 0.0 && estimate.sampling_step > 0.0 && estimate.sampling_steps > 100);
-    assert_eq!(estimate.batch, (2, 16));
-    let config = Scale::Smoke.numbers().training(Schedule::Learned, folder.path(), 1);
+    assert_eq!(estimate.trainings(), named("training"));
+    let networks = &estimate.networks;
+    assert!(networks.iter().all(|n| n.training_step > 0.0 && (n.sampling_steps > 0) == (n.sampling_step > 0.0)));
+    // One pass alone draws nothing: the U-Nets of three tasks, and DFCAN.
+    assert_eq!(networks.iter().filter(|n| n.sampling_steps == 0).count(), 4);
+    let cvdm = networks.iter().find(|n| n.name.starts_with("CVDM; CVDM without L_γ")).unwrap();
+    assert_eq!((cvdm.batch, cvdm.trainings), ((2, 16), (2, 12)));
+    let config = Scale::Smoke.numbers().phase.config(Schedule::Learned, 1);
     let model = Model::new(config.model_config()).unwrap();
     let state = TrainerState::new(&model, 1);
     let trainer = Trainer::new(gpu(), model, StepOptions::new(2, 16, 16), &state).unwrap();
-    assert_eq!(estimate.memory, trainer.memory().total(), "what recording says is what is allocated");
+    assert_eq!(cvdm.memory, trainer.memory().total(), "what recording says is what is allocated");
     assert!(std::fs::read_dir(folder.path().join("parts")).unwrap().all(|e| e.unwrap().file_name() == "lock"));
     let told = estimate.to_string();
-    assert!(told.contains("MiB") && told.contains("7 trainings of 12 iterations"), "{told}");
+    assert!(told.contains("MiB") && told.contains("2 × 12 iterations on 2 × 16²"), "{told}");
 }
 
 #[test]
@@ -237,7 +252,8 @@ fn a_measured_cell_has_its_own_table() {
     assert_eq!(cell.rows.len(), 5);
     assert!(section.notes.iter().all(|note| !note.contains("left out")));
     // Photographs are known by name and content, not by place: their table is the same.
-    assert_eq!(section.tables[1], finished.report.sections[0].tables[1]);
+    let qpi = finished.report.sections.iter().find(|s| s.name == "qpi").unwrap();
+    assert_eq!(section.tables[1], qpi.tables[1]);
 
     write_npy(data.path().join("hl60/hl60.npy"), &[3], &[1.0, 2.0, 3.0]).unwrap();
     let message = run(gpu(), &options, &Interrupt::manual()).unwrap_err().to_string();
@@ -257,6 +273,11 @@ fn missing_data_are_named_with_the_layout() {
     let (out, data) = (out.to_str().unwrap(), data.to_str().unwrap());
     fails(&["qpi", "--out", out], &["--data", "train-photographs/", "make data"]);
     fails(&["qpi", "--out", out, "--data", data], &["train-photographs", "is missing", "hl60.npy"]);
-    fails(&["sorcery", "--out", out], &["sorcery", "qpi, ablation, uncertainty"]);
+    fails(
+        &["biosr", "--scale", "paper", "--out", out, "--data", data],
+        &["BioSR", "is missing", "RawSIMData_level_01.mrc"],
+    );
+    fails(&["sr", "--scale", "paper", "--out", out, "--data", data], &["ImageNet", "is missing", "image-net.org"]);
+    fails(&["sorcery", "--out", out], &["sorcery", "biosr, qpi, brightfield, sr, ablation, uncertainty"]);
     fails(&["qpi", "--scale", "huge", "--out", out], &["huge", "smoke, small and paper"]);
 }

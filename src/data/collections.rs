@@ -10,6 +10,19 @@ use super::photographs::{Split, images_below, list_photographs};
 use super::resize::resize_lanczos;
 use crate::{Error, Result};
 
+/// Whether a folder is laid out as HCOCO, or as the whole collection around it.
+pub fn is_hcoco(root: &Path) -> bool {
+    [root.join("real_images"), root.join("HCOCO/real_images")].iter().any(|folder| folder.is_dir())
+}
+
+/// The photographs of a split of any folder: by [`list_hcoco`] if it is laid out as HCOCO, else by [`list_photographs`].
+///
+/// # Errors
+/// Those of either.
+pub fn photographs_of(root: &Path, split: Split) -> Result<Vec<PathBuf>> {
+    if is_hcoco(root) { list_hcoco(root, split) } else { list_photographs(root, split) }
+}
+
 /// The real photographs of HCOCO, sorted by path. `root` is the folder HCOCO or that of the whole collection iHarmony4 around it:
 /// ```text
 /// HCOCO/real_images/c10005.jpg …   HCOCO_train.txt   HCOCO_test.txt        or IHD_train.txt and IHD_test.txt beside HCOCO

@@ -14,13 +14,13 @@ mod resize;
 
 pub use atomic::write_atomically;
 pub use biosr::{Acquisition, CellSplit, Structure, list_biosr};
-pub use collections::{list_hcoco, list_imagenet, read_gray_centre, read_super_resolution};
+pub use collections::{is_hcoco, list_hcoco, list_imagenet, photographs_of, read_gray_centre, read_super_resolution};
 pub use focal_stack::FocalStack;
 pub use image_file::{EXTENSIONS, is_image, read_gray, read_planes, read_rgb, write_png16, write_tiff};
 pub use mrc::{MrcFile, MrcMode};
 pub use npy::{read_npy, write_npy};
 pub use pair::{Example, ResolutionPair, network_to_unit, unit_range, unit_to_network};
 use photographs::oriented;
-pub use photographs::{Photographs, Split, downscale, list_photographs};
+pub use photographs::{Photographs, Split, downscale, list_photographs, photograph_centre};
 pub use plane::Plane;
 pub use resize::resize_lanczos;

@@ -94,6 +94,35 @@ pub fn downscale(plane: &Plane, factor: usize) -> Result<Plane> {
     }))
 }
 
+/// A photograph in gray at 1/2, 1/4 and 1/8 of its size, as long as both sides are at least `side`.
+fn scales(path: &Path, side: usize) -> Result<Vec<Plane>> {
+    let mut levels = Vec::new();
+    let mut level = read_gray(path)?;
+    while level.height() / 2 >= side && level.width() / 2 >= side && levels.len() < 3 {
+        level = downscale(&level, 2)?;
+        levels.push(level.clone());
+    }
+    Ok(levels)
+}
+
+/// The central `side × side` window of a plane.
+fn centre(plane: &Plane, side: usize) -> Result<Plane> {
+    let [top, left] = [plane.height(), plane.width()].map(|n| (n - side.min(n)) / 2);
+    plane.crop(top, left, side, side)
+}
+
+/// The central `side × side` window of a photograph in gray at half its size; none if it is smaller.
+///
+/// # Errors
+/// [`Error::File`] if it cannot be read.
+pub fn photograph_centre(path: &Path, side: usize) -> Result<Option<Plane>> {
+    let whole = read_gray(path)?;
+    if whole.height() / 2 < side || whole.width() / 2 < side {
+        return Ok(None);
+    }
+    centre(&downscale(&whole, 2)?, side).map(Some)
+}
+
 /// Photographs in memory, at several scales, to draw patches from.
 pub struct Photographs {
     /// Every photograph at 1/2, 1/4 … of its size, for as long as patches fit.
@@ -106,18 +135,16 @@ impl Photographs {
     /// # Errors
     /// [`Error::File`] if the folder holds none, one cannot be read, or none is large enough for patches of `side`.
     pub fn open(folder: &Path, split: Split, side: usize) -> Result<Self> {
-        let mut scales = Vec::new();
-        for path in list_photographs(folder, split)? {
-            let mut levels = Vec::new();
-            let mut level = read_gray(&path)?;
-            while level.height() / 2 >= side && level.width() / 2 >= side && levels.len() < 3 {
-                level = downscale(&level, 2)?;
-                levels.push(level.clone());
-            }
-            if !levels.is_empty() {
-                scales.push(levels);
-            }
-        }
+        Self::read(folder, &list_photographs(folder, split)?, side)
+    }
+
+    /// The same of these files of a folder.
+    ///
+    /// # Errors
+    /// [`Error::File`] if one cannot be read, or none is large enough for patches of `side`.
+    pub fn read(folder: &Path, files: &[PathBuf], side: usize) -> Result<Self> {
+        let scales = files.iter().map(|path| scales(path, side)).collect::<Result<Vec<_>>>()?;
+        let scales: Vec<_> = scales.into_iter().filter(|levels| !levels.is_empty()).collect();
         if scales.is_empty() {
             return Err(Error::file(
                 folder,
@@ -142,10 +169,7 @@ impl Photographs {
     /// # Errors
     /// [`Error::Shape`] if a photograph is smaller; [`Photographs::open`] has left those out.
     pub fn centres(&self, side: usize) -> Result<Vec<Plane>> {
-        let centre = |p: &Plane| {
-            p.crop((p.height() - side.min(p.height())) / 2, (p.width() - side.min(p.width())) / 2, side, side)
-        };
-        self.scales.iter().map(|levels| centre(&levels[0])).collect()
+        self.scales.iter().map(|levels| centre(&levels[0], side)).collect()
     }
 
     /// Patch number `number` of `side × side` pixels, a pure function of the seed and the number: a photograph, one of its

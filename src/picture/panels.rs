@@ -38,12 +38,21 @@ pub struct Panel<'a> {
     map: Colormap,
     unit: String,
     bar: bool,
+    /// Green and blue, where `plane` is red.
+    colours: Option<[&'a Plane; 2]>,
 }
 
 impl<'a> Panel<'a> {
     /// `plane` in gray from its smallest to its largest finite value, with a colour bar.
     pub fn new(title: impl Into<String>, plane: &'a Plane) -> Self {
-        Self { title: title.into(), plane, range: None, map: Colormap::Gray, unit: String::new(), bar: true }
+        let (title, unit) = (title.into(), String::new());
+        Self { title, plane, range: None, map: Colormap::Gray, unit, bar: true, colours: None }
+    }
+
+    /// A photograph: red, green and blue in [0, 1], as a screen shows them. Values beyond are cut.
+    pub fn colour(title: impl Into<String>, [red, green, blue]: [&'a Plane; 3]) -> Self {
+        let panel = Self::new(title, red).range(0.0, 1.0).without_bar();
+        Self { colours: Some([green, blue]), ..panel }
     }
 
     /// The values (in the plane's unit) at the two ends of the colour map. Values beyond take the colour of the end they
@@ -292,6 +301,10 @@ fn draw_panel(
     canvas.text(&title, middle, place.top as f32 - 8.0, TITLE.middle());
 
     framed(canvas, [left, place.top, width, height], |y, x| {
+        if let Some([green, blue]) = panel.colours {
+            let value = |plane| (255.0 * shown(plane, zoom, y, x).clamp(0.0, 1.0)).round() as u8;
+            return [panel.plane, green, blue].map(value);
+        }
         // In f64, where the difference of two finite f32 cannot overflow.
         let (value, low, high) = (shown(panel.plane, zoom, y, x), f64::from(low), f64::from(high));
         panel.map.rgb(((f64::from(value) - low) / (high - low)) as f32)

@@ -127,9 +127,15 @@ pub fn smaller(statement: impl Into<String>, source: &str, first: &[f64], second
     Ok(claim)
 }
 
-/// "The first number is larger than the second by more than `margin`" for every training seed: pairs that are no images, too few
-/// for a test. The contrary has to be as clear.
-pub fn larger_in_every_seed(statement: impl Into<String>, source: &str, pairs: &[(f64, f64)], margin: f64) -> Claim {
+/// "The first number is larger than the second by more than `margin`" for every one of `what` (training seeds, stacks): too few for a
+/// test. The contrary has to be as clear.
+pub fn larger_in_every(
+    what: &str,
+    statement: impl Into<String>,
+    source: &str,
+    pairs: &[(f64, f64)],
+    margin: f64,
+) -> Claim {
     let larger = pairs.iter().filter(|(a, b)| a - b > margin).count();
     let verdict = if larger == pairs.len() {
         Verdict::Holds
@@ -139,8 +145,37 @@ pub fn larger_in_every_seed(statement: impl Into<String>, source: &str, pairs: &
         Verdict::NotDecided
     };
     let numbers: Vec<String> = pairs.iter().map(|(a, b)| format!("{a:.3} against {b:.3}")).collect();
-    let evidence = format!("by more than {margin} in {larger} of {} seeds: {}", pairs.len(), numbers.join("; "));
+    let by = if margin > 0.0 { format!("by more than {margin} ") } else { String::new() };
+    let evidence = format!("{by}in {larger} of {} {what}: {}", pairs.len(), numbers.join("; "));
     Claim { statement: statement.into(), source: source.into(), verdict, p: None, evidence }
+}
+
+/// "The means differ by less than `margin`": two one-sided paired t-tests, of which the larger p counts. It does not hold if the means
+/// differ by significantly more.
+pub fn equivalent(statement: impl Into<String>, source: &str, first: &[f64], second: &[f64], margin: f64) -> Claim {
+    // How likely a difference as far above `bound` would be if it were `bound` or less.
+    let above = |a: &[f64], b: &[f64], bound: f64| {
+        let shifted: Vec<f64> = a.iter().map(|v| v - bound).collect();
+        let test = paired_t_test(&shifted, b).ok()?;
+        Some(if test.mean_difference > 0.0 { 0.5 * test.p_value } else { 1.0 - 0.5 * test.p_value })
+    };
+    let inside = above(first, second, -margin).zip(above(second, first, -margin)).map(|(a, b)| a.max(b));
+    let outside = above(first, second, margin).zip(above(second, first, margin)).map(|(a, b)| a.min(b));
+    let verdict = match (inside, outside) {
+        (Some(p), _) if p < LEVEL => Verdict::Holds,
+        (_, Some(p)) if p < LEVEL => Verdict::DoesNotHold,
+        _ => Verdict::NotDecided,
+    };
+    let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len().max(1) as f64;
+    let p = inside.map_or(String::new(), |p| format!("; p = {} for less than {margin}", Format::P.text(p)));
+    let evidence = format!(
+        "{:.3} against {:.3}, a difference of {} over {} images{p}",
+        mean(first),
+        mean(second),
+        Format::Signed(3).text(mean(first) - mean(second)),
+        first.len()
+    );
+    Claim { statement: statement.into(), source: source.into(), verdict, p: inside, evidence }
 }
 
 #[cfg(test)]
@@ -161,10 +196,25 @@ mod tests {
 
     #[test]
     fn seeds_must_agree() {
-        let verdict = |pairs: &[(f64, f64)]| larger_in_every_seed("", "", pairs, 0.1).verdict;
+        let verdict = |pairs: &[(f64, f64)]| larger_in_every("seeds", "", "", pairs, 0.1).verdict;
         assert_eq!(verdict(&[(2.0, 1.0), (3.0, 1.0)]), Verdict::Holds);
         assert_eq!(verdict(&[(2.0, 1.0), (0.0, 1.0)]), Verdict::NotDecided);
         assert_eq!(verdict(&[(1.05, 1.0)]), Verdict::NotDecided);
         assert_eq!(verdict(&[(1.0, 2.0), (1.0, 3.0)]), Verdict::DoesNotHold);
+    }
+
+    #[test]
+    fn means_are_equal_only_within_the_margin_and_if_the_test_can_tell() {
+        let base: Vec<f64> = (0..12).map(f64::from).collect();
+        let moved = |by: f64, scatter: f64| -> Vec<f64> {
+            base.iter().enumerate().map(|(i, v)| v + by + scatter * [1.0, -1.0, 0.5, -0.5][i % 4]).collect()
+        };
+        let verdict = |values: &[f64]| equivalent("", "", values, &base, 0.5).verdict;
+        assert_eq!(verdict(&moved(0.1, 0.1)), Verdict::Holds);
+        assert_eq!(verdict(&moved(-0.1, 0.1)), Verdict::Holds);
+        assert_eq!(verdict(&moved(2.0, 0.1)), Verdict::DoesNotHold);
+        assert_eq!(verdict(&moved(-2.0, 0.1)), Verdict::DoesNotHold);
+        assert_eq!(verdict(&moved(0.1, 4.0)), Verdict::NotDecided);
+        assert_eq!(equivalent("", "", &[1.0], &[1.0], 0.5).verdict, Verdict::NotDecided);
     }
 }

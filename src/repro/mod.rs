@@ -2,39 +2,35 @@
 //!
 //! ```text
 //! scale ─ numbers ─┐
-//! data ─ cases ────┼▶ qpi, ablation, uncertainty ─ sections ─▶ report ─▶ report.json, PNG
-//! methods ─ parts ─┘        claims, table, figures               └─ page ─▶ report.html
+//! data ─ cases ────┼▶ phase::{qpi, brightfield, ablation, uncertainty}, image::{biosr, sr} ─ sections ─▶ report ─▶ report.json, PNG
+//! method ─ parts ──┘        claims, table, figures                                                      └─ page ─▶ report.html
 //! ```
 //! Every training and every evaluation is a part ([`part`]): computed once, found again by what it was made from, resumed where it
-//! was stopped, shared by the tables. A subject is a file with one function `section`; to add one, add it to [`Subject`].
+//! was stopped, shared by the tables. A subject is a file with two functions, `plan` and `section`; to add one, add it to [`Subject`].
 
-pub mod ablation;
-pub mod cases;
 pub mod claims;
 pub mod data;
 pub mod estimate;
-mod figures;
-mod maps;
-pub mod methods;
+pub mod image;
+pub mod method;
 mod page;
 mod paper;
 pub mod part;
-pub mod qpi;
+pub mod phase;
+mod region_charts;
 mod regions;
 pub mod report;
-mod samples;
 pub mod scale;
 mod schedule;
-mod sweep;
 mod synthetic;
 pub mod table;
-pub mod uncertainty;
+pub mod training;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use crate::config::TrainConfig;
+use crate::config::{Task, TrainConfig};
 use crate::data::write_atomically;
 use crate::gpu::Gpu;
 use crate::interrupt::Interrupt;
@@ -48,22 +44,31 @@ use scale::{Numbers, Scale};
 /// What can be reproduced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Subject {
+    /// Table 1.
+    Biosr,
     /// Table 2(a).
     Qpi,
+    /// Table 2(b).
+    Brightfield,
+    /// Table 4.
+    Sr,
     /// Table 3 and figure 13.
     Ablation,
-    /// Figures 2, 11, 12 and 16.
+    /// Figures 2, 11, 12, 16 and 17.
     Uncertainty,
 }
 
 impl Subject {
     /// All of them, in the order of a report.
-    pub const ALL: [Self; 3] = [Self::Qpi, Self::Ablation, Self::Uncertainty];
+    pub const ALL: [Self; 6] = [Self::Biosr, Self::Qpi, Self::Brightfield, Self::Sr, Self::Ablation, Self::Uncertainty];
 
     /// What it is called on the command line.
     pub fn name(self) -> &'static str {
         match self {
+            Self::Biosr => "biosr",
             Self::Qpi => "qpi",
+            Self::Brightfield => "brightfield",
+            Self::Sr => "sr",
             Self::Ablation => "ablation",
             Self::Uncertainty => "uncertainty",
         }
@@ -71,17 +76,23 @@ impl Subject {
 
     fn plan(self, session: &Session) -> Result<Vec<Planned>> {
         match self {
-            Self::Qpi => qpi::plan(session),
-            Self::Ablation => ablation::plan(session),
-            Self::Uncertainty => uncertainty::plan(session),
+            Self::Biosr => image::biosr::plan(session),
+            Self::Qpi => phase::qpi::plan(session),
+            Self::Brightfield => phase::brightfield::plan(session),
+            Self::Sr => image::sr::plan(session),
+            Self::Ablation => phase::ablation::plan(session),
+            Self::Uncertainty => phase::uncertainty::plan(session),
         }
     }
 
     fn section(self, session: &mut Session) -> Result<Section> {
         match self {
-            Self::Qpi => qpi::section(session),
-            Self::Ablation => ablation::section(session),
-            Self::Uncertainty => uncertainty::section(session),
+            Self::Biosr => image::biosr::section(session),
+            Self::Qpi => phase::qpi::section(session),
+            Self::Brightfield => phase::brightfield::section(session),
+            Self::Sr => image::sr::section(session),
+            Self::Ablation => phase::ablation::section(session),
+            Self::Uncertainty => phase::uncertainty::section(session),
         }
     }
 }
@@ -146,8 +157,14 @@ impl Session {
         self.seeds.clone().unwrap_or_else(|| self.numbers.seeds.to_vec())
     }
 
-    /// Keeps what a task does otherwise than the paper, once for all subjects of that task.
-    fn note_departures(&mut self, departures: Departures) {
+    /// The seeds of tables that one is enough for.
+    fn seeds_of_one(&self) -> Vec<u64> {
+        self.seeds.clone().unwrap_or_else(|| self.numbers.seeds[..1].to_vec())
+    }
+
+    /// Keeps what a task does otherwise than the paper, once for all its subjects; `stand_ins` is what stands in for the paper's data.
+    fn note_departures(&mut self, task: Task, stand_ins: Option<String>) {
+        let departures = self.numbers.departures(task, stand_ins);
         if !self.departures.contains(&departures) {
             self.departures.push(departures);
         }
@@ -155,8 +172,7 @@ impl Session {
 
     /// Keeps a training configuration for the report; seed and folder are told elsewhere.
     fn note_configuration(&mut self, name: &str, config: &TrainConfig) -> Result<()> {
-        let mut config = config.clone();
-        config.data.photographs = PathBuf::from("train-photographs");
+        let mut config = training::placeless(config);
         config.training.seed = 1;
         let toml = toml::to_string(&config).map_err(|e| Error::input(format!("the configuration as TOML: {e}")))?;
         self.configurations.insert(name.into(), toml);
@@ -171,7 +187,7 @@ fn open(gpu: &Gpu, options: &Options, interrupt: &Interrupt) -> Result<Session> 
         return Err(Error::input("nothing to reproduce: name at least one subject, and one seed if any"));
     }
     let name = if let [one] = subjects[..] { one.name() } else { "all" };
-    let data = DataFolder::open(options.data.as_deref(), *scale, out)?;
+    let data = DataFolder::open(options.data.as_deref(), *scale, subjects, out)?;
     let summary = gpu.summary();
     let made_by = Maker {
         version: env!("CARGO_PKG_VERSION").into(),
@@ -244,7 +260,10 @@ pub fn run(gpu: &Gpu, options: &Options, interrupt: &Interrupt) -> Result<Finish
 
 fn title(subjects: &[Subject]) -> &'static str {
     match subjects {
+        [Subject::Biosr] => "Microscopy",
         [Subject::Qpi] => "Quantitative phase imaging",
+        [Subject::Brightfield] => "Brightfield stacks",
+        [Subject::Sr] => "Super-resolution of photographs",
         [Subject::Ablation] => "Ablation",
         [Subject::Uncertainty] => "Uncertainty",
         _ => "Conditional variational diffusion models",

@@ -7,8 +7,8 @@ use base64::engine::general_purpose::STANDARD;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::claims::{Claim, LEVEL, Verdict};
-use super::qpi::listed;
 use super::report::{Cell, Column, Departures, Figure, Format, Provenance, Report, Section, Table};
+use super::table::listed;
 use crate::{Error, Result};
 
 /// The page of a report whose pictures lie in `folder`.

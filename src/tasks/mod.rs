@@ -12,7 +12,7 @@ mod testing;
 use std::path::PathBuf;
 
 pub use pairs::{PairSource, Pairs};
-pub use testing::{TestImage, test_images};
+pub use testing::{TestImage, images_of, test_images};
 
 use crate::config::{Task, TrainConfig};
 use crate::data::Split;

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::{Batch, Source};
 use crate::config::{Condition, DataSection, ModelSection, Target, TrainConfig};
-use crate::data::{Photographs, Plane, Split, list_photographs};
+use crate::data::{Photographs, Plane, Split, photographs_of};
 use crate::inverse::{
     Boundary, CellShape, DefocusPair, FresnelSetup, MAX_TRAINING_NOISE, NoiseLaw, PHASE_RANGE, PhaseMix, add_noise,
     normalise_pair, phase_to_target, simulate_cropped, target_to_phase, tie_single, training_noise_level,
@@ -137,8 +137,8 @@ impl PhaseSource {
         let data = &config.data;
         let setup = setup(data)?;
         let side = data.patch + 2 * setup.margin();
-        let files = list_photographs(&data.photographs, Split::Train)?;
-        let photographs = Photographs::open(&data.photographs, Split::Train, side)?;
+        let files = photographs_of(&data.photographs, Split::Train)?;
+        let photographs = Photographs::read(&data.photographs, &files, side)?;
         let mix = PhaseMix {
             photograph: data.photograph,
             blurred: data.blurred,

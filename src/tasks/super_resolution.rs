@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 use super::Pairs;
 use crate::config::{PhotographSet, SuperResolutionSection};
 use crate::data::{
-    ResolutionPair, Split, list_imagenet, list_photographs, read_gray_centre, read_super_resolution, resize_lanczos,
+    ResolutionPair, Split, list_imagenet, photographs_of, read_gray_centre, read_super_resolution, resize_lanczos,
 };
 use crate::{Error, Result};
 
@@ -26,11 +26,11 @@ impl PhotographPairs {
     /// Lists the photographs of a side of the split.
     ///
     /// # Errors
-    /// Those of [`list_imagenet`] and [`list_photographs`].
+    /// Those of [`list_imagenet`] and [`photographs_of`].
     pub fn open(section: &SuperResolutionSection, split: Split) -> Result<Self> {
         let files = match section.set {
             PhotographSet::Imagenet => list_imagenet(&section.folder, split)?,
-            PhotographSet::Folder => list_photographs(&section.folder, split)?,
+            PhotographSet::Folder => photographs_of(&section.folder, split)?,
         };
         let bytes = files.len() * section.channels() * section.image.pow(2) * size_of::<f32>();
         let places = if bytes <= KEPT { files.len() } else { 0 };

@@ -1,6 +1,6 @@
 //! What models of the microscopy and the super-resolution task are tested on.
 
-use super::pairs;
+use super::{Pairs, pairs};
 use crate::Result;
 use crate::config::TrainConfig;
 use crate::data::{Plane, Split};
@@ -23,8 +23,14 @@ pub struct TestImage {
 /// Those of [`pairs`] and of reading or drawing; [`crate::Error::Shape`] if nothing is left of an image.
 pub fn test_images(config: &TrainConfig, side: usize, count: usize) -> Result<Vec<TestImage>> {
     let factor = config.factor();
-    let side = side / factor * factor;
-    let set = pairs(config, Split::HeldOut, side)?;
+    images_of(&*pairs(config, Split::HeldOut, side / factor * factor)?, factor, side, count)
+}
+
+/// The same of any pairs, whose fine images are `factor` times as dense.
+///
+/// # Errors
+/// Those of reading or drawing; [`crate::Error::Shape`] if nothing is left of an image.
+pub fn images_of(set: &dyn Pairs, factor: usize, side: usize, count: usize) -> Result<Vec<TestImage>> {
     let (count, all) = (count as u64, set.count());
     let count = all.map_or(count, |all| all.min(count));
     let image = |i: u64| {

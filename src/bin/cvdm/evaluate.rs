@@ -5,12 +5,12 @@ use std::time::Instant;
 
 use clap::Args;
 use cvdm::config::{NetworkKind, Schedule, Task};
-use cvdm::data::{Split, write_atomically};
+use cvdm::data::{Split, photographs_of, write_atomically};
 use cvdm::evaluate::{Scores, classical, mean, score};
 use cvdm::gpu::Gpu;
 use cvdm::phase::one_pass_tie;
 use cvdm::reconstruct::{PhaseResult, Reconstructor, expect_task};
-use cvdm::repro::cases::{field, photographs};
+use cvdm::repro::phase::cases::{field, photographs};
 use cvdm::weights::{Weights, load_weights};
 use cvdm::{Error, Progress, Result};
 use serde::Serialize;
@@ -81,7 +81,8 @@ pub fn run(args: &Evaluate, open: impl FnOnce() -> Result<Gpu>) -> Result<()> {
     let mut groups = Vec::new();
     if let Some(folder) = &args.photographs {
         let split = if args.held_out { Split::HeldOut } else { Split::All };
-        groups.push(photographs("photographs", folder, split, &setup, args.size, args.count)?);
+        let files = photographs_of(folder, split)?;
+        groups.push(photographs("photographs", &files, &setup, args.size, [0, args.count])?);
     }
     if let Some(file) = &args.field {
         let optics = (args.field_wavelength, args.field_pixel);

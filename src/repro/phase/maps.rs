@@ -1,13 +1,13 @@
 //! Figures 12 and 16: maps of what samples say about one measurement.
 
-use super::Session;
 use super::figures::{PANEL, PHASES};
-use super::report::Figure;
 use super::samples::Predicted;
 use super::uncertainty::{Studied, predicted};
 use crate::Result;
 use crate::data::Plane;
 use crate::picture::{Colormap, Montage, Panel};
+use crate::repro::Session;
+use crate::repro::report::Figure;
 
 /// Images of one kind that are shown at most.
 const SHOWN: usize = 3;
@@ -37,7 +37,8 @@ pub fn maps_figure(session: &Session, file: &str, one: &Studied) -> Result<Figur
     let shown = one.cases.first(SHOWN);
     let predicted: Vec<Predicted> = predicted(&one.evaluated, &shown, usize::MAX)?;
     let errors: Vec<Plane> = predicted.iter().map(Predicted::error).collect();
-    let integrals = (0..shown.all.len()).map(|i| Ok(one.evaluated.maps(i)?[3].clone())).collect::<Result<Vec<_>>>()?;
+    let integrals =
+        (0..shown.all.len()).map(|i| Ok(one.evaluated.maps::<4>(i)?[3].clone())).collect::<Result<Vec<_>>>()?;
     let mut montage = Montage::new().panel_size(PANEL);
     for (i, case) in shown.all.iter().enumerate() {
         let p = &predicted[i];
@@ -76,7 +77,7 @@ pub fn samples_figure(session: &Session, file: &str, one: &Studied) -> Result<Fi
     let error = |s: &Plane| Plane::from_fn(s.height(), s.width(), |y, x| (s.at(y, x) - case.truth.at(y, x)).abs());
     let errors: Vec<Plane> = samples.iter().map(error).collect();
     let variance = Predicted::of(&samples, &case.truth).std.map(|v| v * v);
-    let integral = &one.evaluated.maps(0)?[3];
+    let integral = &one.evaluated.maps::<4>(0)?[3];
     let high = nearly_highest(&errors.iter().collect::<Vec<_>>());
     let numbered = |(i, s)| phase(&format!("sample {}", i + 1), s);
     Montage::new()

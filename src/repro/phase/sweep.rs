@@ -1,14 +1,15 @@
 //! How error and calibration change with the number of samples and of sampling steps.
 
-use super::Session;
-use super::methods::{Method, evaluated};
-use super::report::{Better, Cell, Column, Figure, Format, Row, Section, Table};
+use super::methods::PhaseMethod;
 use super::samples::{Honesty, SHOWN_LEVEL};
-use super::scale::Numbers;
 use super::uncertainty::{Studied, predicted};
 use crate::Result;
 use crate::diffusion::SampleOptions;
 use crate::picture::{LineChart, Series};
+use crate::repro::Session;
+use crate::repro::method::evaluated;
+use crate::repro::report::{Better, Cell, Column, Figure, Format, Row, Section, Table};
+use crate::repro::scale::Numbers;
 
 /// Error and calibration at each value of something.
 struct Sweep {
@@ -32,7 +33,7 @@ pub fn over_samples(session: &Session, section: &mut Section, one: &Studied) -> 
         axis: "samples",
         stem: "samples",
         of: "the number of samples",
-        caption: format!("T = {}; {}, CVDM.", numbers.sampling.steps, one.cases.name),
+        caption: format!("T = {}; {}, CVDM.", numbers.phase.sampling.steps, one.cases.name),
         points: counts.map(point).collect::<Result<_>>()?,
     }
     .tell(session, section)
@@ -46,7 +47,7 @@ fn samples_a_step_count(numbers: &Numbers) -> usize {
 /// How images are sampled with the other numbers of steps.
 pub fn settings(numbers: &Numbers) -> Vec<SampleOptions> {
     let samples = samples_a_step_count(numbers);
-    numbers.step_counts.iter().map(|&steps| SampleOptions { steps, samples, ..numbers.sampling }).collect()
+    numbers.step_counts.iter().map(|&steps| SampleOptions { steps, samples, ..numbers.phase.sampling }).collect()
 }
 
 /// With the number of sampling steps.
@@ -56,10 +57,11 @@ pub fn settings(numbers: &Numbers) -> Vec<SampleOptions> {
 pub fn over_steps(session: &mut Session, section: &mut Section, one: &Studied, seed: u64) -> Result<()> {
     let numbers = session.numbers.clone();
     let samples = samples_a_step_count(&numbers);
-    let mut points = vec![(numbers.sampling.steps, Honesty::of(&predicted(&one.evaluated, &one.cases, samples)?)?)];
+    let mut points =
+        vec![(numbers.phase.sampling.steps, Honesty::of(&predicted(&one.evaluated, &one.cases, samples)?)?)];
     for sampling in settings(&numbers) {
         let steps = sampling.steps;
-        let of_steps = evaluated(session, Method::Cvdm, seed, &one.cases, sampling, true)?;
+        let of_steps = evaluated(session, PhaseMethod::Cvdm, seed, &one.cases, sampling, true)?;
         points.push((steps, Honesty::of(&predicted(&of_steps, &one.cases, samples)?)?));
     }
     points.sort_by_key(|(steps, _)| *steps);

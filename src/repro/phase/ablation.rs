@@ -1,18 +1,21 @@
 //! Table 3 and figure 13: what the parts of the method are worth.
 
-use super::cases::{Cases, photographs};
-use super::claims::larger_in_every_seed;
-use super::estimate::Planned;
+use super::cases::{PhaseCases, photographs};
 use super::figures::reconstructions;
-use super::methods::{CDDPM, Evaluated, ImageScores, Method, evaluated, trained};
-use super::qpi::{listed, of, test_photographs};
-use super::report::{Better, Cell, Column, Figure, Format, Row, Section, Table};
-use super::schedule::{Curve, curve};
-use super::table::{MAE, MS_SSIM, Scored, better, scores, significance};
-use super::{Session, paper};
-use crate::data::Split;
+use super::methods::{CDDPM, MAE, METRICS, MS_SSIM, PhaseMethod, PhaseScores};
+use super::qpi::test_photographs;
+use crate::config::Task;
+use crate::data::{Split, photographs_of};
 use crate::phase::setup;
 use crate::picture::{LineChart, Series};
+use crate::repro::claims::larger_in_every;
+use crate::repro::estimate::{Planned, planned};
+use crate::repro::method::{Evaluated, Method, evaluated};
+use crate::repro::report::{Better, Cell, Column, Figure, Format, Row, Section, Table};
+use crate::repro::schedule::{Curve, curve};
+use crate::repro::table::{Scored, all, better, listed, of, scores, significance};
+use crate::repro::training::trained;
+use crate::repro::{Session, paper};
 use crate::weights::load_weights;
 use crate::{Error, Result};
 
@@ -22,8 +25,9 @@ const MARGIN: f64 = 0.02;
 const VALIDATION: &str = "validation photographs";
 
 /// The methods of the table, with the CDDPM that is in it.
-fn methods(cddpm: Method) -> [Method; 5] {
-    [cddpm, Method::CvdmSimple, Method::CvdmTied, Method::CvdmWithoutGamma, Method::Cvdm]
+fn methods(cddpm: PhaseMethod) -> [PhaseMethod; 5] {
+    use PhaseMethod::{Cvdm, CvdmSimple, CvdmTied, CvdmWithoutGamma};
+    [cddpm, CvdmSimple, CvdmTied, CvdmWithoutGamma, Cvdm]
 }
 
 /// What [`section`] will ask for; which range CDDPM will be tuned to is not known before, and the paper's stands for it.
@@ -31,32 +35,38 @@ fn methods(cddpm: Method) -> [Method; 5] {
 /// # Errors
 /// Those of the images.
 pub fn plan(session: &Session) -> Result<Vec<Planned>> {
-    let (seeds, numbers) = (session.seeds_of_tables(), &session.numbers);
-    let photographs = test_photographs(session)?;
-    let one = |method, seed, cases: &str, images| {
-        let (cases, sampling) = (cases.into(), numbers.sampling);
-        Planned { method, seed, cases, images, sampling }
-    };
-    let of_seeds = methods(CDDPM).into_iter().flat_map(|m| seeds.iter().map(move |&seed| (m, seed)));
-    let mut planned: Vec<Planned> =
-        of_seeds.map(|(m, seed)| one(m, seed, &photographs.name, photographs.all.len())).collect();
-    let tuned = numbers.cddpm_last.iter().map(|&last| Method::Cddpm(last));
-    planned.extend(tuned.map(|m| one(m, seeds[0], VALIDATION, numbers.validation_images)));
-    Ok(planned)
+    let (seeds, cases) = (session.seeds_of_tables(), test_photographs(session)?);
+    let mut plans = Vec::new();
+    for (method, seed) in methods(CDDPM).into_iter().flat_map(|m| seeds.iter().map(move |&seed| (m, seed))) {
+        plans.push(planned(session, method, seed, &cases)?);
+    }
+    let held_out = validation_photographs(session)?;
+    for &last in session.numbers.cddpm_last {
+        plans.push(planned(session, PhaseMethod::Cddpm(last), seeds[0], &held_out)?);
+    }
+    Ok(plans)
+}
+
+/// Photographs that are neither trained nor tested on: held out of the training ones, or, where a set has its own list of held-out
+/// ones, those of them that come after the test images.
+fn validation_photographs(session: &Session) -> Result<PhaseCases> {
+    let (numbers, folders) = (&session.numbers, session.data.photographs()?);
+    let setup = setup(&numbers.phase.data)?;
+    let skip = if folders.test_split == Split::HeldOut { numbers.phase.test_images } else { 0 };
+    let files = photographs_of(&folders.train, Split::HeldOut)?;
+    photographs(VALIDATION, &files, &setup, numbers.phase.test_size, [skip, numbers.validation_images])
 }
 
 /// CDDPM with the `β` that does best on validation photographs, which are neither trained nor tested on; and the trials as a table.
-fn tuned_cddpm(session: &mut Session, seed: u64) -> Result<(Method, Table)> {
-    let (numbers, folder) = (session.numbers.clone(), session.data.train.clone());
-    let setup = setup(&numbers.data)?;
-    let count = numbers.validation_images;
-    let held_out = photographs(VALIDATION, &folder, Split::HeldOut, &setup, numbers.test_size, count)?;
+fn tuned_cddpm(session: &mut Session, seed: u64) -> Result<(PhaseMethod, Table)> {
+    let sampling = session.numbers.phase.sampling;
+    let held_out = validation_photographs(session)?;
     let mut rows = Vec::new();
-    let mut best: Option<(f64, Method)> = None;
-    for &last in numbers.cddpm_last {
-        let method = Method::Cddpm(last);
-        let scored = evaluated(session, method, seed, &held_out, numbers.sampling, false)?.scores;
-        let mean = |of: fn(&ImageScores) -> f64| scores_mean(&scored, of);
+    let mut best: Option<(f64, PhaseMethod)> = None;
+    for &last in session.numbers.cddpm_last {
+        let method = PhaseMethod::Cddpm(last);
+        let scored = evaluated(session, method, seed, &held_out, sampling, false)?.scores;
+        let mean = |of: fn(&PhaseScores) -> f64| scores_mean(&scored, of);
         let mae = mean(MAE.of);
         if best.is_none_or(|(lowest, _)| mae < lowest) {
             best = Some((mae, method));
@@ -81,18 +91,23 @@ fn tuned_cddpm(session: &mut Session, seed: u64) -> Result<(Method, Table)> {
     Ok((method, table))
 }
 
-fn scores_mean(scores: &[ImageScores], of: fn(&ImageScores) -> f64) -> f64 {
+fn scores_mean(scores: &[PhaseScores], of: fn(&PhaseScores) -> f64) -> f64 {
     scores.iter().map(of).sum::<f64>() / scores.len().max(1) as f64
 }
 
 /// The schedule of a method over all pixels of all test images, for each seed.
-fn curves(session: &mut Session, scored: &Scored, seeds: &[u64], cases: &Cases) -> Result<Vec<Curve>> {
-    let of_seed = |(&seed, evaluated): (&u64, &Evaluated)| {
+fn curves(
+    session: &mut Session,
+    scored: &Scored<PhaseMethod>,
+    seeds: &[u64],
+    cases: &PhaseCases,
+) -> Result<Vec<Curve>> {
+    let of_seed = |(&seed, evaluated): (&u64, &Evaluated<PhaseScores>)| {
         let missing = || Error::input(format!("{} has no schedule", scored.method.name()));
         let model = trained(session, scored.method, seed)?.ok_or_else(missing)?;
         let mut rates = Vec::new();
         for image in 0..cases.all.len() {
-            rates.extend_from_slice(evaluated.maps(image)?[2].values());
+            rates.extend_from_slice(evaluated.maps::<4>(image)?[2].values());
         }
         Ok(curve(&load_weights(&model.weights)?, &rates))
     };
@@ -104,12 +119,11 @@ fn curves(session: &mut Session, scored: &Scored, seeds: &[u64], cases: &Cases) 
 /// # Errors
 /// Those of training and reconstruction, and [`Error::File`].
 pub fn section(session: &mut Session) -> Result<Section> {
-    session.note_departures(session.numbers.departures());
+    session.note_departures(Task::Phase, None);
     let seeds = session.seeds_of_tables();
     let cases = test_photographs(session)?;
     let (cddpm, tuning) = tuned_cddpm(session, seeds[0])?;
-    let scored: Vec<Scored> =
-        methods(cddpm).into_iter().map(|method| Scored::get(session, method, &seeds, &cases)).collect::<Result<_>>()?;
+    let scored = all(session, &methods(cddpm), &seeds, &cases)?;
     let mut section = Section {
         name: "ablation".into(),
         title: "What the parts of the method are worth".into(),
@@ -124,6 +138,7 @@ pub fn section(session: &mut Session) -> Result<Section> {
     section.tables.push(scores(
         "Photographs",
         "As in table 2(a). The paper's CDDPM is one whose range was tuned too, to 0.02.",
+        &METRICS,
         &scored,
         |method, metric| paper::qpi(if method == cddpm { CDDPM } else { method }, metric),
     ));
@@ -131,12 +146,13 @@ pub fn section(session: &mut Session) -> Result<Section> {
     section.tables.push(significance(
         "Paired tests over the photographs",
         "As for table 2(a).",
+        &[MS_SSIM, MAE],
         &scored,
-        Method::Cvdm,
+        PhaseMethod::Cvdm,
     )?);
-    let (simple, cvdm) = (of(&scored, Method::CvdmSimple)?, of(&scored, Method::Cvdm)?);
+    let (simple, cvdm) = (of(&scored, PhaseMethod::CvdmSimple)?, of(&scored, PhaseMethod::Cvdm)?);
     for (low, high) in [(simple, of(&scored, cddpm)?), (cvdm, simple)] {
-        section.claims.extend(better(low, high, SOURCE)?);
+        section.claims.extend(better(low, high, &[MAE, MS_SSIM], SOURCE)?);
     }
     schedules(session, &mut section, &scored, &seeds, &cases)?;
     let title = "Reconstructions by diffusion methods";
@@ -148,16 +164,16 @@ pub fn section(session: &mut Session) -> Result<Section> {
 fn schedules(
     session: &mut Session,
     section: &mut Section,
-    scored: &[Scored],
+    scored: &[Scored<PhaseMethod>],
     seeds: &[u64],
-    cases: &Cases,
+    cases: &PhaseCases,
 ) -> Result<()> {
     let mut rows = Vec::new();
     let charts = [("γ", "ablation-gamma.png"), ("β", "ablation-beta.png")];
     let [mut of_gamma, mut of_beta] = charts.map(|(name, _)| {
         LineChart::new(format!("{name}(t), mean over all pixels")).x_label("t").y_label(name).size(1000, 520)
     });
-    let mut abrupt: Vec<(Method, Vec<f64>)> = Vec::new();
+    let mut abrupt: Vec<(PhaseMethod, Vec<f64>)> = Vec::new();
     for s in scored {
         let curves = curves(session, s, seeds, cases)?;
         let name = s.method.name();
@@ -191,8 +207,9 @@ fn schedules(
         rows,
     });
     let of = |method| abrupt.iter().find(|(m, _)| *m == method).map(|(_, values)| values.clone()).unwrap_or_default();
-    let pairs: Vec<_> = of(Method::CvdmWithoutGamma).into_iter().zip(of(Method::Cvdm)).collect();
-    section.claims.push(larger_in_every_seed(
+    let pairs: Vec<_> = of(PhaseMethod::CvdmWithoutGamma).into_iter().zip(of(PhaseMethod::Cvdm)).collect();
+    section.claims.push(larger_in_every(
+        "seeds",
         "Without L_γ the schedule drops more abruptly",
         "figure 13",
         &pairs,

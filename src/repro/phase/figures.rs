@@ -1,12 +1,14 @@
 //! Figures that several subjects share.
 
-use super::Session;
-use super::cases::Cases;
-use super::report::Figure;
-use super::table::{Metric, Scored};
+use super::cases::PhaseCases;
+use super::methods::{PhaseMethod, PhaseScores};
 use crate::Result;
 use crate::data::Plane;
 use crate::picture::{Colormap, LineChart, Montage, Panel, Series};
+use crate::repro::Session;
+use crate::repro::method::Method;
+use crate::repro::report::Figure;
+use crate::repro::table::{Metric, Scored};
 
 /// The range of phases in rad that pictures show.
 pub const PHASES: (f32, f32) = (0.0, 3.5);
@@ -35,29 +37,29 @@ pub fn reconstructions(
     session: &Session,
     file: &str,
     title: &str,
-    cases: &Cases,
+    cases: &PhaseCases,
     image: usize,
-    scored: &[Scored],
+    scored: &[Scored<PhaseMethod>],
 ) -> Result<Figure> {
     let case = &cases.all[image];
     let phases = scored
         .iter()
-        .map(|s| Ok((s.method.name(), aligned(&s.seeds[0].maps(image)?[0], &case.truth))))
+        .map(|s| Ok((s.method.name(), aligned(&s.seeds[0].maps::<4>(image)?[0], &case.truth))))
         .collect::<Result<Vec<_>>>()?;
     let errors: Vec<Plane> = phases.iter().map(|(_, phase)| difference(phase, &case.truth)).collect();
     let shown =
         |name: &str, phase| Panel::new(name, phase).range(PHASES.0, PHASES.1).map(Colormap::Viridis).unit("rad");
     let mut above = vec![Panel::new("image at +d", case.pair.plus())];
     above.extend(phases.iter().map(|(name, phase)| shown(name, phase)));
-    let mut below = vec![shown("true phase", &case.truth)];
+    let mut below = vec![shown(cases.truth, &case.truth)];
     below.extend(errors.iter().map(|error| Panel::new("error", error).symmetric(ERRORS).unit("rad")));
     Montage::new().panel_size(PANEL).row("", above).row("", below).write_png(session.out.join(file))?;
     Ok(Figure {
         title: title.into(),
         caption: format!(
-            "{}, {}. Above: the measured image at +d and each method's phase; below: the true phase and each method's error. \
+            "{}, {}. Above: the measured image at +d and each method's phase; below: the {} and each method's error. \
              The mean difference is removed.",
-            cases.name, case.name
+            cases.name, case.name, cases.truth
         ),
         file: file.into(),
     })
@@ -67,7 +69,13 @@ pub fn reconstructions(
 ///
 /// # Errors
 /// [`Error::File`](crate::Error::File) if the picture cannot be written.
-pub fn every_image(session: &Session, file: &str, cases: &Cases, metric: Metric, scored: &[Scored]) -> Result<Figure> {
+pub fn every_image(
+    session: &Session,
+    file: &str,
+    cases: &PhaseCases,
+    metric: Metric<PhaseScores>,
+    scored: &[Scored<PhaseMethod>],
+) -> Result<Figure> {
     let mut chart = LineChart::new(format!("{} of every image", metric.name))
         .x_label("image")
         .y_label(metric.name)

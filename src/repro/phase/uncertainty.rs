@@ -1,21 +1,24 @@
 //! Figures 2, 11, 12 and 16: what the learned schedule and the samples know about their own errors.
 
-use super::Session;
-use super::cases::{Case, Cases};
-use super::claims::{Claim, Comparison, LEVEL, Verdict, larger};
-use super::estimate::Planned;
+use super::cases::{Case, PhaseCases};
 use super::maps::{maps_figure, samples_figure};
-use super::methods::{CDDPM, Evaluated, Method, evaluated, trained};
+use super::methods::{CDDPM, PhaseMethod, PhaseScores};
 use super::qpi::{measured_cell, test_photographs};
-use super::regions::{Regions, values};
-use super::report::{Better, Cell, Column, Figure, Format, Row, Section, Table};
 use super::samples::{Honesty, Predicted, SHOWN_LEVEL, coverage_by_samples, predictions};
-use super::schedule::curve;
 use super::sweep;
+use crate::config::Task;
 use crate::data::Plane;
 use crate::diffusion::SampleOptions;
 use crate::metrics::{NOMINAL_LEVELS, error_by_std, normal_coverage, rank_correlation};
-use crate::picture::{LineChart, Series, error_by_std_chart, reliability_chart};
+use crate::picture::{error_by_std_chart, reliability_chart};
+use crate::repro::Session;
+use crate::repro::claims::{Claim, Comparison, LEVEL, Verdict, larger};
+use crate::repro::estimate::Planned;
+use crate::repro::method::{Evaluated, Method, evaluated};
+use crate::repro::region_charts::charts;
+use crate::repro::regions::{Regions, values};
+use crate::repro::report::{Better, Cell, Column, Figure, Format, Row, Section, Table};
+use crate::repro::training::trained;
 use crate::weights::load_weights;
 use crate::{Error, Result};
 
@@ -25,24 +28,29 @@ const BINS: usize = 15;
 /// The images of one kind, CVDM's samples of them, and where structure is.
 pub struct Studied {
     /// The images.
-    pub cases: Cases,
+    pub cases: PhaseCases,
     /// CVDM on them, samples kept.
-    pub evaluated: Evaluated,
+    pub evaluated: Evaluated<PhaseScores>,
     /// Structure and background of each.
     pub regions: Vec<Regions>,
 }
 
 impl Studied {
-    fn get(session: &mut Session, cases: Cases, seed: u64, regions: fn(&Plane) -> Regions) -> Result<Self> {
-        let evaluated = sampled(session, Method::Cvdm, seed, &cases)?;
+    fn get(session: &mut Session, cases: PhaseCases, seed: u64, regions: fn(&Plane) -> Regions) -> Result<Self> {
+        let evaluated = sampled(session, PhaseMethod::Cvdm, seed, &cases)?;
         let regions = cases.all.iter().map(|case| regions(&case.truth)).collect();
         Ok(Self { cases, evaluated, regions })
     }
 }
 
 /// Many samples of a method, kept.
-fn sampled(session: &mut Session, method: Method, seed: u64, cases: &Cases) -> Result<Evaluated> {
-    let sampling = SampleOptions { samples: session.numbers.studied_samples, ..session.numbers.sampling };
+fn sampled(
+    session: &mut Session,
+    method: PhaseMethod,
+    seed: u64,
+    cases: &PhaseCases,
+) -> Result<Evaluated<PhaseScores>> {
+    let sampling = SampleOptions { samples: session.numbers.studied_samples, ..session.numbers.phase.sampling };
     evaluated(session, method, seed, cases, sampling, true)
 }
 
@@ -50,7 +58,7 @@ fn sampled(session: &mut Session, method: Method, seed: u64, cases: &Cases) -> R
 ///
 /// # Errors
 /// [`Error::File`] if samples cannot be read.
-pub fn predicted(evaluated: &Evaluated, cases: &Cases, count: usize) -> Result<Vec<Predicted>> {
+pub fn predicted(evaluated: &Evaluated<PhaseScores>, cases: &PhaseCases, count: usize) -> Result<Vec<Predicted>> {
     let of = |(i, case): (usize, &Case)| {
         let samples = evaluated.samples(i)?;
         Ok(Predicted::of(&samples[..count.min(samples.len())], &case.truth))
@@ -66,16 +74,16 @@ pub fn plan(session: &Session) -> Result<Vec<Planned>> {
     let numbers = &session.numbers;
     let seed = session.seeds_of_tables()[0];
     let photographs = test_photographs(session)?.first(numbers.studied_images);
-    let many = SampleOptions { samples: numbers.studied_samples, ..numbers.sampling };
-    let one = |method, cases: &Cases, sampling| {
-        let (cases, images) = (format!("{}, studied", cases.name), cases.all.len());
-        Planned { method, seed, cases, images, sampling }
-    };
-    let mut planned = vec![one(Method::Cvdm, &photographs, many), one(CDDPM, &photographs, many)];
-    let cell = measured_cell(session)?.into_iter().next_back();
-    planned.extend(cell.map(|cell| one(Method::Cvdm, &cell.first(1), many)));
-    planned.extend(sweep::settings(numbers).into_iter().map(|sampling| one(Method::Cvdm, &photographs, sampling)));
-    Ok(planned)
+    let many = SampleOptions { samples: numbers.studied_samples, ..numbers.phase.sampling };
+    let one = |method, cases: &PhaseCases, how| Planned::new(session, method, seed, cases, how);
+    let mut plans = vec![one(PhaseMethod::Cvdm, &photographs, many)?, one(CDDPM, &photographs, many)?];
+    if let Some(cell) = measured_cell(session)?.into_iter().next_back() {
+        plans.push(one(PhaseMethod::Cvdm, &cell.first(1), many)?);
+    }
+    for how in sweep::settings(numbers) {
+        plans.push(one(PhaseMethod::Cvdm, &photographs, how)?);
+    }
+    Ok(plans)
 }
 
 /// Trains, samples and tells.
@@ -83,7 +91,7 @@ pub fn plan(session: &Session) -> Result<Vec<Planned>> {
 /// # Errors
 /// Those of training and reconstruction, and [`Error::File`].
 pub fn section(session: &mut Session) -> Result<Section> {
-    session.note_departures(session.numbers.departures());
+    session.note_departures(Task::Phase, None);
     let seed = session.seeds_of_tables()[0];
     let numbers = session.numbers.clone();
     let photographs = test_photographs(session)?.first(numbers.studied_images);
@@ -123,33 +131,17 @@ pub fn section(session: &mut Session) -> Result<Section> {
 /// Figures 2 and 11: β and γ over time in structure and background.
 fn schedules(session: &mut Session, section: &mut Section, one: &Studied, seed: u64, number: usize) -> Result<()> {
     let missing = || Error::input("CVDM has no schedule");
-    let model = trained(session, Method::Cvdm, seed)?.ok_or_else(missing)?;
+    let model = trained(session, PhaseMethod::Cvdm, seed)?.ok_or_else(missing)?;
     let weights = load_weights(&model.weights)?;
     let mut rates = [Vec::new(), Vec::new()];
     for (i, regions) in one.regions.iter().enumerate() {
-        let rate = &one.evaluated.maps(i)?[2];
-        rates[0].extend(values(rate, &regions.structure));
-        rates[1].extend(values(rate, &regions.background));
+        let [_, _, rate, _] = one.evaluated.maps(i)?;
+        rates[0].extend(values(&rate, &regions.structure));
+        rates[1].extend(values(&rate, &regions.background));
     }
-    let curves = [("structure", &rates[0]), ("background", &rates[1])].map(|(name, r)| (name, curve(&weights, r)));
-    for (symbol, stem) in [("β", "beta"), ("γ", "gamma")] {
-        let mut chart = LineChart::new(format!("{symbol}(t) in structure and background: {}", one.cases.name))
-            .x_label("t")
-            .y_label(symbol)
-            .size(1000, 480);
-        for (name, curve) in &curves {
-            let points = if symbol == "β" { &curve.beta } else { &curve.gamma };
-            chart = chart.series(Series::new(*name, points.clone()));
-        }
-        let file = format!("uncertainty-{stem}-{number}.png");
-        chart.write_png(session.out.join(&file))?;
-        section.figures.push(Figure {
-            title: format!("{symbol} over time by region (figures 2 and 11)"),
-            caption: format!("Mean over the pixels of either region; {}, CVDM, seed {seed}.", one.cases.name),
-            file,
-        });
-    }
-    Ok(())
+    let name = &one.cases.name;
+    let caption = format!("Mean over the pixels of either region; {name}, CVDM, seed {seed}.");
+    charts(session, section, ["uncertainty", &format!("-{number}")], [name, &caption], &weights, &rates)
 }
 
 /// What structure and background differ in.
@@ -230,7 +222,7 @@ fn calibration(session: &mut Session, section: &mut Section, one: &Studied, seed
     let truths: Vec<&Plane> = one.cases.all.iter().map(|case| &case.truth).collect();
     let cddpm = sampled(session, CDDPM, seed, &one.cases)?;
     let (mut rows, mut curves, mut bins) = (Vec::new(), Vec::new(), Vec::new());
-    for (method, evaluated) in [(CDDPM, &cddpm), (Method::Cvdm, &one.evaluated)] {
+    for (method, evaluated) in [(CDDPM, &cddpm), (PhaseMethod::Cvdm, &one.evaluated)] {
         let predicted = predicted(evaluated, &one.cases, usize::MAX)?;
         let levels: Vec<f64> = (1..20).map(|i| f64::from(i) / 20.0).collect();
         let observed = normal_coverage(&predictions(&predicted)?, &levels)?;

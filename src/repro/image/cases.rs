@@ -1,0 +1,91 @@
+//! Test images of microscopy and of super-resolution.
+
+use crate::config::SuperResolutionSection;
+use crate::data::{Plane, Structure};
+use crate::repro::Session;
+use crate::repro::method::Cases;
+use crate::repro::part::{HASH_START, hash};
+use crate::tasks::super_resolution::PhotographPairs;
+use crate::tasks::{TestImage, images_of, microscopy};
+use crate::{Error, Result};
+
+use super::methods::{ImageMethod, Model, Of};
+
+/// Images of one kind with the truths behind them.
+#[derive(Debug, Clone)]
+pub struct ImageCases {
+    /// What they are.
+    pub name: String,
+    /// They.
+    pub all: Vec<TestImage>,
+    /// How many times as dense the truths are, along each side.
+    pub factor: usize,
+    /// The truths' pixel in µm, where their resolution is asked for.
+    pub pixel_um: Option<f64>,
+}
+
+impl Cases for ImageCases {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn count(&self) -> usize {
+        self.all.len()
+    }
+
+    fn fingerprint(&self) -> String {
+        let plane = |state: u64, plane: &Plane| hash(state, bytemuck::cast_slice(plane.values()));
+        let image = |state: u64, image: &TestImage| {
+            let state = hash(state, image.name.as_bytes());
+            image.coarse.iter().chain(&image.truth).fold(state, plane)
+        };
+        format!("{:016x}", self.all.iter().fold(HASH_START, image))
+    }
+
+    fn size(&self) -> (usize, usize) {
+        let sizes = self.all.iter().map(|image| (image.truth[0].height(), image.truth[0].width()));
+        sizes.max_by_key(|(h, w)| h * w).unwrap_or_default()
+    }
+}
+
+impl ImageCases {
+    fn new(name: String, all: Vec<TestImage>, factor: usize, pixel_um: Option<f64>) -> Result<Self> {
+        if all.is_empty() {
+            return Err(Error::input(format!("there are no test images of {name}")));
+        }
+        Ok(Self { name, all, factor, pixel_um })
+    }
+}
+
+/// Held-out cells of a structure, or specimens that are drawn.
+///
+/// # Errors
+/// Those of the set.
+pub fn specimens(session: &Session, structure: Structure) -> Result<ImageCases> {
+    let method = ImageMethod { of: Of::Structure(structure), model: Model::Cvdm };
+    let numbers = &session.numbers.microscopy;
+    let config = method.configured(session, 1)?;
+    let factor = config.factor();
+    let set = microscopy::open(&config, crate::data::Split::HeldOut, numbers.test_size)?;
+    let images = images_of(&*set, factor, numbers.test_size, numbers.test_images)?;
+    ImageCases::new(structure.folder().into(), images, factor, Some(structure.pixel_um()))
+}
+
+/// Photographs that are not trained on.
+///
+/// # Errors
+/// Those of the set.
+pub fn photographs(session: &Session) -> Result<ImageCases> {
+    let numbers = &session.numbers.super_resolution;
+    let config = ImageMethod { of: Of::Photographs, model: Model::Cvdm }.configured(session, 1)?;
+    let mut section: SuperResolutionSection = config.super_resolution.clone();
+    let mut split = crate::data::Split::HeldOut;
+    if session.data.imagenet.is_none() {
+        let photographs = session.data.photographs()?;
+        section.folder.clone_from(&photographs.test);
+        split = photographs.test_split;
+    }
+    let set = PhotographPairs::open(&section, split)?;
+    let images = images_of(&set, section.factor, numbers.test_size, numbers.test_images)?;
+    ImageCases::new("photographs".into(), images, section.factor, None)
+}

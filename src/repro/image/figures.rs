@@ -1,0 +1,168 @@
+//! Pictures of answers in microscopy and super-resolution.
+
+use super::cases::ImageCases;
+use super::methods::ImageMethod;
+use crate::Result;
+use crate::data::Plane;
+use crate::picture::{Colormap, Montage, Panel};
+use crate::repro::Session;
+use crate::repro::method::{Evaluated, Method};
+use crate::repro::report::Figure;
+use crate::repro::table::Scored;
+
+/// Pixels of a panel's side at most.
+const PANEL: usize = 260;
+
+/// The planes that were kept of an image: mean, deviation, rate and `∫β dt`, each a plane a channel.
+fn kept<S>(evaluated: &Evaluated<S>, image: usize) -> Result<[Vec<Plane>; 4]> {
+    let planes = evaluated.planes(image)?;
+    let channels = planes.len() / 4;
+    Ok(std::array::from_fn(|i| planes[i * channels..(i + 1) * channels].to_vec()))
+}
+
+/// An image in [0, 1], in colour if it has three channels.
+fn shown<'a>(title: &str, planes: &'a [Plane]) -> Panel<'a> {
+    match planes {
+        [red, green, blue] => Panel::colour(title, [red, green, blue]),
+        _ => Panel::new(title, &planes[0]).range(0.0, 1.0),
+    }
+}
+
+/// The mean over channels of what `f` makes of them.
+fn channels_mean(a: &[Plane], f: impl Fn(usize, usize, usize) -> f32) -> Plane {
+    let n = a.len() as f32;
+    Plane::from_fn(a[0].height(), a[0].width(), |y, x| (0..a.len()).map(|c| f(c, y, x)).sum::<f32>() / n)
+}
+
+/// `|a − b|`, the mean over channels.
+fn error(a: &[Plane], b: &[Plane]) -> Plane {
+    channels_mean(a, |c, y, x| (a[c].at(y, x) - b[c].at(y, x)).abs())
+}
+
+/// The value below which 99 % of all maps' values lie, so that single pixels do not darken the rest.
+fn nearly_highest<'a>(planes: impl IntoIterator<Item = &'a Plane>) -> f32 {
+    let mut all: Vec<f32> = planes.into_iter().flat_map(Plane::values).copied().collect();
+    all.sort_unstable_by(f32::total_cmp);
+    all[(all.len() - 1) * 99 / 100].max(1e-3)
+}
+
+/// What stands beside a row: specimens are called by their structure, photographs by their file.
+fn row_label(cases: &ImageCases, image: usize) -> String {
+    if cases.pixel_um.is_some() { cases.name.clone() } else { cases.all[image].name.clone() }
+}
+
+/// Answers to images of several kinds: a row of answers and a row of their errors for each image.
+pub struct Answers<'a> {
+    /// The images, which of them, and every method's scores on them.
+    pub rows: Vec<(&'a ImageCases, usize, &'a [Scored<ImageMethod>])>,
+    /// File below the report's folder.
+    pub file: &'a str,
+    /// Title.
+    pub title: &'a str,
+    /// The paper's figure.
+    pub source: &'a str,
+}
+
+impl Answers<'_> {
+    /// Draws them.
+    ///
+    /// # Errors
+    /// [`crate::Error::File`] if maps cannot be read or the picture not be written.
+    pub fn figure(self, session: &Session) -> Result<Figure> {
+        struct Row {
+            name: String,
+            measured: Vec<Plane>,
+            truth: Vec<Plane>,
+            answers: Vec<(String, Vec<Plane>, Plane)>,
+        }
+        let mut rows = Vec::new();
+        for (cases, image, scored) in &self.rows {
+            let case = &cases.all[*image];
+            let mut answers = Vec::new();
+            for s in scored.iter() {
+                let [mean, ..] = kept(&s.seeds[0], *image)?;
+                let error = error(&mean, &case.truth);
+                answers.push((s.method.name(), mean, error));
+            }
+            let (measured, truth) = (case.coarse.clone(), case.truth.clone());
+            rows.push(Row { name: row_label(cases, *image), measured, truth, answers });
+        }
+        let mut montage = Montage::new().panel_size(PANEL);
+        for Row { name, measured, truth, answers } in &rows {
+            let high = nearly_highest(answers.iter().map(|(.., error)| error));
+            let mut above = vec![shown("measured", measured)];
+            above.extend(answers.iter().map(|(name, answer, _)| shown(name, answer)));
+            let mut below = vec![shown("truth", truth)];
+            let heat = |error| Panel::new("|error|", error).map(Colormap::Magma).range(0.0, high);
+            below.extend(answers.iter().map(|(.., error)| heat(error)));
+            montage = montage.row(name.clone(), above).row("", below);
+        }
+        montage.write_png(session.out.join(self.file))?;
+        Ok(Figure {
+            title: self.title.into(),
+            caption: format!(
+                "{}. Above: what was measured, and each method's answer; below: the truth, and each answer's absolute error on one \
+                 scale an image, which ends where 99 % of the values lie.",
+                self.source
+            ),
+            file: self.file.into(),
+        })
+    }
+}
+
+/// What the diffusion model knows about its own answers: mean, deviation, error and `∫β dt`, a row an image.
+///
+/// # Errors
+/// As [`Answers::figure`].
+pub fn maps(
+    session: &Session,
+    file: &str,
+    source: &str,
+    rows: &[(&ImageCases, usize, &Scored<ImageMethod>)],
+) -> Result<Figure> {
+    struct Row {
+        name: String,
+        truth: Vec<Plane>,
+        mean: Vec<Plane>,
+        std: Plane,
+        error: Plane,
+        integral: Plane,
+    }
+    let mut drawn = Vec::new();
+    for (cases, image, scored) in rows {
+        let case = &cases.all[*image];
+        let [mean, std, _, integral] = kept(&scored.seeds[0], *image)?;
+        let mean_of = |planes: &[Plane]| channels_mean(planes, |c, y, x| planes[c].at(y, x));
+        drawn.push(Row {
+            name: row_label(cases, *image),
+            truth: case.truth.clone(),
+            std: mean_of(&std),
+            error: error(&mean, &case.truth),
+            integral: mean_of(&integral),
+            mean,
+        });
+    }
+    let mut montage = Montage::new().panel_size(PANEL);
+    for Row { name, truth, mean, std, error, integral } in &drawn {
+        let high = nearly_highest([std, error]);
+        let heat = |title: &str, plane| Panel::new(title, plane).map(Colormap::Magma).range(0.0, high);
+        montage = montage.row(
+            name.clone(),
+            vec![
+                shown("truth", truth),
+                shown("mean of the samples", mean),
+                heat("standard deviation", std),
+                heat("|mean − truth|", error),
+                Panel::new("∫β dt", integral).map(Colormap::Magma),
+            ],
+        );
+    }
+    montage.write_png(session.out.join(file))?;
+    Ok(Figure {
+        title: "Mean, deviation, error and schedule".into(),
+        caption: format!(
+            "{source}. By CVDM; deviation and error share a scale, which ends where 99 % of their values lie."
+        ),
+        file: file.into(),
+    })
+}

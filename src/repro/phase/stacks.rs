@@ -1,0 +1,216 @@
+//! Focal stacks: brightfield images at many distances from focus, and the reference phase behind them.
+
+use std::path::Path;
+
+use serde::Deserialize;
+
+use super::cases::{View, views};
+use crate::data::{FocalStack, Plane, is_image, photograph_centre, photographs_of};
+use crate::evaluate::{classical, field_pair};
+use crate::inverse::{AXIAL_ORDER, DefocusPair, FresnelSetup, derivative_pair, photograph_phase, stack_pair};
+use crate::repro::Session;
+use crate::{Error, Result};
+
+/// Images of a simulated stack on either side of focus: the paper's are 41 in all.
+const EITHER_SIDE: usize = 20;
+/// Their noise, in units of the incident intensity.
+const NOISE: f32 = 0.02;
+/// By how much a stack's `a = λ d / px²` may differ from the one that models were trained at, as a fraction.
+const TOLERANCE: f64 = 0.25;
+/// Wavelength and pixel of the measured HL60 cell, in µm.
+pub const CELL_OPTICS: (f64, f64) = (0.647, 0.139);
+
+/// `optics.toml`.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Optics {
+    wavelength_um: f64,
+    pixel_um: f64,
+    spacing_um: f64,
+    /// Number of the image in focus, from 0; the middle one if none is given.
+    focus: Option<usize>,
+}
+
+/// A stack, and what it is compared with.
+pub struct Stack {
+    /// What it is called.
+    pub name: String,
+    /// The pair that methods are given.
+    pub pair: DefocusPair,
+    /// How that was measured.
+    pub setup: FresnelSetup,
+    /// The paper's truth: US-TIE of the axial derivative that a polynomial fitted to every pixel has in focus.
+    pub reference: Plane,
+    /// The phase that was simulated, if it was.
+    pub phase: Option<Plane>,
+}
+
+impl Stack {
+    /// The pair at `±d`, the multiple of the spacing whose `a` is nearest to the trained one.
+    fn new(
+        name: String,
+        stack: &FocalStack,
+        optics: Optics,
+        trained: &FresnelSetup,
+        phase: Option<Plane>,
+    ) -> Result<Self> {
+        let Optics { wavelength_um, pixel_um, spacing_um, .. } = optics;
+        let of_one = FresnelSetup::new(wavelength_um, pixel_um, spacing_um)?.parameter_a();
+        let steps = (trained.parameter_a() / of_one).round().max(1.0);
+        let setup = FresnelSetup::new(wavelength_um, pixel_um, steps * spacing_um)?;
+        let off = setup.parameter_a() / trained.parameter_a() - 1.0;
+        if off.abs() > TOLERANCE {
+            return Err(Error::input(format!(
+                "the stack {name}: the distances {spacing_um} µm apart that come nearest to λ·d/px² = {:.1}, at which the models are \
+                 trained, are ±{:.2} µm with {:.1}; a finer stack or another pixel is needed",
+                trained.parameter_a(),
+                setup.defocus_um(),
+                setup.parameter_a()
+            )));
+        }
+        let pair = stack_pair(stack, setup.defocus_um())?;
+        let fitted = derivative_pair(stack, AXIAL_ORDER, setup.defocus_um())?;
+        // A constant is free: the medium has phase 0, and nothing less.
+        let (reference, _) = classical(&fitted, &setup, true)?;
+        let low = reference.min_max().0;
+        let reference = reference.map(|v| v - low);
+        Ok(Self { name, pair, setup, reference, phase })
+    }
+}
+
+/// The stacks of a reproduction: those that were given, or simulated ones of the measured cell, or of photographs.
+///
+/// # Errors
+/// [`Error::File`] if a stack cannot be read; [`Error::Input`] if its optics do not fit.
+pub fn stacks(session: &Session, trained: &FresnelSetup) -> Result<Vec<Stack>> {
+    let (numbers, data) = (&session.numbers, &session.data);
+    if let Some(folder) = &data.stacks {
+        return read(folder, trained);
+    }
+    if let Some(file) = &data.field {
+        let simulate = |View { number, phase, amplitude }: View| {
+            simulated(format!("HL60, view {number}"), &phase, &amplitude, CELL_OPTICS, trained, number as u64)
+        };
+        return views(file, numbers.stacks)?.into_iter().map(simulate).collect();
+    }
+    let photographs = data.photographs()?;
+    let files = photographs_of(&photographs.test, photographs.test_split)?;
+    let gray = files.iter().filter_map(|path| photograph_centre(path, numbers.phase.test_size).transpose());
+    let simulate = |(i, gray): (usize, Result<Plane>)| {
+        let phase = photograph_phase(&gray?);
+        let optics = (trained.wavelength_um(), trained.pixel_um());
+        simulated(format!("photograph {}", i + 1), &phase, &phase.map(|_| 1.0), optics, trained, i as u64)
+    };
+    gray.take(numbers.stacks).enumerate().map(simulate).collect()
+}
+
+/// `folder/optics.toml`, and beside it a TIFF or a folder of numbered images for each stack.
+fn read(folder: &Path, trained: &FresnelSetup) -> Result<Vec<Stack>> {
+    let file = folder.join("optics.toml");
+    let text = std::fs::read_to_string(&file).map_err(|e| {
+        Error::file(
+            &file,
+            format!("cannot be read ({e}); it holds wavelength_um, pixel_um, spacing_um, and focus if it is not the middle image"),
+        )
+    })?;
+    let optics: Optics = toml::from_str(&text).map_err(|e| Error::file(&file, e.to_string().trim_end().to_string()))?;
+    let failed = |e: std::io::Error| Error::file(folder, format!("cannot be listed: {e}"));
+    let mut paths = std::fs::read_dir(folder)
+        .map_err(failed)?
+        .map(|e| Ok(e.map_err(failed)?.path()))
+        .collect::<Result<Vec<_>>>()?;
+    paths.retain(|path| path.is_dir() || is_image(path));
+    paths.sort();
+    if paths.is_empty() {
+        return Err(Error::file(
+            folder,
+            "holds no stacks; each is a TIFF of many pages or a folder of numbered images",
+        ));
+    }
+    let stack = |path: &std::path::PathBuf| {
+        let stack = FocalStack::open(path, optics.spacing_um, optics.focus)?;
+        let name = path.file_stem().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+        Stack::new(name, &stack, optics, trained, None).map_err(|e| Error::file(path, e.to_string()))
+    };
+    paths.iter().map(stack).collect()
+}
+
+/// A stack as a camera would see it, so spaced that its first pair on either side has the `a` of the training.
+fn simulated(
+    name: String,
+    phase: &Plane,
+    amplitude: &Plane,
+    (wavelength_um, pixel_um): (f64, f64),
+    trained: &FresnelSetup,
+    seed: u64,
+) -> Result<Stack> {
+    let spacing_um = trained.parameter_a() * pixel_um * pixel_um / wavelength_um;
+    let mut planes = vec![Plane::from_fn(phase.height(), phase.width(), |y, x| amplitude.at(y, x).powi(2))];
+    for step in 1..=EITHER_SIDE {
+        let setup = FresnelSetup::new(wavelength_um, pixel_um, step as f64 * spacing_um)?;
+        let pair = field_pair(phase, amplitude, &setup, NOISE, (seed << 8) + step as u64)?;
+        planes.insert(0, pair.minus().clone());
+        planes.push(pair.plus().clone());
+    }
+    let stack = FocalStack::new(planes, spacing_um, None)?;
+    let optics = Optics { wavelength_um, pixel_um, spacing_um, focus: None };
+    Stack::new(name, &stack, optics, trained, Some(phase.clone()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::write_tiff;
+    use crate::metrics::mae_aligned;
+
+    fn trained() -> FresnelSetup {
+        FresnelSetup::new(0.521, 0.21, 2.0).unwrap()
+    }
+
+    fn bump(side: usize) -> Plane {
+        let half = side as f32 / 2.0;
+        Plane::from_fn(side, side, |y, x| {
+            2.0 * (-((y as f32 - half).powi(2) + (x as f32 - half).powi(2)) / (0.04 * (side * side) as f32)).exp()
+        })
+    }
+
+    #[test]
+    fn the_reference_is_close_to_what_was_simulated() {
+        let phase = bump(64);
+        let stack = simulated("bump".into(), &phase, &phase.map(|_| 1.0), (0.647, 0.139), &trained(), 7).unwrap();
+        assert!((stack.setup.parameter_a() / trained().parameter_a() - 1.0).abs() < 1e-9);
+        assert_eq!(stack.phase.as_ref(), Some(&phase));
+        // A smooth object that falls to nothing at the border; noise in the lowest frequencies is what is left.
+        let error = mae_aligned(&stack.reference, &phase, 2.0).unwrap();
+        assert!(error < 0.05, "{error} of its height");
+    }
+
+    #[test]
+    fn stacks_are_read_with_their_optics() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path();
+        assert!(read(root, &trained()).err().unwrap().to_string().contains("spacing_um"));
+        let optics = |spacing: f64| {
+            std::fs::write(
+                root.join("optics.toml"),
+                format!("wavelength_um = 0.521\npixel_um = 0.21\nspacing_um = {spacing}\n"),
+            )
+            .unwrap();
+        };
+        optics(1.0);
+        assert!(read(root, &trained()).err().unwrap().to_string().contains("holds no stacks"));
+        let planes: Vec<Plane> = (0..21).map(|i| bump(32).map(|v| 1.0 + 0.01 * v * (i as f32 - 10.0))).collect();
+        write_tiff(root.join("sample.tif"), &planes.iter().collect::<Vec<_>>()).unwrap();
+        let stacks = |of: f64| {
+            optics(of);
+            read(root, &trained())
+        };
+        // 21 images cannot hold a polynomial of order 20 and its noise; one more than the order is just enough.
+        let [stack] = &stacks(1.0).unwrap()[..] else { panic!("one stack was written") };
+        assert_eq!((stack.name.as_str(), stack.setup.defocus_um()), ("sample", 2.0));
+        assert_eq!(stack.pair.plus(), &planes[12]);
+        assert!(stack.phase.is_none());
+        let message = stacks(0.9 * 4.0).err().unwrap().to_string();
+        assert!(message.contains("sample.tif") && message.contains("finer stack"), "{message}");
+    }
+}
