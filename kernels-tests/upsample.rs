@@ -1,4 +1,4 @@
-//! `pixel_shuffle`, `upsample` and `upsample_backward`, exactly but for the sums.
+//! `pixel_shuffle`, `upsample`, `upsample_backward` and `decimate`, exactly but for the sums.
 
 mod harness;
 
@@ -94,6 +94,54 @@ fn all_operations() {
     }
 }
 
+#[test]
+fn every_so_many_pixels_and_back() {
+    for (case, &(s, [n, c, h, w])) in TABLE.iter().enumerate() {
+        let (large, small) = (Shape::new(n, c, s * h, s * w), Shape::new(n, c, h, w));
+        assert_eq!(upsample::decimated(large, s).unwrap(), small);
+        let wider = |shape: Shape| Shape { c: shape.c + 3, ..shape };
+        let new = |shape, i: u64| random(wider(shape), 40 * case as u64 + i, -2.0, 2.0);
+        let (x, g) = (new(large, 0), new(small, 1));
+        let outputs = [new(small, 2), new(large, 3), new(large, 4)];
+        let (x64, g64) = (inside(&x, 1, large), inside(&g, 2, small));
+        let (mut taken, mut spread) = (vec![0.0; small.len()], vec![0.0; large.len()]);
+        for (k, source) in sources(large, s, false).into_iter().enumerate() {
+            let (i, j) = (k / large.w % large.h, k % large.w);
+            if i.is_multiple_of(s) && j.is_multiple_of(s) {
+                taken[source] = x64[k];
+                spread[k] = g64[source];
+            }
+        }
+        assert!((dot(&g64, &taken) - dot(&spread, &x64)).abs() < 1e-9, "an adjoint");
+        let want = [
+            placed(&outputs[0], 2, small, &taken, false),
+            placed(&outputs[1], 2, large, &spread, false),
+            placed(&outputs[2], 2, large, &spread, true),
+        ];
+        let mut tensors = vec![x, g];
+        tensors.extend(outputs);
+        run(
+            &tensors,
+            |_, v| {
+                let (x, g) = (v[0].range(1..1 + c)?, v[1].range(2..2 + c)?);
+                let to = |i: usize| v[2 + i].range(2..2 + c);
+                Ok(vec![
+                    upsample::decimate(s, &x, &to(0)?)?,
+                    upsample::decimate_backward(s, &g, &to(1)?, false)?,
+                    upsample::decimate_backward(s, &g, &to(2)?, true)?,
+                ])
+            },
+            |mode, got| {
+                for (i, want) in want.iter().enumerate() {
+                    // Moved is exact; added rounds once.
+                    let atol = if i == 2 { 2.0 * f64::from(f32::EPSILON) } else { 1e-300 };
+                    close(&format!("{mode}, {s} of {large}, operation {i}"), &got[2 + i], want, atol, 0.0);
+                }
+            },
+        );
+    }
+}
+
 /// The order of the channels, by hand.
 #[test]
 fn channels_become_rows_and_columns() {
@@ -120,4 +168,6 @@ fn wrong_shapes_are_refused() {
     assert!(matches!(upsample::nearest(3, &x, &same), Err(Error::Shape(_))));
     assert!(matches!(upsample::nearest(0, &x, &same), Err(Error::Shape(_))));
     assert!(matches!(upsample::nearest_backward(2, &x, &same, false), Err(Error::Shape(_))));
+    assert!(matches!(upsample::decimated(Shape::new(1, 1, 4, 5), 2), Err(Error::Shape(_))));
+    assert!(matches!(upsample::decimate(2, &x, &same), Err(Error::Shape(_))));
 }

@@ -2,10 +2,12 @@
 
 use cvdm::gpu::Caps;
 use cvdm::kernels::activation::Function;
+use cvdm::kernels::conv2d::{Activation, Conv2d};
+use cvdm::kernels::conv2d_1x1::{self, Direction};
 use cvdm::kernels::fourier::{self, Magnitude};
 use cvdm::kernels::matmul::{Product, matmul};
 use cvdm::kernels::resize::{self, Filter};
-use cvdm::kernels::{group_norm, planes, softmax, upsample};
+use cvdm::kernels::{group_norm, planes, softmax, split_sum, upsample};
 use cvdm::tensor::Shape;
 
 use super::cases::{Case, Level, case};
@@ -49,6 +51,28 @@ pub fn network(level: Level) -> Vec<Case> {
             let (x, y) = (r.tensor(s)?, r.tensor(upsample::shuffled(s, 2)?)?);
             Ok(vec![upsample::pixel_shuffle(2, &x, &y, false)?])
         }),
+        case(&["decimate"], format!("every second of {s}, and back"), move |r| {
+            let (x, gx, y) = (r.tensor(s)?, r.tensor(s)?, r.tensor(upsample::decimated(s, 2)?)?);
+            Ok(vec![upsample::decimate(2, &x, &y)?, upsample::decimate_backward(2, &y, &gx, false)?])
+        }),
+        case(
+            &["conv2d_1x1_pack", "conv2d_1x1", "conv2d_1x1_grad_weight", "sum_splits"],
+            format!("1×1 of {s}"),
+            move |r| {
+                let (x, y, gx, c) = (r.tensor(s)?, r.tensor(s)?, r.tensor(s)?, s.c);
+                let (weight, bias) = (r.tensor(Conv2d::same(1).weight(c, c))?, r.tensor(Shape::vector(c))?);
+                let (packed, back) = (r.tensor(conv2d_1x1::packed(c, c))?, r.tensor(conv2d_1x1::packed(c, c))?);
+                let (parts, gw) = (r.tensor(conv2d_1x1::parts(s, c))?, r.tensor(Shape::vector(c * c))?);
+                Ok(vec![
+                    conv2d_1x1::pack(Direction::Forward, &weight, [c, c], &packed)?,
+                    conv2d_1x1::forward(&x, &packed, Some(&bias), Activation::None, &y, false)?,
+                    conv2d_1x1::pack(Direction::Backward, &weight, [c, c], &back)?,
+                    conv2d_1x1::forward(&y, &back, None, Activation::None, &gx, false)?,
+                    conv2d_1x1::grad_weight(&x, &y, &parts)?,
+                    split_sum::sum_splits(&parts, 0, &gw, false)?,
+                ])
+            },
+        ),
         case(&["upsample", "upsample_backward"], format!("by 2 of {s}"), move |r| {
             let (x, gx, y) = (r.tensor(s)?, r.tensor(s)?, r.tensor(upsample::enlarged(s, 2))?);
             Ok(vec![upsample::nearest(2, &x, &y)?, upsample::nearest_backward(2, &y, &gx, false)?])

@@ -104,6 +104,13 @@ impl Tensors {
         match op {
             Spatial::PixelShuffle { factor, .. } => gather(from, to, *factor, true, &x),
             Spatial::Upsample { factor, .. } => gather(from, to, *factor, false, &x),
+            Spatial::Decimate { factor, .. } => {
+                let at = |k: usize| {
+                    let (plane, i, j) = (k / to.plane(), k / to.w % to.h, k % to.w);
+                    x[(plane * from.h + factor * i) * from.w + factor * j]
+                };
+                (0..to.len()).map(at).collect()
+            }
             Spatial::Resize { filter, .. } => resampling::forward(*filter, from, to, &x),
             Spatial::FourierMagnitude { of, .. } => spectrum::magnitude(*of, from, &x),
         }

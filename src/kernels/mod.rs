@@ -7,6 +7,7 @@ pub mod activation;
 pub mod adam;
 mod call;
 pub mod conv2d;
+pub mod conv2d_1x1;
 pub mod conv2d_3x3;
 pub mod conv2d_3x3_grad_weight;
 pub mod conv_transpose2d;
@@ -59,6 +60,9 @@ pub static ALL: &[&Shader] = &[
     &conv2d::FORWARD,
     &conv2d::GRAD_INPUT,
     &conv2d::GRAD_WEIGHT,
+    &conv2d_1x1::PACK,
+    &conv2d_1x1::FORWARD,
+    &conv2d_1x1::GRAD_WEIGHT,
     &conv2d_3x3::PACK,
     &conv2d_3x3::FORWARD,
     &conv2d_3x3::FORWARD_UNIFORM,
@@ -98,6 +102,7 @@ pub static ALL: &[&Shader] = &[
     &planes::BROADCAST.quads,
     &planes::BROADCAST.singles,
     &upsample::PIXEL_SHUFFLE,
+    &upsample::DECIMATE,
     &upsample::FORWARD,
     &upsample::BACKWARD,
     &resize::FORWARD.quads,

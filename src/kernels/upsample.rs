@@ -1,4 +1,4 @@
-//! Resolution by whole factors: pixel shuffle (depth to space) and repeated pixels, with their adjoints.
+//! Resolution by whole factors: pixel shuffle (depth to space), repeated pixels and every so many pixels, with their adjoints.
 
 use bytemuck::{Pod, Zeroable};
 
@@ -14,6 +14,9 @@ pub static PIXEL_SHUFFLE: Shader = shader!("pixel_shuffle", ["grid"]);
 pub static FORWARD: Shader = shader!("upsample", ["grid"]);
 /// `shaders/upsample_backward.wgsl`.
 pub static BACKWARD: Shader = shader!("upsample_backward", ["grid"]);
+
+/// `shaders/decimate.wgsl`.
+pub static DECIMATE: Shader = shader!("decimate", ["grid"]);
 
 /// The shape of [`pixel_shuffle`] of `x`: `[N, C / s², s H, s W]`.
 ///
@@ -157,4 +160,68 @@ pub fn nearest_backward(factor: usize, g: &View, gx: &View, accumulate: bool) ->
     };
     let call = Call::new(&BACKWARD, params, grid(gx.shape.len().div_ceil(64))).bind(g).bind(gx);
     Ok(call.adds_to(gx, accumulate).costs(g.shape.len()))
+}
+
+/// The shape of [`decimate`] of `x`: `[N, C, H / s, W / s]`.
+///
+/// # Errors
+/// [`Error::Shape`] if the factor is zero or does not divide height and width.
+pub fn decimated(x: Shape, factor: usize) -> Result<Shape> {
+    if factor == 0 || !x.h.is_multiple_of(factor) || !x.w.is_multiple_of(factor) {
+        return Err(Error::shape(format!(
+            "every pixel in {factor} of {x}; the factor must be positive and divide height and width"
+        )));
+    }
+    Ok(Shape { h: x.h / factor, w: x.w / factor, ..x })
+}
+
+#[derive(Clone, Copy, Pod, Zeroable)]
+#[repr(C)]
+struct Decimate {
+    x: Span,
+    y: Span,
+    factor: u32,
+    width: u32,
+    values: u32,
+    invocations: u32,
+    accumulate: u32,
+    unused: u32,
+}
+
+fn every(kind: u32, factor: usize, x: &View, y: &View, accumulate: bool) -> Result<Call> {
+    distinct("a decimation", &[y], &[x])?;
+    let params = Decimate {
+        x: x.into(),
+        y: y.into(),
+        factor: factor as u32,
+        width: y.shape.w as u32,
+        values: (y.shape.c * y.shape.plane()) as u32,
+        invocations: y.shape.len() as u32,
+        accumulate: accumulate.into(),
+        unused: 0,
+    };
+    let call = Call::new(&DECIMATE, params, grid(y.shape.len().div_ceil(64))).with("KIND", kind);
+    Ok(call.bind(x).bind(y).adds_to(y, accumulate).stored(x, y).costs(usize::from(accumulate) * y.shape.len()))
+}
+
+/// `y[n, c, i, j] = x[n, c, s·i, s·j]`: every s-th pixel along both sides.
+///
+/// Shapes: `x [N, C, s H, s W]`, `y [N, C, H, W]`.
+///
+/// # Errors
+/// [`Error::Shape`] if a shape is another or `y` lies in `x`'s tensor.
+pub fn decimate(factor: usize, x: &View, y: &View) -> Result<Call> {
+    y.expect("a decimation's output", decimated(x.shape, factor)?)?;
+    every(1, factor, x, y, false)
+}
+
+/// `gx[n, c, s·i, s·j] = g[n, c, i, j]`, zero elsewhere; or added to `gx`: the adjoint of [`decimate`].
+///
+/// Shapes: `g [N, C, H, W]`, `gx [N, C, s H, s W]`.
+///
+/// # Errors
+/// [`Error::Shape`] if a shape is another or `gx` lies in `g`'s tensor.
+pub fn decimate_backward(factor: usize, g: &View, gx: &View, accumulate: bool) -> Result<Call> {
+    g.expect("a decimation's output gradient", decimated(gx.shape, factor)?)?;
+    every(2, factor, g, gx, accumulate)
 }

@@ -28,6 +28,15 @@ pub enum Spatial {
         /// Output.
         y: View,
     },
+    /// Every so many pixels along both sides.
+    Decimate {
+        /// How many.
+        factor: usize,
+        /// Input.
+        x: View,
+        /// Output.
+        y: View,
+    },
     /// Bilinear or bicubic resampling.
     Resize {
         /// Which of the two.
@@ -56,6 +65,7 @@ impl Spatial {
         match self {
             Self::PixelShuffle { x, .. }
             | Self::Upsample { x, .. }
+            | Self::Decimate { x, .. }
             | Self::Resize { x, .. }
             | Self::FourierMagnitude { x, .. } => x,
         }
@@ -66,6 +76,7 @@ impl Spatial {
         match self {
             Self::PixelShuffle { y, .. }
             | Self::Upsample { y, .. }
+            | Self::Decimate { y, .. }
             | Self::Resize { y, .. }
             | Self::FourierMagnitude { y, .. } => y,
         }
@@ -74,7 +85,10 @@ impl Spatial {
     /// Every view.
     pub(super) fn views_mut(&mut self) -> Vec<&mut View> {
         match self {
-            Self::PixelShuffle { x, y, .. } | Self::Upsample { x, y, .. } | Self::Resize { x, y, .. } => vec![x, y],
+            Self::PixelShuffle { x, y, .. }
+            | Self::Upsample { x, y, .. }
+            | Self::Decimate { x, y, .. }
+            | Self::Resize { x, y, .. } => vec![x, y],
             Self::FourierMagnitude { x, spectrum, y, .. } => vec![x, spectrum, y],
         }
     }
@@ -101,6 +115,16 @@ impl Tape {
         self.push([upsample::nearest(factor, x, &y)?]);
         self.note(Op::Spatial(Spatial::Upsample { factor, x: *x, y }));
         Ok(y)
+    }
+
+    /// Records every `factor`-th pixel of `x` along both sides into a given view.
+    ///
+    /// # Errors
+    /// [`crate::Error::Shape`] if the factor does not divide height and width, or the view has another shape.
+    pub fn decimate_into(&mut self, factor: usize, x: &View, y: &View) -> Result<()> {
+        self.push([upsample::decimate(factor, x, y)?]);
+        self.note(Op::Spatial(Spatial::Decimate { factor, x: *x, y: *y }));
+        Ok(())
     }
 
     /// Records `x` resampled to `height` and `width` into a new intermediate.
@@ -133,6 +157,9 @@ impl Tape {
         match op {
             Spatial::PixelShuffle { factor, x, .. } => {
                 self.pass_on(x, gradients, |_, gx, add| Ok([upsample::pixel_unshuffle(*factor, g, gx, add)?]))
+            }
+            Spatial::Decimate { factor, x, .. } => {
+                self.pass_on(x, gradients, |_, gx, add| Ok([upsample::decimate_backward(*factor, g, gx, add)?]))
             }
             Spatial::Upsample { factor, x, .. } => {
                 self.pass_on(x, gradients, |_, gx, add| Ok([upsample::nearest_backward(*factor, g, gx, add)?]))

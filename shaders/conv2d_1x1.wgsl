@@ -1,0 +1,90 @@
+// 1x1 convolution, y = activation(w x + bias), or its input gradient, w' g: a product of matrices a sample, w packed row by row of
+// the sum by conv2d_1x1_pack.wgsl.
+//
+// An invocation keeps 8 channels by 8 neighbouring pixels in registers: two quads of pixels and two of weights, four loads, feed
+// 256 multiply-adds. Neighbouring invocations take neighbouring pixels and the same weights.
+//
+// Measured on llvmpipe (two cores, the 1x1 convolutions of SR3's U-Net, 16 to 256 channels): 15 GFLOP/s in both directions, where
+// the portable kernels reach 3.7 forward and 0.5 back: their gradient loads five values for four multiply-adds, and a load is a
+// loop over lanes there.
+
+struct Params {
+    x: vec2u, // offset, stride
+    y: vec2u,
+    in_channels: u32,
+    out_channels: u32,
+    quads: u32, // of a plane
+    pairs: u32, // ceil(quads / 2)
+    blocks: u32, // ceil(out_channels / 8)
+    bias_offset: u32,
+    has_bias: u32,
+    activation: u32,
+    accumulate: u32,
+    invocations: u32,
+}
+
+@group(0) @binding(0) var<uniform> p: Params;
+@group(0) @binding(1) var<storage, read> x: array<vec4<In>>;           // [N, Cin, H W]
+@group(0) @binding(2) var<storage, read> weights: array<vec4<Weight>>; // [Cin, 8 blocks]
+@group(0) @binding(3) var<storage, read> bias: array<f32>;             // [Cout]
+@group(0) @binding(4) var<storage, read_write> y: array<vec4<Out>>;    // [N, Cout, H W]
+
+// The products of a quad of pixels and four channels' weights: a column a channel.
+fn outer(pixels: vec4f, w: vec4f) -> mat4x4f {
+    return mat4x4f(pixels * w.x, pixels * w.y, pixels * w.z, pixels * w.w);
+}
+
+fn put(n: u32, first: u32, quad: u32, sums: mat4x4f) {
+    for (var i = 0u; i < 4u; i++) {
+        let channel = first + i;
+        if (channel < p.out_channels) {
+            var v = sums[i];
+            if (p.has_bias == 1u) {
+                v += bias[p.bias_offset + channel];
+            }
+            v = activate(v, p.activation);
+            let at = (p.y.x + n * p.y.y) / 4u + channel * p.quads + quad;
+            if (p.accumulate == 1u) {
+                v += vec4f(y[at]);
+            }
+            y[at] = vec4<Out>(v);
+        }
+    }
+}
+
+@compute @workgroup_size(64)
+fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index) local: u32) {
+    let id = linear(workgroup) * 64u + local;
+    if (id >= p.invocations) {
+        return;
+    }
+    let quad = id % p.pairs * 2u;
+    let block = id / p.pairs % p.blocks;
+    let n = id / (p.pairs * p.blocks);
+    // The second quad is loaded once more where there is none, and not stored.
+    let next = min(quad + 1u, p.quads - 1u) - quad;
+    var at = (p.x.x + n * p.x.y) / 4u + quad;
+    var w = 2u * block;
+    var low = mat4x4f();
+    var high = mat4x4f();
+    var low_next = mat4x4f();
+    var high_next = mat4x4f();
+    for (var k = 0u; k < p.in_channels; k++) {
+        let here = vec4f(x[at]);
+        let there = vec4f(x[at + next]);
+        let w_low = vec4f(weights[w]);
+        let w_high = vec4f(weights[w + 1u]);
+        low += outer(here, w_low);
+        high += outer(here, w_high);
+        low_next += outer(there, w_low);
+        high_next += outer(there, w_high);
+        at += p.quads;
+        w += 2u * p.blocks;
+    }
+    put(n, 8u * block, quad, low);
+    put(n, 8u * block + 4u, quad, high);
+    if (next == 1u) {
+        put(n, 8u * block, quad + 1u, low_next);
+        put(n, 8u * block + 4u, quad + 1u, high_next);
+    }
+}
