@@ -116,8 +116,14 @@ impl TrainConfig {
             return Err(foreign("the section [super_resolution]", Task::SuperResolution));
         }
         let ModelSection { condition, target, .. } = self.model;
-        if self.task != Task::Phase && (condition, target) != (Condition::Pair, Target::Phase) {
+        let of_phases = condition != Condition::Pair || target == Target::TieResidual;
+        if self.task != Task::Phase && of_phases {
             return Err(foreign("model.condition or model.target", Task::Phase));
+        }
+        if self.task == Task::Phase && target == Target::Residual {
+            return Err(Error::input(
+                "model.target = \"residual\" is of an image that was enlarged; for task = \"phase\" there is \"tie-residual\"",
+            ));
         }
         match self.task {
             Task::Phase => {}

@@ -66,6 +66,9 @@ pub enum Target {
     /// What the one-pass solution of the transport-of-intensity equation leaves to be found: the phase minus that solution.
     /// The networks then correct a classical answer instead of redoing it, which a short training can afford.
     TieResidual,
+    /// For images: what interpolation leaves to be found, the fine image minus the enlarged coarse one. Instance norms before the last
+    /// convolution fix the mean of what a U-Net answers, whatever it is given; a residual's mean is near zero in every image.
+    Residual,
 }
 
 /// Which network predicts the noise, or the target where there is no schedule.
@@ -230,6 +233,11 @@ impl ModelSection {
     pub fn check_target(&self) -> Result<()> {
         if self.target == Target::TieResidual && self.condition != Condition::PairTie {
             return Err(Error::input("model.target = \"tie-residual\" needs model.condition = \"pair-tie\""));
+        }
+        if self.target == Target::Residual && self.network == NetworkKind::Dfcan {
+            return Err(Error::input(
+                "model.target = \"residual\" is not for network = \"dfcan\", whose answer lies in 0 to 1",
+            ));
         }
         Ok(())
     }

@@ -3,9 +3,10 @@
 use super::{Estimate, Estimator, expect_task};
 use crate::Result;
 use crate::config::Task;
-use crate::data::{Plane, network_to_unit, resize_lanczos, unit_to_network};
+use crate::data::{Plane, resize_lanczos, unit_to_network};
 use crate::diffusion::SampleOptions;
 use crate::gpu::Gpu;
+use crate::tasks::ImageTarget;
 use crate::weights::Weights;
 
 /// Weights of the microscopy or the super-resolution task on a device, ready for images of any size.
@@ -49,6 +50,15 @@ impl SuperResolver {
         };
         let condition = coarse.iter().map(|p| Ok(unit_to_network(&enlarge(p)?))).collect::<Result<Vec<_>>>()?;
         let estimate = self.estimator.estimate(&condition, keep, progress)?;
-        Ok(estimate.in_units(network_to_unit, |deviation| deviation.map(|v| 0.5 * v)))
+        let target = ImageTarget::from(&self.weights().config.model);
+        // A network that enlarges by itself learns no residual, and needs nothing of the condition.
+        let fine = |(plane, x): (&Plane, &Plane)| target.fine(plane, x);
+        let images = |planes: Vec<Plane>| planes.iter().zip(&condition).map(fine).collect();
+        Ok(Estimate {
+            mean: images(estimate.mean),
+            std: estimate.std.iter().map(|plane| target.deviation(plane)).collect(),
+            samples: estimate.samples.into_iter().map(images).collect(),
+            ..estimate
+        })
     }
 }

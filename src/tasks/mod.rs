@@ -11,7 +11,7 @@ mod testing;
 
 use std::path::PathBuf;
 
-pub use pairs::{PairSource, Pairs};
+pub use pairs::{ImageTarget, PairSource, Pairs};
 pub use testing::{TestImage, images_of, test_images};
 
 use crate::config::{Task, TrainConfig};

@@ -2,8 +2,8 @@
 
 use super::{TaskNumbers, phase};
 use crate::config::{
-    DataSection, DfcanSection, Loss, ModelSection, NetworkKind, Predicts, Schedule, Sr3Section, Task, TrainConfig,
-    TrainingSection,
+    DataSection, DfcanSection, Loss, ModelSection, NetworkKind, Predicts, Schedule, Sr3Section, Target, Task,
+    TrainConfig, TrainingSection,
 };
 use crate::diffusion::SampleOptions;
 
@@ -75,10 +75,17 @@ pub(super) fn microscopy_paper() -> TaskNumbers {
 pub(super) fn microscopy_small() -> TaskNumbers {
     let (paper, phase) = (microscopy_paper(), phase::small());
     TaskNumbers {
-        model: ModelSection { predicts: Predicts::Velocity, noise_base: 16, rate_base: 8, ..paper.model },
-        data: DataSection { patch: 64, batch: 4, ..paper.data },
+        model: ModelSection {
+            target: Target::Residual,
+            predicts: Predicts::Velocity,
+            noise_base: 16,
+            rate_base: 8,
+            ..paper.model
+        },
+        // As large as the test images: DFCAN's spectra grow with the image, and a drawn specimen is scaled by its own maximum.
+        data: DataSection { patch: 128, batch: 1, ..paper.data },
         training: TrainingSection { steps: 600, ..phase.training },
-        sampling: SampleOptions { ..phase.sampling },
+        sampling: phase.sampling,
         test_size: 128,
         test_images: 6,
         ..paper
@@ -117,6 +124,7 @@ pub(super) fn super_resolution_small() -> TaskNumbers {
     let (paper, phase) = (super_resolution_paper(), phase::small());
     TaskNumbers {
         model: ModelSection {
+            target: Target::Residual,
             predicts: Predicts::Velocity,
             noise_base: 16,
             rate_base: 8,
