@@ -112,12 +112,17 @@ pub struct View {
     pub channels: usize,
     /// How its values are stored.
     pub element: Element,
+    /// The tensor is larger than one binding: a vector of parameters, of which kernels are given the part around a view alone.
+    pub windowed: bool,
 }
+
+/// Values of a vector that a window starts at a multiple of: 256 bytes, the largest alignment that any adapter may ask for.
+pub(crate) const WINDOW: usize = 64;
 
 impl View {
     /// All of tensor number `tensor`.
     pub(crate) fn whole(tensor: TensorId, shape: Shape, element: Element) -> Self {
-        Self { tensor, shape, channel: 0, channels: shape.c, element }
+        Self { tensor, shape, channel: 0, channels: shape.c, element, windowed: false }
     }
 
     /// A range of this view's channels.
@@ -135,9 +140,49 @@ impl View {
         Ok(Self { shape, channel: self.channel + channels.start, ..*self })
     }
 
-    /// Values before the view's first one, within one sample.
+    /// Values before the view's first one, within one sample of what a kernel is given: the tensor, or the view's window of it.
     pub fn offset(&self) -> usize {
+        self.start() - self.window().start
+    }
+
+    /// Values before the view's first one, within one sample of the tensor.
+    pub fn start(&self) -> usize {
         self.channel * self.shape.plane()
+    }
+
+    /// The values of the tensor that a kernel is given, with what a last vec4 may reach beyond the view; up to the tensor's end,
+    /// whatever that is, if it is not windowed.
+    pub(crate) fn window(&self) -> Range<usize> {
+        if !self.windowed {
+            return 0..usize::MAX;
+        }
+        let end = (self.start() + self.shape.len()).next_multiple_of(4);
+        self.start() / WINDOW * WINDOW..end
+    }
+
+    /// The range of a vector from the first value of either view to the last: for kernels that are given one binding for both.
+    pub(crate) fn around(&self, other: &Self) -> Self {
+        let first = self.channel.min(other.channel);
+        let end = (self.channel + self.shape.c).max(other.channel + other.shape.c);
+        Self { shape: Shape { c: end - first, ..self.shape }, channel: first, ..*self }
+    }
+
+    /// As [`View::offset`], of a view inside of this one in what a kernel is given for this one.
+    pub(crate) fn offset_of(&self, inner: &Self) -> usize {
+        inner.start() - self.window().start
+    }
+
+    /// The view in parts of at most `values` values, none of which shares a window with another: itself if it is not windowed.
+    pub(crate) fn parts(&self, values: usize) -> Vec<Self> {
+        if !self.windowed {
+            return vec![*self];
+        }
+        let step = (values / WINDOW * WINDOW).max(WINDOW);
+        let part = |first: usize| {
+            let shape = Shape { c: step.min(self.shape.c - first), ..self.shape };
+            Self { shape, channel: self.channel + first, ..*self }
+        };
+        (0..self.shape.c).step_by(step).map(part).collect()
     }
 
     /// Values from one sample to the next.

@@ -254,10 +254,10 @@ impl Gpu {
     /// [`Error::Limit`] if it is larger than the adapter's limit, [`Error::OutOfMemory`] if the device has no room.
     pub fn storage(&self, label: &str, bytes: u64) -> Result<wgpu::Buffer> {
         let size = bytes.max(16).next_multiple_of(16);
-        let limit = self.0.caps.max_binding.min(self.0.caps.max_buffer);
+        let limit = self.0.caps.max_buffer;
         if size > limit {
             return Err(Error::Limit(format!(
-                "the tensor \"{label}\" needs {size} bytes, one binding of {} holds {limit}; use a smaller batch or image",
+                "the tensor \"{label}\" needs {size} bytes, one buffer of {} holds {limit}; use a smaller batch, image or network",
                 self.0.summary.name
             )));
         }

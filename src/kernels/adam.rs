@@ -1,4 +1,5 @@
-//! Adam with an exponential moving average of the parameters, in one dispatch over one flat tensor.
+//! Adam with an exponential moving average of the parameters, in one dispatch over one flat tensor, or over each part of one that
+//! no binding holds.
 
 use bytemuck::{Pod, Zeroable};
 
@@ -61,7 +62,7 @@ impl Hyper {
 }
 
 /// One step of Adam as PyTorch computes it: `hyper` `[1, 8, 1, 1]` of [`Hyper::values`]; `gradient`, `parameters`, `first`
-/// and `second` moment, and `average` are five whole tensors of one shape, the last four updated in place.
+/// and `second` moment, and `average` are five whole tensors of one shape, or the same part ([`View::parts`]) of each, the last four updated in place.
 ///
 /// # Errors
 /// [`Error::Shape`] for other shapes, channel ranges, or a tensor given twice.
@@ -80,8 +81,9 @@ pub fn step(
         view.expect(&format!("Adam's {what}"), parameters.shape)?;
     }
     let twice = (1..all.len()).any(|i| all[..i].iter().any(|v| v.tensor == all[i].tensor));
-    if twice || all.iter().any(|v| !v.is_whole()) {
-        return Err(Error::shape("Adam takes six different whole tensors"));
+    let same_part = |v: &View| v.offset() == 0 && (v.is_whole() || v.windowed) && v.channel == parameters.channel;
+    if twice || !hyper.is_whole() || !all[1..].iter().all(|v| same_part(v)) {
+        return Err(Error::shape("Adam takes six different whole tensors, or the same part of the last five"));
     }
     let workgroups = len.div_ceil(4 * WORKGROUP);
     let mut call = Call::new(&ADAM, Params { len: len as u32, unused: [0; 3] }, grid(workgroups)).costs(16 * len);

@@ -21,8 +21,8 @@ pub struct Call {
     pub params: Vec<u8>,
     /// The storage buffers, from binding 1 on.
     pub tensors: Vec<TensorId>,
-    /// The tensor that is bound as a uniform buffer, if any.
-    pub window: Option<Window>,
+    /// The tensors of which only a part is bound.
+    pub windows: Vec<Window>,
     /// Workgroups.
     pub grid: [u32; 3],
     /// Floating-point operations, a fused multiply-add counted as two.
@@ -31,7 +31,7 @@ pub struct Call {
     pub bytes: u64,
 }
 
-/// A part of a tensor, bound as a uniform buffer.
+/// A part of a tensor that is bound: as a uniform buffer, or because the tensor is larger than one binding.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Window {
     /// Which of [`Call::tensors`].
@@ -51,7 +51,7 @@ impl Call {
             elements: Elements::default(),
             params: bytes,
             tensors: Vec::new(),
-            window: None,
+            windows: Vec::new(),
             grid,
             flops: 0,
             bytes: 0,
@@ -79,22 +79,32 @@ impl Call {
 
     /// Binds the next tensor and counts its bytes.
     pub fn bind(mut self, view: &View) -> Self {
-        self.tensors.push(view.tensor);
         self.bytes += view.bytes();
-        self
+        self.bind_unread(view)
     }
 
     /// Binds the next tensor where the shader has a binding that it will not read.
     pub fn bind_unread(mut self, view: &View) -> Self {
+        if view.windowed {
+            let Range { start, end } = view.window();
+            let bytes = view.element.bytes(start)..view.element.bytes(end);
+            self.windows.push(Window { index: self.tensors.len(), bytes });
+        }
         self.tensors.push(view.tensor);
         self
     }
 
+    /// The bytes of tensor number `index` that are bound, of so many.
+    pub(crate) fn bound(&self, index: usize, bytes: u64) -> Range<u64> {
+        self.windows.iter().find(|w| w.index == index).map_or(0..bytes, |w| w.bytes.clone())
+    }
+
     /// Binds `bytes` of the next tensor as a uniform buffer, and counts them.
     pub fn bind_window(mut self, view: &View, bytes: Range<usize>) -> Self {
-        self.window = Some(Window { index: self.tensors.len(), bytes: bytes.start as u64..bytes.end as u64 });
+        self.windows.push(Window { index: self.tensors.len(), bytes: bytes.start as u64..bytes.end as u64 });
         self.bytes += bytes.len() as u64;
-        self.bind_unread(view)
+        self.tensors.push(view.tensor);
+        self
     }
 
     /// Counts the bytes of an output once more where it is added to, and so read first.

@@ -309,14 +309,15 @@ pub fn affine_gradients(sums: &View, gweight: &View, gbias: &View, accumulate: b
     if gweight.tensor != gbias.tensor {
         return Err(Error::shape("instance norm's affine gradients must be ranges of one tensor"));
     }
+    let both = gweight.around(gbias);
     let params = Affine {
         batch: sums.shape.n as u32,
         channels: sums.shape.c as u32,
-        weight_offset: gweight.offset() as u32,
-        bias_offset: gbias.offset() as u32,
+        weight_offset: both.offset_of(gweight) as u32,
+        bias_offset: both.offset_of(gbias) as u32,
         accumulate: accumulate.into(),
     };
-    let mut call = Call::new(&AFFINE, params, grid(sums.shape.c.div_ceil(64))).bind(sums).bind(gweight);
-    call.bytes += gbias.bytes();
+    let mut call = Call::new(&AFFINE, params, grid(sums.shape.c.div_ceil(64))).bind(sums).bind_unread(&both);
+    call.bytes += gweight.bytes() + gbias.bytes();
     Ok(call.adds_to(gweight, accumulate).adds_to(gbias, accumulate).costs(sums.shape.len()))
 }

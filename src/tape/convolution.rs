@@ -223,7 +223,7 @@ impl Tape {
         [add_w, add_b]: [bool; 2],
         record: impl FnOnce(&View) -> Result<Call>,
     ) -> Result<()> {
-        let neighbours = gw.tensor == gb.tensor && gb.offset() == gw.offset() + gw.shape.len() && add_w == add_b;
+        let neighbours = gw.tensor == gb.tensor && gb.start() == gw.start() + gw.shape.len() && add_w == add_b;
         let both = View { shape: Shape::vector(parts.w), ..*gw };
         if neighbours && parts.c == 1 && !add_w {
             let call = record(&both)?;

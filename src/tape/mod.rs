@@ -123,7 +123,10 @@ impl Tape {
     pub fn stored(&mut self, label: &str, shape: Shape, role: Role, element: Element) -> Result<View> {
         shape.check(label)?;
         self.tensors.push(TensorInfo { shape, element, role, label: label.into() });
-        Ok(View::whole(TensorId(self.tensors.len() - 1), shape, element))
+        let whole = View::whole(TensorId(self.tensors.len() - 1), shape, element);
+        // Parameters are views of one vector, each small: of a vector that no binding holds kernels are given parts.
+        let vector = (shape.n, shape.plane(), element) == (1, 1, Element::F32);
+        Ok(View { windowed: vector && whole.bytes() > self.caps.max_binding, ..whole })
     }
 
     /// A tensor that is written or read from outside.

@@ -52,13 +52,16 @@ impl Memory {
 /// Refuses a recording that holds a tensor or a dispatch which no adapter with these limits can take.
 pub(super) fn check_limits(caps: Caps, tensors: &[TensorInfo], calls: &[Call]) -> Result<()> {
     let limit = caps.max_binding.min(caps.max_buffer);
-    let used = calls.iter().flat_map(|call| &call.tensors).map(|t| &tensors[t.0]);
-    if let Some(info) = used.max_by_key(|info| bytes_of(info)).filter(|info| bytes_of(info) > limit) {
+    let of_call = |call: &Call, index: usize| {
+        let info = &tensors[call.tensors[index].0];
+        let bound = call.bound(index, bytes_of(info));
+        (bound.end - bound.start, call.tensors[index])
+    };
+    let used = calls.iter().flat_map(|call| (0..call.tensors.len()).map(move |index| of_call(call, index)));
+    if let Some((bytes, tensor)) = used.max().filter(|(bytes, _)| *bytes > limit) {
+        let TensorInfo { label, shape, .. } = &tensors[tensor.0];
         return Err(Error::Limit(format!(
-            "the tensor \"{}\" {} needs {} bytes, one binding holds {limit}",
-            info.label,
-            info.shape,
-            bytes_of(info)
+            "the tensor \"{label}\" {shape} needs {bytes} bytes in a binding, which holds {limit}; use a smaller batch or image"
         )));
     }
     calls.iter().try_for_each(|call| check_grid(call, caps))
@@ -138,6 +141,7 @@ impl Plan {
         if options.keep_all || options.guards {
             tensors.iter_mut().for_each(|t| t.role = Role::Persistent);
         }
+        check_limits(gpu.caps(), &tensors, &calls)?;
         let memory = memory(&tensors, &calls);
         let layout = lay_out(&tensors, &calls);
         let mut slots = Vec::new();
@@ -231,7 +235,7 @@ impl Plan {
         };
         let len = view.shape.c * view.shape.plane();
         let sample = |n: usize| {
-            let start = n * view.batch_stride() + view.offset();
+            let start = n * view.batch_stride() + view.start();
             whole[start..start + len].to_vec()
         };
         Ok((0..view.shape.n).flat_map(sample).collect())
@@ -376,10 +380,7 @@ fn prepare(
                 .get(t)
                 .ok_or_else(|| Error::shape(format!("\"{}\" has no buffer in this plan", tensors[t.0].label)))?;
             // Exactly the tensor, not the slot: a slot may be longer.
-            let bytes = match &call.window {
-                Some(window) if window.index == i => window.bytes.clone(),
-                _ => 0..bytes_of(&tensors[t.0]),
-            };
+            let bytes = call.bound(i, bytes_of(&tensors[t.0]));
             let size = std::num::NonZeroU64::new(bytes.end - bytes.start);
             let resource =
                 wgpu::BindingResource::Buffer(wgpu::BufferBinding { buffer, offset: guard + bytes.start, size });

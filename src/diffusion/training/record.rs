@@ -92,7 +92,13 @@ pub(super) fn record(tape: &mut Tape, model: &Model, options: &StepOptions) -> R
             _ => record_part(tape, model, options, theta, part)?,
         }
     }
-    tape.push(adam::step(&views.hyper, &views.gradient, theta, &views.first, &views.second, &views.average)?);
+    let values = (tape.caps().max_binding / 4) as usize;
+    let [gradient, parameters, first, second, average] =
+        [&views.gradient, theta, &views.first, &views.second, &views.average].map(|v| v.parts(values));
+    for i in 0..parameters.len() {
+        let part = [&gradient[i], &parameters[i], &first[i], &second[i], &average[i]];
+        tape.push(adam::step(&views.hyper, part[0], part[1], part[2], part[3], part[4])?);
+    }
     Ok(views)
 }
 
