@@ -9,12 +9,12 @@ use super::training::placeless;
 use super::{Session, Subject};
 use crate::Result;
 use crate::config::{Schedule, TrainConfig, TrainingSection};
-use crate::diffusion::{Hyper, Model, SampleOptions, Sampler, Trainer, TrainerState};
+use crate::diffusion::{Hyper, Model, SampleOptions, Sampler, StepOptions, Trainer, TrainerState};
 use crate::gpu::Gpu;
 
 /// Steps that are timed, after one that compiles.
 const TIMED: usize = 2;
-/// A first step that takes longer than this, in seconds, is not repeated: compiling is little of it.
+/// What takes longer than this, in seconds, is not repeated, and a batch that would is not tried: it takes as long as its samples.
 const LONG: f64 = 10.0;
 
 /// The cost of a reproduction on a device.
@@ -194,25 +194,32 @@ fn cost(gpu: &Gpu, config: &TrainConfig, asked: &[&Planned]) -> Result<NetworkCo
     let (model, options) = (Model::new(config.model_config())?, config.step_options());
     let (micro_batch, memory) = Trainer::estimate(gpu.caps(), &model, options)?;
     let state = TrainerState::new(&model, 1);
-    let training_step = {
+    let of_batch = |batch: usize| -> Result<f64> {
+        let options = StepOptions { batch, ..options };
         let mut trainer = Trainer::new(gpu, model.clone(), options, &state)?;
-        let pixels = options.batch * options.height * options.width;
+        let pixels = batch * options.height * options.width;
         let (model, coarse) = (model.config(), model.scale().pow(2));
         let (x, y) = (vec![0.0; pixels / coarse * model.condition_channels], vec![0.0; pixels * model.target_channels]);
         timed(|| {
             trainer.step(&x, &y, &Hyper::default())?;
             trainer.wait()
-        })?
+        })
     };
+    let of_all = options.batch as f64 * of_batch(1)?;
+    let training_step = if of_all > LONG { of_all } else { of_batch(options.batch)? };
     let sampling_steps = asked.iter().map(|one| one.sampling_steps()).sum();
     let largest = asked.iter().filter_map(|one| Some((one.sampling?, one.size))).max_by_key(|(_, (h, w))| h * w);
     let sampling_step = match largest.filter(|_| config.model.schedule != Schedule::None) {
         None => 0.0,
         Some((how, size)) => {
-            let how = SampleOptions { steps: 1, ..how };
-            let sampler = Sampler::new(gpu, &model, &state.parameters, size, how)?;
             let condition = vec![0.0; model.config().condition_channels * size.0 * size.1];
-            timed(|| sampler.sample(&condition, false, || Ok(())).map(drop))? / how.samples as f64
+            let of_samples = |samples: usize| -> Result<f64> {
+                let how = SampleOptions { steps: 1, samples, ..how };
+                let sampler = Sampler::new(gpu, &model, &state.parameters, size, how)?;
+                timed(|| sampler.sample(&condition, false, || Ok(())).map(drop)).map(|s| s / samples as f64)
+            };
+            let of_one = of_samples(1)?;
+            if how.samples == 1 || of_one * how.samples as f64 > LONG { of_one } else { of_samples(how.samples)? }
         }
     };
     Ok(NetworkCost {
