@@ -217,14 +217,14 @@ pub fn cost(gpu: &Gpu, options: &Options) -> Result<Estimate> {
 }
 
 /// Reproduces: computes what is not there yet, then writes `OUT/NAME/report.html`, `report.json` and the pictures. At the paper's
-/// scale it says first what that will cost.
+/// scale it says first what that will cost, unless something of it has been begun.
 ///
 /// # Errors
 /// [`Error::Input`] and [`Error::File`] for data that are missing, with the layout that is expected; those of training and
 /// reconstruction; [`Error::Interrupted`] after an interrupt, with everything saved.
 pub fn run(gpu: &Gpu, options: &Options, interrupt: &Interrupt) -> Result<Finished> {
     let mut session = open(gpu, options, interrupt)?;
-    if options.scale == Scale::Paper {
+    if options.scale == Scale::Paper && session.parts.is_fresh()? {
         eprintln!("{}", estimate(&session, &options.subjects)?);
     }
     let sections = options.subjects.iter().map(|subject| subject.section(&mut session)).collect::<Result<Vec<_>>>();

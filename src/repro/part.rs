@@ -113,6 +113,16 @@ impl Parts {
         Ok(Self { folder: folder.to_path_buf(), made_by, records: Vec::new(), computed: 0, _lock: lock })
     }
 
+    /// Whether nothing has been begun in this folder.
+    ///
+    /// # Errors
+    /// [`Error::File`] if it cannot be listed.
+    pub fn is_fresh(&self) -> Result<bool> {
+        let entries =
+            fs::read_dir(&self.folder).map_err(|e| Error::file(&self.folder, format!("cannot be listed: {e}")))?;
+        Ok(!entries.flatten().any(|entry| entry.path().is_dir()))
+    }
+
     /// Who computes what is not there yet.
     pub fn made_by(&self) -> &Maker {
         &self.made_by
@@ -224,6 +234,7 @@ mod tests {
     fn a_part_is_computed_once() {
         let folder = tempfile::tempdir().unwrap();
         let mut first = parts(folder.path());
+        assert!(first.is_fresh().unwrap());
         let a = first.get("sum", "a sum", &[1, 2], |_| done(3.25)).unwrap();
         let b = first.get("sum", "a sum", &[1, 2], |_| -> Result<Computed<f64>> { panic!("it is finished") }).unwrap();
         assert_eq!((a.result, b.result, &a.key), (3.25, 3.25, &b.key));
@@ -244,6 +255,7 @@ mod tests {
             Err(Error::Interrupted("by the test".into()))
         });
         assert!(matches!(stopped, Err(Error::Interrupted(_))) && parts.computed() == 0);
+        assert!(!parts.is_fresh().unwrap());
         let read = |own: &Path| fs::read_to_string(own.join("checkpoint")).unwrap().parse::<u8>().unwrap();
         assert_eq!(parts.get("train", "half", &1, |own| done(read(own))).unwrap().result, 7);
     }
