@@ -132,7 +132,7 @@ pub(super) fn super_resolution_small() -> TaskNumbers {
             ..paper.model
         },
         data: DataSection { patch: 64, batch: 4, ..paper.data },
-        training: TrainingSection { steps: 600, ..phase.training },
+        training: TrainingSection { steps: 400, ..phase.training },
         sampling: phase.sampling,
         test_size: 128,
         test_images: 12,
