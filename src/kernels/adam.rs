@@ -62,7 +62,7 @@ impl Hyper {
 }
 
 /// One step of Adam as PyTorch computes it: `hyper` `[1, 8, 1, 1]` of [`Hyper::values`]; `gradient`, `parameters`, `first`
-/// and `second` moment, and `average` are five whole tensors of one shape, or the same part ([`View::parts`]) of each, the last four updated in place.
+/// and `second` moment, and `average` are five whole tensors of one shape, or the same part (`View::parts`) of each, the last four updated in place.
 ///
 /// # Errors
 /// [`Error::Shape`] for other shapes, channel ranges, or a tensor given twice.

@@ -54,7 +54,7 @@ pub enum Subject {
     Sr,
     /// Table 3 and figure 13.
     Ablation,
-    /// Figures 2, 11, 12, 16 and 17.
+    /// Figures 2, 11, 12 and 16.
     Uncertainty,
 }
 

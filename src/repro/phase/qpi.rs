@@ -20,7 +20,7 @@ const METHODS: [PhaseMethod; 5] =
 /// The test photographs.
 ///
 /// # Errors
-/// [`Error::File`] if there are none that are large enough.
+/// [`crate::Error::File`] if there are none that are large enough.
 pub fn test_photographs(session: &Session) -> Result<PhaseCases> {
     let (numbers, folders) = (&session.numbers.phase, session.data.photographs()?);
     let files = photographs_of(&folders.test, folders.test_split)?;
@@ -30,7 +30,7 @@ pub fn test_photographs(session: &Session) -> Result<PhaseCases> {
 /// The measured cell at each level of noise, if there is one.
 ///
 /// # Errors
-/// [`Error::File`] if its file is not what it should be.
+/// [`crate::Error::File`] if its file is not what it should be.
 pub fn measured_cell(session: &Session) -> Result<Vec<PhaseCases>> {
     let Some(file) = &session.data.field else { return Ok(Vec::new()) };
     let numbers = &session.numbers;
@@ -62,7 +62,7 @@ pub fn plan(session: &Session) -> Result<Vec<Planned>> {
 /// Trains, evaluates and tells.
 ///
 /// # Errors
-/// Those of training and reconstruction, and [`Error::File`].
+/// Those of training and reconstruction, and [`crate::Error::File`].
 pub fn section(session: &mut Session) -> Result<Section> {
     const SOURCE: &str = "table 2(a)";
     session.note_departures(Task::Phase, None);
