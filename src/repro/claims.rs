@@ -167,7 +167,10 @@ pub fn equivalent(statement: impl Into<String>, source: &str, first: &[f64], sec
         _ => Verdict::NotDecided,
     };
     let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len().max(1) as f64;
-    let p = inside.map_or(String::new(), |p| format!("; p = {} for less than {margin}", Format::P.text(p)));
+    let p = inside.map(|p| Format::P.text(p)).map_or(String::new(), |p| {
+        let equals = if p.starts_with('<') { "" } else { "= " };
+        format!("; p {equals}{p} for less than {margin}")
+    });
     let evidence = format!(
         "{:.3} against {:.3}, a difference of {} over {} images{p}",
         mean(first),
