@@ -4,8 +4,8 @@ mod harness;
 #[path = "harness/convolution.rs"]
 mod reference;
 
-use cvdm::kernels::conv2d::{self, Activation, Conv2d};
-use cvdm::kernels::conv2d_3x3::{self, Direction, Input, Packing, Variant};
+use cvdm::kernels::conv2d::{self, Activation, Conv2d, Direction};
+use cvdm::kernels::conv2d_3x3::{self, Input, Packing, Variant};
 use cvdm::kernels::split_sum::{channel_sum, sum_splits};
 use cvdm::kernels::{Call, conv2d_3x3_grad_weight};
 use cvdm::tape::Tape;

@@ -5,8 +5,8 @@ mod harness;
 mod reference;
 
 use cvdm::Error;
-use cvdm::kernels::conv2d::{Activation, Conv2d};
-use cvdm::kernels::conv2d_1x1::{self, Direction};
+use cvdm::kernels::conv2d::{Activation, Conv2d, Direction};
+use cvdm::kernels::conv2d_1x1;
 use cvdm::kernels::split_sum::sum_splits;
 use cvdm::tape::Tape;
 use cvdm::tensor::Shape;

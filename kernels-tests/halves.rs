@@ -9,8 +9,8 @@ use cvdm::diffusion::{
     Discretisation, Model, ModelConfig, Network, Parametrization, SampleOptions, Sampler, ScheduleKind, Variant as Step,
 };
 use cvdm::gpu::Gpu;
-use cvdm::kernels::conv2d::{self, Activation, Conv2d};
-use cvdm::kernels::conv2d_3x3::{self, Direction, Input, Packing, Variant};
+use cvdm::kernels::conv2d::{self, Activation, Conv2d, Direction};
+use cvdm::kernels::conv2d_3x3::{self, Input, Packing, Variant};
 use cvdm::kernels::{Call, conv_transpose2d, elementwise, instance_norm, max_pool2d};
 use cvdm::tape::{PlanOptions, Role, Tape};
 use cvdm::tensor::{Element, Shape, View};

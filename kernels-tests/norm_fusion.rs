@@ -8,8 +8,8 @@ mod harness;
 mod reference;
 
 use cvdm::gpu::Caps;
-use cvdm::kernels::conv2d::{self, Activation, Conv2d};
-use cvdm::kernels::conv2d_3x3::{self, Direction, Input, Packing, Variant};
+use cvdm::kernels::conv2d::{self, Activation, Conv2d, Direction};
+use cvdm::kernels::conv2d_3x3::{self, Input, Packing, Variant};
 use cvdm::kernels::split_sum::{channel_sum, sum_splits};
 use cvdm::kernels::{conv2d_3x3_grad_weight, instance_norm as norm, max_pool2d};
 use cvdm::tensor::Shape;

@@ -2,8 +2,8 @@
 
 use cvdm::gpu::Caps;
 use cvdm::kernels::activation::Function;
-use cvdm::kernels::conv2d::{Activation, Conv2d};
-use cvdm::kernels::conv2d_1x1::{self, Direction};
+use cvdm::kernels::conv2d::{Activation, Conv2d, Direction};
+use cvdm::kernels::conv2d_1x1;
 use cvdm::kernels::fourier::{self, Magnitude};
 use cvdm::kernels::matmul::{Product, matmul};
 use cvdm::kernels::resize::{self, Filter};

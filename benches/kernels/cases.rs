@@ -1,8 +1,8 @@
 //! What is timed: every kernel, at the shapes of the networks' levels.
 
 use cvdm::Result;
-use cvdm::kernels::conv2d::{self, Activation, Conv2d};
-use cvdm::kernels::conv2d_3x3::{self, Direction, Packing, Variant};
+use cvdm::kernels::conv2d::{self, Activation, Conv2d, Direction};
+use cvdm::kernels::conv2d_3x3::{self, Packing, Variant};
 use cvdm::kernels::losses::{self, ScheduleWeights};
 use cvdm::kernels::reverse_step::{self, Discretisation, Reverse};
 use cvdm::kernels::{

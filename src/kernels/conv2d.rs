@@ -13,6 +13,15 @@ pub(super) static FORWARD: Shader = shader!("conv2d", ["grid", "quads", "activat
 pub(super) static GRAD_INPUT: Shader = shader!("conv2d_grad_input", ["grid", "quads", "activation"]);
 pub(super) static GRAD_WEIGHT: Shader = shader!("conv2d_grad_weight", ["grid"]);
 
+/// Which way a convolution goes: it decides the order of packed weights.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Direction {
+    /// From input channels to output channels.
+    Forward,
+    /// From the output's gradient to the input's.
+    Backward,
+}
+
 /// What follows the bias in a convolution's epilogue: a function whose gradient can be had from its output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Activation {

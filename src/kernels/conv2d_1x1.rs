@@ -3,7 +3,7 @@
 use bytemuck::{Pod, Zeroable};
 
 use super::call::distinct;
-use super::conv2d::{Activation, Conv2d, expect_values};
+use super::conv2d::{Activation, Conv2d, Direction, expect_values};
 use super::{Call, Span, grid, shader};
 use crate::gpu::Shader;
 use crate::tensor::{Shape, View};
@@ -22,15 +22,6 @@ const TILE: usize = 8;
 const BUSY: usize = 1024;
 /// Quads of pixels that a split sums at least: fewer, and writing its tile costs more than summing it.
 const LEAST_QUADS: usize = 8;
-
-/// What is computed: the convolution, or the gradient of its input.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Direction {
-    /// From input to output channels.
-    Forward,
-    /// From output to input channels.
-    Backward,
-}
 
 /// Whether these kernels take a convolution of this input with so many output channels. They work on quads of pixels, and with
 /// fewer than four channels on either side most of a tile would be empty.

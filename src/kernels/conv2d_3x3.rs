@@ -5,7 +5,7 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use super::conv2d::{Activation, Conv2d, expect_values};
+use super::conv2d::{Activation, Conv2d, Direction, expect_values};
 use super::{Call, Span, grid, instance_norm, shader};
 use crate::Result;
 use crate::gpu::{Caps, Shader};
@@ -99,15 +99,6 @@ impl Variant {
     pub fn in_storage(self) -> Self {
         Self { outputs: self.outputs.min(2), uniform: false }
     }
-}
-
-/// Which way a convolution goes: it decides the order of the packed weights.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Direction {
-    /// From input channels to output channels.
-    Forward,
-    /// From the output's gradient to the input's.
-    Backward,
 }
 
 /// Invocations of a workgroup, each `outputs` output channels. Software adapters have subgroups of 8 and gain nothing from more.

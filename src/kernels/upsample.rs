@@ -14,7 +14,6 @@ pub static PIXEL_SHUFFLE: Shader = shader!("pixel_shuffle", ["grid"]);
 pub static FORWARD: Shader = shader!("upsample", ["grid"]);
 /// `shaders/upsample_backward.wgsl`.
 pub static BACKWARD: Shader = shader!("upsample_backward", ["grid"]);
-
 /// `shaders/decimate.wgsl`.
 pub static DECIMATE: Shader = shader!("decimate", ["grid"]);
 
@@ -126,17 +125,33 @@ pub fn nearest(factor: usize, x: &View, y: &View) -> Result<Call> {
     Ok(Call::new(&FORWARD, params, grid(y.shape.len().div_ceil(64))).bind(x).bind(y))
 }
 
+/// From `from` to `to`, whose width, values of a sample and number decide who does what.
 #[derive(Clone, Copy, Pod, Zeroable)]
 #[repr(C)]
-struct Backward {
-    g: Span,
-    gx: Span,
+struct Move {
+    from: Span,
+    to: Span,
     factor: u32,
     width: u32,
     values: u32,
     invocations: u32,
     accumulate: u32,
     unused: u32,
+}
+
+impl Move {
+    fn new(factor: usize, from: &View, to: &View, accumulate: bool) -> Self {
+        Self {
+            from: from.into(),
+            to: to.into(),
+            factor: factor as u32,
+            width: to.shape.w as u32,
+            values: (to.shape.c * to.shape.plane()) as u32,
+            invocations: to.shape.len() as u32,
+            accumulate: accumulate.into(),
+            unused: 0,
+        }
+    }
 }
 
 /// `gx[n, c, i, j] = Σ g[n, c, s·i + a, s·j + b]` over `a, b < s`, or added to `gx`: the adjoint of [`nearest`].
@@ -148,16 +163,7 @@ struct Backward {
 pub fn nearest_backward(factor: usize, g: &View, gx: &View, accumulate: bool) -> Result<Call> {
     expect_enlarged("an upsampling's output gradient", gx, g, factor)?;
     distinct("an upsampling's gradient", &[gx], &[g])?;
-    let params = Backward {
-        g: g.into(),
-        gx: gx.into(),
-        factor: factor as u32,
-        width: gx.shape.w as u32,
-        values: (gx.shape.c * gx.shape.plane()) as u32,
-        invocations: gx.shape.len() as u32,
-        accumulate: accumulate.into(),
-        unused: 0,
-    };
+    let params = Move::new(factor, g, gx, accumulate);
     let call = Call::new(&BACKWARD, params, grid(gx.shape.len().div_ceil(64))).bind(g).bind(gx);
     Ok(call.adds_to(gx, accumulate).costs(g.shape.len()))
 }
@@ -175,31 +181,9 @@ pub fn decimated(x: Shape, factor: usize) -> Result<Shape> {
     Ok(Shape { h: x.h / factor, w: x.w / factor, ..x })
 }
 
-#[derive(Clone, Copy, Pod, Zeroable)]
-#[repr(C)]
-struct Decimate {
-    x: Span,
-    y: Span,
-    factor: u32,
-    width: u32,
-    values: u32,
-    invocations: u32,
-    accumulate: u32,
-    unused: u32,
-}
-
 fn every(kind: u32, factor: usize, x: &View, y: &View, accumulate: bool) -> Result<Call> {
     distinct("a decimation", &[y], &[x])?;
-    let params = Decimate {
-        x: x.into(),
-        y: y.into(),
-        factor: factor as u32,
-        width: y.shape.w as u32,
-        values: (y.shape.c * y.shape.plane()) as u32,
-        invocations: y.shape.len() as u32,
-        accumulate: accumulate.into(),
-        unused: 0,
-    };
+    let params = Move::new(factor, x, y, accumulate);
     let call = Call::new(&DECIMATE, params, grid(y.shape.len().div_ceil(64))).with("KIND", kind);
     Ok(call.bind(x).bind(y).adds_to(y, accumulate).stored(x, y).costs(usize::from(accumulate) * y.shape.len()))
 }

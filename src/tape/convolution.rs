@@ -3,8 +3,8 @@
 use super::autograd::Gradients;
 use super::{Op, Tape};
 use crate::Result;
-use crate::kernels::conv2d::{self, Activation, Conv2d};
-use crate::kernels::conv2d_3x3::{self, Direction, Input, Packing};
+use crate::kernels::conv2d::{self, Activation, Conv2d, Direction};
+use crate::kernels::conv2d_3x3::{self, Input, Packing};
 use crate::kernels::{Call, conv2d_1x1, conv2d_3x3_grad_weight, instance_norm, split_sum};
 use crate::tensor::{Shape, View};
 
@@ -60,7 +60,7 @@ impl Tape {
         if conv2d_3x3::suits(self.caps, spec, x.shape) {
             self.conv2d_3x3(Direction::Forward, x, weight, Some(bias), activation, y, false)?;
         } else if conv2d_1x1::suits(spec, x.shape, y.shape.c) {
-            self.conv2d_1x1(conv2d_1x1::Direction::Forward, x, weight, Some(bias), activation, y, false)?;
+            self.conv2d_1x1(Direction::Forward, x, weight, Some(bias), activation, y, false)?;
         } else {
             self.push([conv2d::forward(spec, x, weight, Some(bias), activation, y, false)?]);
         }
@@ -138,7 +138,7 @@ impl Tape {
     #[allow(clippy::too_many_arguments)]
     fn conv2d_1x1(
         &mut self,
-        direction: conv2d_1x1::Direction,
+        direction: Direction,
         x: &View,
         weight: &View,
         bias: Option<&View>,
@@ -208,7 +208,7 @@ impl Tape {
             return self.conv2d_3x3(Direction::Backward, g, weight, None, Activation::None, gx, add);
         }
         if conv2d_1x1::suits(spec, gx.shape, g.shape.c) {
-            return self.conv2d_1x1(conv2d_1x1::Direction::Backward, g, weight, None, Activation::None, gx, add);
+            return self.conv2d_1x1(Direction::Backward, g, weight, None, Activation::None, gx, add);
         }
         self.push([conv2d::grad_input(spec, g, weight, None, Activation::None, gx, add)?]);
         Ok(())

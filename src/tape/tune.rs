@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use super::{Plan, PlanOptions, Tape};
 use crate::Result;
 use crate::gpu::Gpu;
-use crate::kernels::conv2d::Activation;
-use crate::kernels::conv2d_3x3::{self, Direction, Packing, Variant};
+use crate::kernels::conv2d::{Activation, Direction};
+use crate::kernels::conv2d_3x3::{self, Packing, Variant};
 use crate::kernels::{Call, conv2d_3x3_grad_weight};
 use crate::tensor::{Element, Shape};
 
