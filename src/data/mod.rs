@@ -3,6 +3,7 @@
 mod atomic;
 mod biosr;
 mod collections;
+mod fingerprint;
 mod focal_stack;
 mod image_file;
 mod mrc;
@@ -15,6 +16,7 @@ mod resize;
 pub use atomic::write_atomically;
 pub use biosr::{Acquisition, CellSplit, Structure, list_biosr};
 pub use collections::{is_hcoco, list_hcoco, list_imagenet, photographs_of, read_gray_centre, read_super_resolution};
+pub use fingerprint::Fingerprint;
 pub use focal_stack::FocalStack;
 pub use image_file::{EXTENSIONS, is_image, read_gray, read_planes, read_rgb, write_png16, write_tiff};
 pub use mrc::{MrcFile, MrcMode};

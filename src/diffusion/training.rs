@@ -7,7 +7,7 @@ mod regression;
 use std::collections::HashMap;
 
 use super::{Model, ScheduleKind};
-use crate::gpu::{Caps, Gpu};
+use crate::gpu::Gpu;
 use crate::kernels::adam::Hyper;
 use crate::kernels::losses::ScheduleWeights;
 use crate::random::{self, Random, Stream};
@@ -159,17 +159,6 @@ impl Trainer {
         let trainer = Self { model, options, gpu: gpu.clone(), plan, views, step: state.step, seed: state.seed };
         trainer.upload(state)?;
         Ok(trainer)
-    }
-
-    /// The samples of a micro-batch and the memory of a step on such a device, by recording alone: nothing is allocated.
-    ///
-    /// # Errors
-    /// As [`Trainer::new`], but for the state's and the device's.
-    pub fn estimate(caps: Caps, model: &Model, options: StepOptions) -> Result<(usize, Memory)> {
-        let micro_batch = micro_batch(caps, model, &options)?;
-        let mut tape = Tape::new(caps);
-        record(&mut tape, model, &StepOptions { micro_batch: Some(micro_batch), ..options })?;
-        Ok((micro_batch, tape.memory()))
     }
 
     fn upload(&self, state: &TrainerState) -> Result<()> {

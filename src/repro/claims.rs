@@ -89,20 +89,26 @@ impl Comparison {
     }
 }
 
+/// A test's p-value in a sentence: "p = 0.013", "p < 0.001".
+fn chance(p: f64) -> String {
+    let text = Format::P.text(p);
+    if text.starts_with('<') { format!("p {text}") } else { format!("p = {text}") }
+}
+
 /// "The first values are larger than the second", image by image.
 ///
 /// # Errors
 /// Those of [`Comparison::of`].
 pub fn larger(statement: impl Into<String>, source: &str, first: &[f64], second: &[f64]) -> Result<Claim> {
     let c = Comparison::of(first, second)?;
-    let (format, p) = (Format::Digits(4), Format::P.text(c.wilcoxon));
-    let equals = if c.wilcoxon < 0.001 { "" } else { "= " };
+    let format = Format::Digits(4);
     let images = if c.images == 1 { "1 image" } else { &format!("{} images", c.images) };
     let evidence = format!(
-        "{} against {}, a difference of {} over {images}; p {equals}{p}",
+        "{} against {}, a difference of {} over {images}; {}",
         format.text(c.first),
         format.text(c.second),
         Format::Signed(4).text(c.first - c.second),
+        chance(c.wilcoxon),
     );
     Ok(Claim {
         statement: statement.into(),
@@ -125,6 +131,23 @@ pub fn smaller(statement: impl Into<String>, source: &str, first: &[f64], second
         Verdict::NotDecided => Verdict::NotDecided,
     };
     Ok(claim)
+}
+
+/// "These rank correlations, one an image, are positive." There are none where one of the two maps is the same everywhere.
+///
+/// # Errors
+/// Those of [`Comparison::of`].
+pub fn positive(statement: impl Into<String>, source: &str, correlations: &[f64]) -> Result<Claim> {
+    let (statement, source) = (statement.into(), source.into());
+    if correlations.is_empty() {
+        let evidence = "one of the two maps is the same everywhere".into();
+        return Ok(Claim { statement, source, verdict: Verdict::NotDecided, p: None, evidence });
+    }
+    let c = Comparison::of(correlations, &vec![0.0; correlations.len()])?;
+    let signs = if correlations.iter().all(|&v| v > 0.0) { ", positive in all" } else { "" };
+    let mean = Format::Digits(3).text(c.first);
+    let evidence = format!("mean rank correlation {mean} within {} images{signs}; {}", c.images, chance(c.wilcoxon));
+    Ok(Claim { statement, source, verdict: c.verdict(), p: Some(c.wilcoxon), evidence })
 }
 
 /// "The first number is larger than the second by more than `margin`" for every one of `what` (training seeds, stacks): too few for a
@@ -167,10 +190,7 @@ pub fn equivalent(statement: impl Into<String>, source: &str, first: &[f64], sec
         _ => Verdict::NotDecided,
     };
     let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len().max(1) as f64;
-    let p = inside.map(|p| Format::P.text(p)).map_or(String::new(), |p| {
-        let equals = if p.starts_with('<') { "" } else { "= " };
-        format!("; p {equals}{p} for less than {margin}")
-    });
+    let p = inside.map_or(String::new(), |p| format!("; {} for less than {margin}", chance(p)));
     let evidence = format!(
         "{:.3} against {:.3}, a difference of {} over {} images{p}",
         mean(first),
@@ -195,6 +215,17 @@ mod tests {
         // Five images cannot reach the level, whatever they say; equal ones neither.
         assert_eq!((verdict(&high[..5], &low[..5]), verdict(&low, &low)), (Verdict::NotDecided, Verdict::NotDecided));
         assert!(larger("", "", &[1.0], &[]).is_err());
+    }
+
+    #[test]
+    fn correlations_are_positive_or_negative_or_too_few() {
+        let of = |values: &[f64]| positive("", "", values).unwrap();
+        let values: Vec<f64> = (1..=12).map(|i| 0.05 * f64::from(i)).collect();
+        let opposite: Vec<f64> = values.iter().map(|v| -v).collect();
+        assert_eq!((of(&values).verdict, of(&opposite).verdict), (Verdict::Holds, Verdict::DoesNotHold));
+        assert!(of(&values).evidence.ends_with("positive in all; p < 0.001"), "{}", of(&values).evidence);
+        assert!(of(&values[..3]).evidence.contains("p = 0."), "{}", of(&values[..3]).evidence);
+        assert_eq!((of(&values[..3]).verdict, of(&[]).verdict), (Verdict::NotDecided, Verdict::NotDecided));
     }
 
     #[test]

@@ -4,11 +4,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::Subject;
-use super::part::{HASH_START, hash};
 use super::scale::Scale;
 use super::synthetic::draw_photographs;
 use crate::config::Task;
-use crate::data::{CellSplit, Split, is_hcoco, list_biosr, list_imagenet, photographs_of};
+use crate::data::{CellSplit, Fingerprint, Split, is_hcoco, list_biosr, list_imagenet, photographs_of};
 use crate::{Error, Result};
 
 /// What is expected, and where it comes from.
@@ -194,11 +193,13 @@ fn photographs(root: &Path) -> Result<PhotographFolders> {
 }
 
 fn biosr(folder: PathBuf, scale: Scale) -> Result<Set> {
-    let mut files = Vec::new();
+    let mut acquisitions = Vec::new();
     for &structure in scale.numbers().structures {
-        files.extend(list_biosr(&folder, structure, CellSplit::Train)?.into_iter().map(|a| a.frames));
+        acquisitions.extend(list_biosr(&folder, structure, CellSplit::Train)?);
     }
-    set(&folder, &files)
+    let count = acquisitions.len();
+    let files: Vec<PathBuf> = acquisitions.into_iter().flat_map(|a| [a.frames, a.truth]).collect();
+    Ok(Set { count, ..set(&folder, &files)? })
 }
 
 /// A folder by its own name and its parent's: where it lies on this machine is nobody's business.
@@ -209,13 +210,13 @@ fn named(root: &Path) -> String {
 
 /// Names and sizes of the files of a folder.
 fn set(folder: &Path, files: &[PathBuf]) -> Result<Set> {
-    let mut state = HASH_START;
+    let mut state = Fingerprint::default();
     for path in files {
         let size = fs::metadata(path).map_err(|e| Error::file(path, e.to_string()))?.len();
         let name = path.strip_prefix(folder).unwrap_or(path).to_string_lossy().into_owned();
-        state = hash(hash(state, name.as_bytes()), &size.to_le_bytes());
+        state = state.and(name.as_bytes()).and(&size.to_le_bytes());
     }
-    Ok(Set { folder: folder.to_path_buf(), fingerprint: format!("{state:016x}"), count: files.len() })
+    Ok(Set { folder: folder.to_path_buf(), fingerprint: state.to_string(), count: files.len() })
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use super::training::placeless;
 use super::{Session, Subject};
 use crate::Result;
 use crate::config::{Schedule, TrainConfig, TrainingSection};
-use crate::diffusion::{Hyper, Model, SampleOptions, Sampler, StepOptions, Trainer, TrainerState};
+use crate::diffusion::{Hyper, Model, SampleOptions, Sampler, StepCost, StepOptions, Trainer, TrainerState};
 use crate::gpu::Gpu;
 
 /// Steps that are timed, after one that compiles.
@@ -192,7 +192,7 @@ fn cost(gpu: &Gpu, config: &TrainConfig, asked: &[&Planned]) -> Result<NetworkCo
         trained.extend(one.config.iter().filter(|c| !trained.contains(c)).collect::<Vec<_>>());
     }
     let (model, options) = (Model::new(config.model_config())?, config.step_options());
-    let (micro_batch, memory) = Trainer::estimate(gpu.caps(), &model, options)?;
+    let StepCost { micro_batch, memory, .. } = StepCost::of(gpu.caps(), &model, &options)?;
     let state = TrainerState::new(&model, 1);
     let of_batch = |batch: usize| -> Result<f64> {
         let options = StepOptions { batch, ..options };

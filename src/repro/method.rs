@@ -11,7 +11,7 @@ use super::part::{Computed, read_json};
 use super::scale::Numbers;
 use super::training::trained;
 use crate::config::TrainConfig;
-use crate::data::{Plane, read_planes, write_atomically, write_tiff};
+use crate::data::{Fingerprint, Plane, read_planes, write_atomically, write_tiff};
 use crate::diffusion::SampleOptions;
 use crate::gpu::Gpu;
 use crate::weights::{Weights, load_weights};
@@ -21,12 +21,27 @@ use crate::{Error, Progress, Result};
 pub trait Cases {
     /// What they are.
     fn name(&self) -> &str;
+    /// Each image's name, and the planes that a method is given and compared with; the last is of the size that networks answer with.
+    fn images(&self) -> impl Iterator<Item = (&str, Vec<&Plane>)>;
+
     /// How many there are.
-    fn count(&self) -> usize;
+    fn count(&self) -> usize {
+        self.images().count()
+    }
+
     /// A fingerprint of every value that a method is given or compared with.
-    fn fingerprint(&self) -> String;
+    fn fingerprint(&self) -> Fingerprint {
+        let plane = |state: Fingerprint, plane: &Plane| state.and(bytemuck::cast_slice(plane.values()));
+        self.images().fold(Fingerprint::default(), |state, (name, planes)| {
+            planes.into_iter().fold(state.and(name.as_bytes()), plane)
+        })
+    }
+
     /// Height and width of the largest image that networks answer with.
-    fn size(&self) -> (usize, usize);
+    fn size(&self) -> (usize, usize) {
+        let sizes = self.images().filter_map(|(_, planes)| planes.last().map(|truth| (truth.height(), truth.width())));
+        sizes.max_by_key(|(height, width)| height * width).unwrap_or_default()
+    }
 }
 
 /// A method of a table.
@@ -144,7 +159,7 @@ pub fn evaluated<M: Method>(
     let own_name = method.full_name();
     let key = model.as_ref().map_or(own_name.as_str(), |m| m.key.as_str());
     let sampled = if method.samples() { settings(&sampling) } else { Value::Null };
-    let inputs = json!({ "model": key, "cases": cases.fingerprint(), "sampling": sampled, "keep": keep });
+    let inputs = json!({ "model": key, "cases": cases.fingerprint().to_string(), "sampling": sampled, "keep": keep });
     let of_seed = if model.is_some() { format!(", seed {seed}") } else { String::new() };
     let of_steps = if method.samples() {
         format!(", T = {}, {} samples", sampling.steps, sampling.samples)

@@ -152,14 +152,16 @@ pub struct Session {
 }
 
 impl Session {
-    /// Seeds of the tables' trainings.
-    fn seeds_of_tables(&self) -> Vec<u64> {
-        self.seeds.clone().unwrap_or_else(|| self.numbers.seeds.to_vec())
-    }
-
-    /// The seeds of tables that one is enough for.
-    fn seeds_of_one(&self) -> Vec<u64> {
-        self.seeds.clone().unwrap_or_else(|| self.numbers.seeds[..1].to_vec())
+    /// Seeds of a subject's trainings: those that were asked for, of which the studies of single models take the first; else the
+    /// scale's for the tables of the phase, and one for the others.
+    fn seeds(&self, subject: Subject) -> Vec<u64> {
+        let asked = self.seeds.as_deref();
+        match subject {
+            Subject::Qpi | Subject::Ablation => asked.unwrap_or(self.numbers.seeds),
+            Subject::Biosr | Subject::Sr => asked.unwrap_or(&self.numbers.seeds[..1]),
+            Subject::Brightfield | Subject::Uncertainty => &asked.unwrap_or(self.numbers.seeds)[..1],
+        }
+        .to_vec()
     }
 
     /// Keeps what a task does otherwise than the paper, once for all its subjects; `stand_ins` is what stands in for the paper's data.
@@ -227,7 +229,11 @@ pub fn run(gpu: &Gpu, options: &Options, interrupt: &Interrupt) -> Result<Finish
     if options.scale == Scale::Paper && session.parts.is_fresh()? {
         eprintln!("{}", estimate(&session, &options.subjects)?);
     }
-    let sections = options.subjects.iter().map(|subject| subject.section(&mut session)).collect::<Result<Vec<_>>>();
+    let section = |&subject: &Subject| {
+        let section = subject.section(&mut session)?;
+        Ok(Section { seeds: session.seeds(subject), ..section })
+    };
+    let sections = options.subjects.iter().map(section).collect::<Result<Vec<_>>>();
     let sections = sections.map_err(|e| match e {
         Error::Interrupted(_) => {
             Error::Interrupted("everything that was finished is saved; the same command goes on from there".into())
@@ -247,7 +253,6 @@ pub fn run(gpu: &Gpu, options: &Options, interrupt: &Interrupt) -> Result<Finish
             adapter,
             interface: format!("{}, {}", summary.kind, summary.backend),
             driver,
-            seeds: session.seeds_of_tables(),
             data: session.data.description.clone(),
             seconds: session.parts.records().iter().map(|r| r.seconds).sum(),
         },

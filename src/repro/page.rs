@@ -8,7 +8,6 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::claims::{Claim, LEVEL, Verdict};
 use super::report::{Cell, Column, Departures, Figure, Format, Provenance, Report, Section, Table};
-use super::table::listed;
 use crate::{Error, Result};
 
 /// The page of a report whose pictures lie in `folder`.
@@ -192,13 +191,12 @@ fn differences(departures: &[Departures]) -> Markup {
 }
 
 fn provenance(report: &Report) -> Markup {
-    let Provenance { version, commit, adapter, interface, driver, seeds, data, seconds } = &report.provenance;
+    let Provenance { version, commit, adapter, interface, driver, data, seconds } = &report.provenance;
     let lines = [
         ("program", format!("cvdm {version}, commit {commit}")),
         ("adapter", format!("{adapter} ({interface})")),
         ("driver", driver.clone()),
         ("data", data.clone()),
-        ("training seeds", listed(seeds)),
         ("time of all parts", duration(*seconds)),
     ];
     let others = report.parts.iter().filter(|p| {

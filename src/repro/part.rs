@@ -16,16 +16,8 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::data::write_atomically;
+use crate::data::{Fingerprint, write_atomically};
 use crate::{Error, Result};
-
-/// FNV-1a, 64 bits, continued from `state`: the same on every machine and in every version.
-pub fn hash(state: u64, bytes: &[u8]) -> u64 {
-    bytes.iter().fold(state, |h, b| (h ^ u64::from(*b)).wrapping_mul(0x0100_0000_01b3))
-}
-
-/// Where [`hash`] starts.
-pub const HASH_START: u64 = 0xcbf2_9ce4_8422_2325;
 
 /// Who computed a part.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -154,7 +146,7 @@ impl Parts {
         // By way of a value, whose keys are sorted: the order of fields is no part of the fingerprint.
         let inputs = serde_json::to_value(inputs).map_err(|e| broken("inputs", e))?;
         let text = serde_json::to_string_pretty(&inputs).map_err(|e| broken("inputs", e))?;
-        let key = format!("{kind}-{:016x}", hash(HASH_START, text.as_bytes()));
+        let key = format!("{kind}-{}", Fingerprint::of(text.as_bytes()));
         let folder = self.folder.join(&key);
         let (inputs_file, result_file) = (folder.join("inputs.json"), folder.join("result.json"));
         match read_json::<Value>(&inputs_file)? {

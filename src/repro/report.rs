@@ -35,6 +35,8 @@ pub struct Section {
     pub source: String,
     /// What was done, in sentences.
     pub introduction: String,
+    /// Training seeds.
+    pub seeds: Vec<u64>,
     /// The paper's claims and what became of them.
     pub claims: Vec<Claim>,
     /// Tables.
@@ -80,8 +82,6 @@ pub struct Provenance {
     pub interface: String,
     /// Its driver.
     pub driver: String,
-    /// Training seeds.
-    pub seeds: Vec<u64>,
     /// The data.
     pub data: String,
     /// Seconds that all parts took.

@@ -15,7 +15,7 @@ use crate::repro::regions::{Regions, values};
 use crate::repro::report::{Better, Cell, Column, Format, Row, Section, Table};
 use crate::repro::table::{Metric, Scored, all, averaged, compared, listed, of, scores};
 use crate::repro::training::trained;
-use crate::repro::{Session, paper};
+use crate::repro::{Session, Subject, paper};
 use crate::weights::load_weights;
 use crate::{Error, Result};
 
@@ -39,7 +39,7 @@ struct Scores {
 /// # Errors
 /// Those of the images.
 pub fn plan(session: &Session) -> Result<Vec<Planned>> {
-    let seeds = session.seeds_of_one();
+    let seeds = session.seeds(Subject::Biosr);
     let mut plans = Vec::new();
     for &structure in session.numbers.structures {
         let cases = specimens(session, structure)?;
@@ -57,7 +57,7 @@ pub fn plan(session: &Session) -> Result<Vec<Planned>> {
 pub fn section(session: &mut Session) -> Result<Section> {
     let simulated = session.data.biosr.is_none();
     session.note_departures(Task::Microscopy, simulated.then(stand_ins));
-    let seeds = session.seeds_of_one();
+    let seeds = session.seeds(Subject::Biosr);
     let mut structures = Vec::new();
     for &structure in session.numbers.structures {
         let cases = specimens(session, structure)?;

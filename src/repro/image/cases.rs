@@ -4,7 +4,6 @@ use crate::config::SuperResolutionSection;
 use crate::data::{Plane, Structure};
 use crate::repro::Session;
 use crate::repro::method::Cases;
-use crate::repro::part::{HASH_START, hash};
 use crate::tasks::super_resolution::PhotographPairs;
 use crate::tasks::{TestImage, images_of, microscopy};
 use crate::{Error, Result};
@@ -29,22 +28,8 @@ impl Cases for ImageCases {
         &self.name
     }
 
-    fn count(&self) -> usize {
-        self.all.len()
-    }
-
-    fn fingerprint(&self) -> String {
-        let plane = |state: u64, plane: &Plane| hash(state, bytemuck::cast_slice(plane.values()));
-        let image = |state: u64, image: &TestImage| {
-            let state = hash(state, image.name.as_bytes());
-            image.coarse.iter().chain(&image.truth).fold(state, plane)
-        };
-        format!("{:016x}", self.all.iter().fold(HASH_START, image))
-    }
-
-    fn size(&self) -> (usize, usize) {
-        let sizes = self.all.iter().map(|image| (image.truth[0].height(), image.truth[0].width()));
-        sizes.max_by_key(|(h, w)| h * w).unwrap_or_default()
+    fn images(&self) -> impl Iterator<Item = (&str, Vec<&Plane>)> {
+        self.all.iter().map(|image| (image.name.as_str(), image.coarse.iter().chain(&image.truth).collect()))
     }
 }
 

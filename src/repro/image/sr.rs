@@ -11,7 +11,7 @@ use crate::repro::claims::equivalent;
 use crate::repro::estimate::{Planned, planned};
 use crate::repro::report::Section;
 use crate::repro::table::{Metric, all, averaged, listed, of, scores, significance};
-use crate::repro::{Session, paper};
+use crate::repro::{Session, Subject, paper};
 
 const SOURCE: &str = "table 4";
 const MODELS: [Model; 4] = [Model::Lanczos, Model::Regression, Model::Cddpm, Model::Cvdm];
@@ -30,7 +30,7 @@ fn method(model: Model) -> ImageMethod {
 /// # Errors
 /// Those of the images.
 pub fn plan(session: &Session) -> Result<Vec<Planned>> {
-    let (cases, seeds) = (photographs(session)?, session.seeds_of_one());
+    let (cases, seeds) = (photographs(session)?, session.seeds(Subject::Sr));
     let asked = MODELS.iter().flat_map(|&model| seeds.iter().map(move |&seed| (model, seed)));
     asked.map(|(model, seed)| planned(session, method(model), seed, &cases)).collect()
 }
@@ -44,7 +44,7 @@ pub fn section(session: &mut Session) -> Result<Section> {
     let stand_ins = "ImageNet was not given: other photographs serve. The numbers of the paper are of ImageNet and not comparable; \
                      orderings may be.";
     session.note_departures(Task::SuperResolution, other_photographs.then(|| stand_ins.into()));
-    let seeds = session.seeds_of_one();
+    let seeds = session.seeds(Subject::Sr);
     let cases = photographs(session)?;
     let (fine, factor) = (cases.all[0].truth[0].width(), cases.factor);
     let scored = all(session, &MODELS.map(method), &seeds, &cases)?;

@@ -15,7 +15,7 @@ use crate::repro::report::{Better, Cell, Column, Figure, Format, Row, Section, T
 use crate::repro::schedule::{Curve, curve};
 use crate::repro::table::{Scored, all, better, listed, of, scores, significance};
 use crate::repro::training::trained;
-use crate::repro::{Session, paper};
+use crate::repro::{Session, Subject, paper};
 use crate::weights::load_weights;
 use crate::{Error, Result};
 
@@ -35,7 +35,7 @@ fn methods(cddpm: PhaseMethod) -> [PhaseMethod; 5] {
 /// # Errors
 /// Those of the images.
 pub fn plan(session: &Session) -> Result<Vec<Planned>> {
-    let (seeds, cases) = (session.seeds_of_tables(), test_photographs(session)?);
+    let (seeds, cases) = (session.seeds(Subject::Ablation), test_photographs(session)?);
     let mut plans = Vec::new();
     for (method, seed) in methods(CDDPM).into_iter().flat_map(|m| seeds.iter().map(move |&seed| (m, seed))) {
         plans.push(planned(session, method, seed, &cases)?);
@@ -120,7 +120,7 @@ fn curves(
 /// Those of training and reconstruction, and [`Error::File`].
 pub fn section(session: &mut Session) -> Result<Section> {
     session.note_departures(Task::Phase, None);
-    let seeds = session.seeds_of_tables();
+    let seeds = session.seeds(Subject::Ablation);
     let cases = test_photographs(session)?;
     let (cddpm, tuning) = tuned_cddpm(session, seeds[0])?;
     let scored = all(session, &methods(cddpm), &seeds, &cases)?;

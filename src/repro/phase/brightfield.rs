@@ -14,7 +14,7 @@ use crate::repro::estimate::{Planned, planned};
 use crate::repro::method::Method;
 use crate::repro::report::{Better, Cell, Column, Format, Row, Section, Table};
 use crate::repro::table::{Scored, all, of, scores};
-use crate::repro::{Session, paper};
+use crate::repro::{Session, Subject, paper};
 
 const METHODS: [PhaseMethod; 3] = [PhaseMethod::UsTie, CDDPM, PhaseMethod::Cvdm];
 const SOURCE: &str = "table 2(b)";
@@ -41,7 +41,7 @@ fn stacks_of(session: &Session) -> Result<Vec<Stack>> {
 /// Those of the stacks.
 pub fn plan(session: &Session) -> Result<Vec<Planned>> {
     let cases = cases(&stacks_of(session)?);
-    let seed = session.seeds_of_tables()[0];
+    let seed = session.seeds(Subject::Brightfield)[0];
     METHODS.into_iter().map(|method| planned(session, method, seed, &cases)).collect()
 }
 
@@ -51,7 +51,7 @@ pub fn plan(session: &Session) -> Result<Vec<Planned>> {
 /// Those of training and reconstruction, and [`crate::Error::File`].
 pub fn section(session: &mut Session) -> Result<Section> {
     session.note_departures(Task::Phase, None);
-    let seed = session.seeds_of_tables()[0];
+    let seed = session.seeds(Subject::Brightfield)[0];
     let stacks = stacks_of(session)?;
     let cases = cases(&stacks);
     let scored = all(session, &METHODS, &[seed], &cases)?;

@@ -6,7 +6,6 @@ use crate::data::{Plane, photograph_centre, read_npy};
 use crate::evaluate::{field_pair, photograph_pair};
 use crate::inverse::{DefocusPair, FresnelSetup};
 use crate::repro::method::Cases;
-use crate::repro::part::{HASH_START, hash};
 use crate::{Error, Result};
 
 /// One measurement with its truth.
@@ -43,21 +42,8 @@ impl Cases for PhaseCases {
         &self.name
     }
 
-    fn count(&self) -> usize {
-        self.all.len()
-    }
-
-    fn fingerprint(&self) -> String {
-        let plane = |state: u64, plane: &Plane| hash(state, bytemuck::cast_slice(plane.values()));
-        let case = |state: u64, case: &Case| {
-            let state = hash(state, case.name.as_bytes());
-            [case.pair.plus(), case.pair.minus(), &case.truth].into_iter().fold(state, plane)
-        };
-        format!("{:016x}", self.all.iter().fold(HASH_START, case))
-    }
-
-    fn size(&self) -> (usize, usize) {
-        self.all.iter().map(|c| (c.truth.height(), c.truth.width())).max_by_key(|(h, w)| h * w).unwrap_or_default()
+    fn images(&self) -> impl Iterator<Item = (&str, Vec<&Plane>)> {
+        self.all.iter().map(|case| (case.name.as_str(), vec![case.pair.plus(), case.pair.minus(), &case.truth]))
     }
 }
 

@@ -11,7 +11,7 @@ use crate::phase::setup;
 use crate::repro::estimate::{Planned, planned};
 use crate::repro::report::Section;
 use crate::repro::table::{all, averaged, better, listed, of, scores, significance};
-use crate::repro::{Session, paper};
+use crate::repro::{Session, Subject, paper};
 
 /// The methods, in the order of the table.
 const METHODS: [PhaseMethod; 5] =
@@ -49,7 +49,7 @@ pub fn measured_cell(session: &Session) -> Result<Vec<PhaseCases>> {
 pub fn plan(session: &Session) -> Result<Vec<Planned>> {
     let mut cases = vec![test_photographs(session)?];
     cases.extend(measured_cell(session)?);
-    let seeds = session.seeds_of_tables();
+    let seeds = session.seeds(Subject::Qpi);
     let mut plans = Vec::new();
     for (method, seed) in METHODS.iter().flat_map(|&m| seeds.iter().map(move |&seed| (m, seed))) {
         for cases in &cases {
@@ -66,7 +66,7 @@ pub fn plan(session: &Session) -> Result<Vec<Planned>> {
 pub fn section(session: &mut Session) -> Result<Section> {
     const SOURCE: &str = "table 2(a)";
     session.note_departures(Task::Phase, None);
-    let seeds = session.seeds_of_tables();
+    let seeds = session.seeds(Subject::Qpi);
     let photographs = test_photographs(session)?;
     let cells = measured_cell(session)?;
     let mut section = Section {

@@ -11,14 +11,14 @@ use crate::data::Plane;
 use crate::diffusion::SampleOptions;
 use crate::metrics::{NOMINAL_LEVELS, error_by_std, normal_coverage, rank_correlation};
 use crate::picture::{error_by_std_chart, reliability_chart};
-use crate::repro::Session;
-use crate::repro::claims::{Claim, Comparison, LEVEL, Verdict, larger};
+use crate::repro::claims::{Claim, larger, positive};
 use crate::repro::estimate::Planned;
 use crate::repro::method::{Evaluated, Method, evaluated};
 use crate::repro::region_charts::charts;
 use crate::repro::regions::{Regions, values};
 use crate::repro::report::{Better, Cell, Column, Figure, Format, Row, Section, Table};
 use crate::repro::training::trained;
+use crate::repro::{Session, Subject};
 use crate::weights::load_weights;
 use crate::{Error, Result};
 
@@ -72,7 +72,7 @@ pub fn predicted(evaluated: &Evaluated<PhaseScores>, cases: &PhaseCases, count: 
 /// Those of the images.
 pub fn plan(session: &Session) -> Result<Vec<Planned>> {
     let numbers = &session.numbers;
-    let seed = session.seeds_of_tables()[0];
+    let seed = session.seeds(Subject::Uncertainty)[0];
     let photographs = test_photographs(session)?.first(numbers.studied_images);
     let many = SampleOptions { samples: numbers.studied_samples, ..numbers.phase.sampling };
     let one = |method, cases: &PhaseCases, how| Planned::new(session, method, seed, cases, how);
@@ -92,7 +92,7 @@ pub fn plan(session: &Session) -> Result<Vec<Planned>> {
 /// Those of training and reconstruction, and [`Error::File`].
 pub fn section(session: &mut Session) -> Result<Section> {
     session.note_departures(Task::Phase, None);
-    let seed = session.seeds_of_tables()[0];
+    let seed = session.seeds(Subject::Uncertainty)[0];
     let numbers = session.numbers.clone();
     let photographs = test_photographs(session)?.first(numbers.studied_images);
     let mut section = Section {
@@ -194,27 +194,6 @@ fn claims(one: &Studied) -> Result<Vec<Claim>> {
         positive("∫β dt is larger where samples differ more", "appendix M", &schedule)?,
         positive("The error is larger where samples differ more", "appendix M", &errors)?,
     ])
-}
-
-/// "These rank correlations, one an image, are positive."
-fn positive(statement: &str, source: &str, correlations: &[f64]) -> Result<Claim> {
-    if correlations.is_empty() {
-        let evidence = "one of the two maps is the same everywhere".into();
-        let (statement, source) = (statement.into(), source.into());
-        return Ok(Claim { statement, source, verdict: Verdict::NotDecided, p: None, evidence });
-    }
-    let c = Comparison::of(correlations, &vec![0.0; correlations.len()])?;
-    let all = |sign: fn(f64) -> bool| correlations.iter().all(|&v| sign(v));
-    let verdict = match (c.wilcoxon < LEVEL, c.first > 0.0) {
-        (true, true) => Verdict::Holds,
-        (true, false) => Verdict::DoesNotHold,
-        (false, _) => Verdict::NotDecided,
-    };
-    let signs = if all(|v| v > 0.0) { ", positive in all" } else { "" };
-    let p = Format::P.text(c.wilcoxon);
-    let mean = Format::Digits(3).text(c.first);
-    let evidence = format!("mean rank correlation {mean} within {} images{signs}; p = {p}", c.images);
-    Ok(Claim { statement: statement.into(), source: source.into(), verdict, p: Some(c.wilcoxon), evidence })
 }
 
 /// Coverage and correlations, of CVDM and CDDPM.

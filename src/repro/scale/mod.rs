@@ -241,8 +241,7 @@ mod tests {
         assert_eq!([Task::Phase, Task::Microscopy, Task::SuperResolution].map(steps), [400, 500, 500]);
         // The same as the configurations that come with the program, whose folders are the defaults.
         let example = |name: &str| {
-            let path = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/paper/");
-            let mut config = TrainConfig::read(format!("{path}{name}.toml").as_ref()).unwrap();
+            let mut config = TrainConfig::read(format!("examples/paper/{name}.toml").as_ref()).unwrap();
             config.training.checkpoint_every = 1000;
             config.training.log_every = 100;
             config

@@ -63,10 +63,15 @@ pub(super) fn small() -> TaskNumbers {
     }
 }
 
+/// A model that only shows that everything works.
+pub(super) fn tiny(small: ModelSection) -> ModelSection {
+    ModelSection { noise_base: 4, rate_base: 4, scales: 3, hidden: 32, ..small }
+}
+
 pub(super) fn smoke() -> TaskNumbers {
     let small = small();
     TaskNumbers {
-        model: ModelSection { noise_base: 4, rate_base: 4, scales: 3, hidden: 32, ..small.model },
+        model: tiny(small.model),
         data: DataSection { patch: 16, batch: 2, ..small.data },
         training: TrainingSection { steps: 12, warmup: 2, checkpoint_every: 4, log_every: 4, ..small.training },
         sampling: SampleOptions { steps: 4, samples: 2, ..small.sampling },
