@@ -2,11 +2,15 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use crate::{Error, Result};
 
 /// The exit status of a program that Ctrl-C ended, by the shell's convention: 128 plus the number of `SIGINT`.
 const INTERRUPTED: i32 = 130;
+
+/// Signals closer than this to the first are the same wish: `timeout -s INT` signals a program and its group, which it leads.
+const ONE_PRESS: Duration = Duration::from_millis(500);
 
 /// A flag that Ctrl-C raises. Clones share it. Loops look at it between steps, save their work and return
 /// [`Error::Interrupted`].
@@ -39,11 +43,15 @@ pub fn install() -> Result<Interrupt> {
     let interrupt = Interrupt::default();
     let flag = interrupt.clone();
     // Not `try_set_handler`: it refuses where the shell lets background jobs ignore the signal.
-    ctrlc::set_handler(move || {
-        if flag.0.swap(true, Ordering::Relaxed) {
-            std::process::exit(INTERRUPTED);
+    let mut first: Option<Instant> = None;
+    ctrlc::set_handler(move || match first {
+        Some(at) if at.elapsed() > ONE_PRESS => std::process::exit(INTERRUPTED),
+        Some(_) => {}
+        None => {
+            first = Some(Instant::now());
+            flag.request();
+            eprintln!("\nstopping after this step and saving; Ctrl-C again ends at once");
         }
-        eprintln!("\nstopping after this step and saving; Ctrl-C again ends at once");
     })
     .map_err(|e| Error::input(format!("Ctrl-C cannot be handled: {e}; install the handler once, at the start")))?;
     Ok(interrupt)
@@ -84,6 +92,9 @@ mod tests {
         wait_for("ready");
         press();
         wait_for("requested");
+        // A signal right behind the first is no second wish; its own word shows that the child lived on.
+        press();
+        wait_for("still here");
         press();
         assert_eq!(child.wait().unwrap().code(), Some(INTERRUPTED));
     }
@@ -99,13 +110,12 @@ mod tests {
         assert!(matches!(install(), Err(Error::Input(_))), "a second handler is refused");
         println!("ready");
         // Ends by the second signal; gives up after a minute so that a failure leaves no process behind.
-        let mut said = false;
-        for _ in 0..6000 {
-            std::thread::sleep(std::time::Duration::from_millis(10));
-            if interrupt.requested() && !said {
-                println!("requested");
-                said = true;
-            }
-        }
+        let tick = Duration::from_millis(10);
+        let mut ticks = (0..6000).inspect(|_| std::thread::sleep(tick));
+        ticks.find(|_| interrupt.requested()).unwrap();
+        println!("requested");
+        std::thread::sleep(2 * ONE_PRESS);
+        println!("still here");
+        ticks.for_each(drop);
     }
 }

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::sync_channel;
 use std::time::Instant;
 
-use crate::config::TrainConfig;
+use crate::config::{ModelSection, NetworkKind, TrainConfig};
 use crate::data::write_atomically;
 use crate::diffusion::{Hyper, Model, StepCost, Trainer, TrainerState};
 use crate::gpu::{Caps, Gpu};
@@ -72,6 +72,9 @@ pub fn train(gpu: &Gpu, config: &TrainConfig, out: &Path, resume: bool, interrup
         trainer.memory().total() as f64 / (1 << 20) as f64,
         config.training.steps
     );
+    if let Some(advice) = advice(config) {
+        eprintln!("{advice}");
+    }
     let mut progress = Progress::new(config.training.steps, "training").resumed_at(first);
     let mut run = Run { trainer, plateau, config, folder };
     let result = std::thread::scope(|scope| {
@@ -97,6 +100,18 @@ pub fn train(gpu: &Gpu, config: &TrainConfig, out: &Path, resume: bool, interrup
     progress.finish();
     result.and(saved)?;
     Ok(Finished { steps: run.trainer.steps(), weights: run.folder.file("weights.safetensors") })
+}
+
+/// What to know about the patch before a long training: the fast convolutions work on quads of pixels, at every scale.
+fn advice(config: &TrainConfig) -> Option<String> {
+    let ModelSection { network, scales, .. } = config.model;
+    let (patch, whole) = (config.data.patch, 4 << scales.saturating_sub(1));
+    (network != NetworkKind::Dfcan && !patch.is_multiple_of(whole)).then(|| {
+        format!(
+            "note: with {scales} scales a patch of {patch} leaves widths that are no multiple of 4, for which slower kernels serve; \
+             a multiple of {whole} trains faster"
+        )
+    })
 }
 
 /// A fresh state, or the checkpoint's.
@@ -190,5 +205,24 @@ impl Run<'_> {
         let Checkpoint { config, model, state, .. } = &checkpoint;
         weights::save_weights(&self.folder.file("weights.safetensors"), config, model, &state.average, state.step)?;
         log::picture(&self.folder)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::DataSection;
+
+    #[test]
+    fn patches_that_leave_odd_widths_are_told() {
+        let of = |patch, scales, network| {
+            let data = DataSection { patch, ..DataSection::default() };
+            let model = ModelSection { scales, network, ..ModelSection::default() };
+            advice(&TrainConfig { data, model, ..TrainConfig::default() })
+        };
+        assert_eq!(of(128, 5, NetworkKind::Unet), None);
+        assert_eq!(of(16, 3, NetworkKind::Sr3), None);
+        assert_eq!(of(18, 3, NetworkKind::Dfcan), None);
+        assert!(of(176, 5, NetworkKind::Unet).unwrap().contains("a multiple of 64"));
     }
 }

@@ -79,8 +79,8 @@ pub fn section(session: &mut Session) -> Result<Section> {
     if simulated {
         section.tables.push(against_the_phase(&stacks, &scored)?);
         section.notes.push(
-            "No stacks were given (brightfield/): these are simulated, 41 images of each object with noise, and the numbers of the \
-             paper are of other samples. The objects' phases are known, and stand in a table of their own."
+            "No stacks were given (brightfield/): these are simulated, 41 images of each object, with more noise from stack to stack, and the \
+             numbers of the paper are of other samples. The objects' phases are known, and stand in a table of their own."
                 .into(),
         );
     }
