@@ -11,7 +11,7 @@ SCALE ?= small
 # Mesa's device-select layer asks for a display, and complains on machines that have none.
 export NODEVICE_SELECT = 1
 
-.PHONY: demo test bench peers data retrain table repro vulkan
+.PHONY: demo test bench peers data retrain table repro vulkan browser
 
 demo: vulkan
 	$(CARGO) run --release --features cli --bin cvdm -- demo --out out/demo
@@ -50,3 +50,7 @@ repro: vulkan data
 
 vulkan:
 	@scripts/ensure-vulkan.sh
+
+# For the test that looks at the report's page; without a browser it is skipped.
+browser:
+	@scripts/ensure-browser.sh
