@@ -50,7 +50,7 @@ impl Dfcan {
         config.training = TrainingSection {
             loss: Loss::MseSsim,
             plateau: Some(self.plateau),
-            // Its publication's: four times as much ends in black images of sparse structures.
+            // Its publication's at every scale.
             learning_rate: plain.learning_rate,
             final_learning_rate: plain.final_learning_rate,
             stratified_times: plain.stratified_times,
