@@ -30,7 +30,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use cvdm::gpu::{Caps, Shader};
+use cvdm::gpu::{Caps, Needs, Shader};
 use cvdm::kernels::ALL;
 use cvdm::{Error, Result};
 use serde_json::{Value, json};
@@ -108,7 +108,7 @@ fn levels(networks: &[Network]) -> BTreeSet<Level> {
 
 fn all_cases(networks: &[Network], caps: Caps) -> Vec<Case> {
     let levels = levels(networks);
-    let mut cases: Vec<Case> = levels.iter().flat_map(|&l| cases::network(l, caps.subgroups)).collect();
+    let mut cases: Vec<Case> = levels.iter().flat_map(|&l| cases::network(l, caps)).collect();
     cases.extend(levels.iter().flat_map(|&l| baselines::network(l)));
     // Kernels of any size do a shape that the others do not, and one that they do.
     cases.extend(cases::portable(Level { batch: 1, channels: 32, size: 32 }));
@@ -192,7 +192,13 @@ fn bench() -> Result<()> {
     report.summary();
     options.write(&report.lines)?;
     draw(&options, &report, peaks, &summary.name)?;
-    let possible = ALL.iter().filter(|s| !s.subgroups || caps.subgroups).map(|s| stem(s));
+    let met = |needs| match needs {
+        Needs::Nothing => true,
+        Needs::Subgroups => caps.subgroups,
+        Needs::Halves => caps.halves,
+        Needs::Matrices => caps.matrices.is_some(),
+    };
+    let possible = ALL.iter().filter(|s| met(s.needs)).map(|s| stem(s));
     let missing: BTreeSet<&str> = possible.filter(|s| !timed.contains(s)).collect();
     if missing.is_empty() || !options.filter.is_empty() {
         return Ok(());

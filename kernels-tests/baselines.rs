@@ -37,6 +37,7 @@ const TINY_DFCAN: DfcanConfig = DfcanConfig {
     reduction: 2,
     attention_size: 6,
     scale: 2,
+    start_mean: 0.2,
 };
 
 fn tiny_sr3() -> Sr3Config {
@@ -256,6 +257,9 @@ fn sizes_that_do_not_fit_are_refused() {
         DfcanConfig { reduction: 3, ..TINY_DFCAN },
         DfcanConfig { blocks: 0, ..TINY_DFCAN },
         DfcanConfig { scale: 17, ..TINY_DFCAN },
+        DfcanConfig { start_mean: 0.0, ..TINY_DFCAN },
+        DfcanConfig { start_mean: 1.0, ..TINY_DFCAN },
+        DfcanConfig { start_mean: f32::NAN, ..TINY_DFCAN },
     ] {
         assert!(matches!(Dfcan::new(wrong, &mut parameters, "net"), Err(Error::Input(_))), "{wrong:?}");
     }

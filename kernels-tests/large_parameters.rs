@@ -28,7 +28,7 @@ const UNET: ModelConfig = ModelConfig {
 /// Models of every network, all with odd numbers of parameters before those of others.
 fn models() -> [Model; 3] {
     let sr3 = Network::Sr3(Sr3Size { blocks: 1, groups: 4, heads: 1 });
-    let dfcan = DfcanSize { groups: 2, blocks: 2, reduction: 4, attention_size: 16, scale: 1 };
+    let dfcan = DfcanSize { groups: 2, blocks: 2, reduction: 4, attention_size: 16, scale: 1, ..DfcanSize::default() };
     [
         UNET,
         ModelConfig { network: sr3, schedule: ScheduleKind::Fixed(FixedSchedule::PHASE), scales: 3, ..UNET },

@@ -17,7 +17,7 @@ const BATCH: usize = 3;
 const SIDE: usize = 16;
 
 fn dfcan(scale: usize) -> ModelConfig {
-    let size = DfcanSize { groups: 1, blocks: 1, reduction: 2, attention_size: 8, scale };
+    let size = DfcanSize { groups: 1, blocks: 1, reduction: 2, attention_size: 8, scale, ..DfcanSize::default() };
     ModelConfig {
         condition_channels: 1,
         network: Network::Dfcan(size),

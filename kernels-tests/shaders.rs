@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use cvdm::gpu::{Elements, Shader};
+use cvdm::gpu::{Elements, Needs, Shader};
 use cvdm::kernels::ALL;
 use cvdm::tensor::Element;
 use naga::back::{glsl, hlsl, msl, pipeline_constants::process_overrides, spv};
@@ -33,7 +33,12 @@ fn validate(shader: &Shader, module: &Module, allowed: Capabilities) -> Result<M
 }
 
 fn needs(shader: &Shader) -> Capabilities {
-    if shader.subgroups { Capabilities::SUBGROUP } else { Capabilities::empty() }
+    match shader.needs {
+        Needs::Nothing => Capabilities::empty(),
+        Needs::Subgroups => Capabilities::SUBGROUP,
+        Needs::Halves => Capabilities::SHADER_FLOAT16,
+        Needs::Matrices => Capabilities::SUBGROUP | Capabilities::SHADER_FLOAT16 | Capabilities::COOPERATIVE_MATRIX,
+    }
 }
 
 /// `NAME.singles` is `NAME` compiled over `f32`.
@@ -61,10 +66,12 @@ fn every_shader_is_valid_with_just_the_features_it_declares() {
         if let Err(e) = validate(shader, &module, needs(shader)) {
             panic!("{}: {e}", shader.name);
         }
-        if shader.subgroups {
-            let without = validate(shader, &module, Capabilities::empty());
-            assert!(without.is_err(), "{} declares subgroups but uses none", shader.name);
-        }
+        let fewer = match shader.needs {
+            Needs::Nothing => continue,
+            Needs::Subgroups | Needs::Halves => Capabilities::empty(),
+            Needs::Matrices => Capabilities::SUBGROUP | Capabilities::SHADER_FLOAT16,
+        };
+        assert!(validate(shader, &module, fewer).is_err(), "{} does not need what it declares", shader.name);
     }
 }
 
@@ -113,7 +120,12 @@ fn every_shader_is_translated_for_every_backend() {
     for (shader, elements) in ALL.iter().flat_map(|shader| [(shader, SINGLE), (shader, HALF)]) {
         let module = parse_as(shader, elements);
         let half = if elements == HALF { Capabilities::SHADER_FLOAT16 } else { Capabilities::empty() };
-        let backends = if elements == HALF { &everywhere[..3] } else { everywhere };
+        let backends = match (shader.needs, elements) {
+            // Neither Direct3D nor OpenGL have a form of them that naga writes.
+            (Needs::Matrices, _) => &everywhere[..2],
+            (Needs::Halves, _) | (_, HALF) => &everywhere[..3],
+            _ => everywhere,
+        };
         let info = validate(shader, &module, needs(shader) | half).unwrap();
         // No constants: every override has a default.
         let (module, info) =

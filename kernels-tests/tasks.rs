@@ -88,7 +88,8 @@ impl Data {
     fn dfcan(&self, scale: Option<usize>) -> TrainConfig {
         let mut config = self.config(Task::Microscopy);
         (config.model.network, config.model.schedule) = (NetworkKind::Dfcan, Schedule::None);
-        config.model.dfcan = DfcanSection { groups: 1, blocks: 1, reduction: 2, attention_size: 8, scale };
+        config.model.dfcan =
+            DfcanSection { groups: 1, blocks: 1, reduction: 2, attention_size: 8, scale, ..DfcanSection::default() };
         (config.training.loss, config.training.plateau) = (Loss::MseSsim, Some(4));
         config.check().unwrap();
         config

@@ -7,8 +7,9 @@ use std::time::{Duration, Instant};
 use cvdm::Result;
 use cvdm::gpu::Gpu;
 use cvdm::kernels::{Call, elementwise};
-use cvdm::tape::{Plan, PlanOptions, Tape};
-use cvdm::tensor::{Shape, View};
+use cvdm::tape::{Plan, PlanOptions, Role, Tape};
+use cvdm::tensor::{Element, Shape, View};
+use half::f16;
 
 use super::peaks::{self, Peaks};
 
@@ -39,6 +40,13 @@ impl Recording {
         Ok(view)
     }
 
+    /// The same, stored as halves.
+    pub fn halves(&mut self, shape: Shape) -> Result<View> {
+        let view = self.tape.stored("bench", shape, Role::Persistent, Element::F16)?;
+        self.values.push((view, None));
+        Ok(view)
+    }
+
     /// A tensor with these values.
     pub fn given(&mut self, shape: Shape, values: Vec<f32>) -> Result<View> {
         let view = self.tape.persistent("bench", shape)?;
@@ -53,7 +61,14 @@ impl Recording {
         for (view, values) in values {
             // 1009 is prime: no period that a power of two of values would share.
             let ramp = || (0..view.shape.len()).map(|i| 0.1 + 0.9 * (i * 101 % 1009) as f32 / 1009.0).collect();
-            plan.write(&view, &values.unwrap_or_else(ramp))?;
+            let values: Vec<f32> = values.unwrap_or_else(ramp);
+            match view.element {
+                Element::F32 => plan.write(&view, &values)?,
+                Element::F16 => {
+                    let bits: Vec<u16> = values.into_iter().map(|v| f16::from_f32(v).to_bits()).collect();
+                    plan.write(&view, &bits)?;
+                }
+            }
         }
         Ok(plan)
     }

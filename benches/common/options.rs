@@ -19,6 +19,8 @@ pub struct Options {
     pub batch: Option<usize>,
     /// [`OpenOptions::tuning`].
     pub tune: Option<PathBuf>,
+    /// [`OpenOptions::matrices`].
+    pub matrices: bool,
     /// Add where the device's time goes, by shader.
     pub profile: bool,
     pub adapter: Option<String>,
@@ -41,6 +43,7 @@ impl Options {
                 "--bench" => {}
                 "--quick" => options.quick = true,
                 "--all" => options.all = true,
+                "--matrices" => options.matrices = true,
                 "--tune" => options.tune = Some(value()?.into()),
                 "--profile" => options.profile = true,
                 "--filter" => options.filter = value()?,
@@ -51,7 +54,7 @@ impl Options {
                 other => {
                     return Err(Error::input(format!(
                         "\"{other}\" is no option; there are --quick, --all, --profile, --filter TEXT, \
-                         --batch N, --adapter NAME, --tune FOLDER, --json FILE, --picture FILE"
+                         --batch N, --adapter NAME, --tune FOLDER, --matrices, --json FILE, --picture FILE"
                     )));
                 }
             }
@@ -62,7 +65,7 @@ impl Options {
     /// The device that they name.
     pub fn open(&self) -> Result<Gpu> {
         let adapter = self.adapter.clone();
-        Gpu::open(&OpenOptions { adapter, tuning: self.tune.clone(), ..Default::default() })
+        Gpu::open(&OpenOptions { adapter, tuning: self.tune.clone(), matrices: self.matrices, ..Default::default() })
     }
 
     /// Writes the lines to the file that they name, if they do.

@@ -2,16 +2,16 @@
 
 use bytemuck::{Pod, Zeroable};
 use cvdm::Result;
-use cvdm::gpu::{Gpu, Shader};
+use cvdm::gpu::{Gpu, Needs, Shader};
 use cvdm::kernels::{Call, elementwise, grid};
 use cvdm::tape::Plan;
 use cvdm::tensor::Shape;
 
 use super::measure::Recording;
 
-static FMA: Shader = Shader { name: "fma", sources: &[include_str!("../shaders/fma.wgsl")], subgroups: false };
+static FMA: Shader = Shader { name: "fma", sources: &[include_str!("../shaders/fma.wgsl")], needs: Needs::Nothing };
 static COPY_PEAK: Shader =
-    Shader { name: "copy_peak", sources: &[include_str!("../shaders/copy_peak.wgsl")], subgroups: false };
+    Shader { name: "copy_peak", sources: &[include_str!("../shaders/copy_peak.wgsl")], needs: Needs::Nothing };
 
 /// The adapter's limits.
 #[derive(Clone, Copy)]

@@ -1,13 +1,14 @@
 //! What is timed: every kernel, at the shapes of the networks' levels.
 
 use cvdm::Result;
+use cvdm::gpu::{Caps, Matrices};
 use cvdm::kernels::conv2d::{self, Activation, Conv2d, Direction};
 use cvdm::kernels::conv2d_3x3::{self, Packing, Variant};
 use cvdm::kernels::losses::{self, ScheduleWeights};
 use cvdm::kernels::reverse_step::{self, Discretisation, Reverse};
 use cvdm::kernels::{
-    Call, activation, adam, conv_transpose2d as up, conv2d_3x3_grad_weight, elementwise, instance_norm as norm,
-    max_pool2d, noising, pad, random, reduce, schedule, split_sum, ssim, statistics, velocity,
+    Call, activation, adam, conv_transpose2d as up, conv2d_3x3_cooperative, conv2d_3x3_grad_weight, elementwise,
+    instance_norm as norm, max_pool2d, noising, pad, random, reduce, schedule, split_sum, ssim, statistics, velocity,
 };
 use cvdm::random::{Stream, state};
 use cvdm::tensor::{Shape, View};
@@ -59,16 +60,19 @@ fn rng(r: &mut Recording) -> Result<View> {
     r.given(Shape::vector(4), state(1, 250, 0).map(f32::from_bits).to_vec())
 }
 
-/// Kernels of the U-Net at one level. `subgroups`: the adapter has them.
-pub fn network(level: Level, subgroups: bool) -> Vec<Case> {
+/// Kernels of the U-Net at one level, on an adapter that can do so much.
+pub fn network(level: Level, caps: Caps) -> Vec<Case> {
     let s = level.shape();
     let c = s.c;
     let mut cases = Vec::new();
     // The kernels with subgroups take rows of whole quads, and the step up to a level those of the level below.
-    if subgroups && s.w.is_multiple_of(4) {
+    if caps.subgroups && s.w.is_multiple_of(4) {
         cases.extend(convolutions_with_subgroups(s));
     }
-    if subgroups && s.w.is_multiple_of(8) {
+    if caps.halves {
+        cases.push(on_matrices(s, caps));
+    }
+    if caps.subgroups && s.w.is_multiple_of(8) {
         cases.push(step_up(s));
     }
     cases.extend([
@@ -168,6 +172,27 @@ fn convolution(s: Shape, direction: Direction) -> Case {
         Ok(calls)
     });
     Case { group: Some(group), ..record }
+}
+
+/// A 3×3 convolution of halves on cooperative matrices, with the packing of its weights; without matrices the packing for those of
+/// most GPUs.
+fn on_matrices(s: Shape, caps: Caps) -> Case {
+    let matrices = caps.matrices.unwrap_or(Matrices { side: 16, subgroup: 32 });
+    let shaders = &["conv2d_3x3_cooperative_pack", "conv2d_3x3_cooperative"];
+    let record = case(shaders, format!("3×3 of halves, {s}"), move |r| {
+        let c = s.c;
+        let weight = r.tensor(Conv2d::same(3).weight(c, c))?;
+        let packed = r.halves(conv2d_3x3_cooperative::packed(matrices, c, c))?;
+        let pack = conv2d_3x3_cooperative::pack(matrices, Direction::Forward, &weight, [c, c], &packed)?;
+        if caps.matrices.is_none() {
+            return Ok(vec![pack]);
+        }
+        let (x, y, bias) = (r.halves(s)?, r.halves(s)?, r.tensor(Shape::vector(c))?);
+        let softplus = Activation::Softplus;
+        let convolve = conv2d_3x3_cooperative::forward(matrices, &x, &packed, Some(&bias), softplus, &y, false)?;
+        Ok(vec![pack, convolve])
+    });
+    Case { group: caps.matrices.map(|_| "3×3 convolution on matrices"), ..record }
 }
 
 /// The convolutions of images whose rows are whole quads.

@@ -118,12 +118,14 @@ pub struct DfcanSection {
     /// How much the network enlarges: the task's factor, from images as they were measured, or 1, from images that were enlarged
     /// before. Missing: the task's factor.
     pub scale: Option<usize>,
+    /// About the mean of its answers, between 0 and 1, before training.
+    pub start_mean: f32,
 }
 
 impl Default for DfcanSection {
     fn default() -> Self {
-        let DfcanSize { groups, blocks, reduction, attention_size, .. } = DfcanSize::default();
-        Self { groups, blocks, reduction, attention_size, scale: None }
+        let DfcanSize { groups, blocks, reduction, attention_size, start_mean, .. } = DfcanSize::default();
+        Self { groups, blocks, reduction, attention_size, scale: None, start_mean }
     }
 }
 
@@ -252,8 +254,9 @@ impl ModelSection {
                 Network::Sr3(Sr3Size { blocks, groups, heads })
             }
             NetworkKind::Dfcan => {
-                let DfcanSection { groups, blocks, reduction, attention_size, scale } = self.dfcan;
-                Network::Dfcan(DfcanSize { groups, blocks, reduction, attention_size, scale: scale.unwrap_or(factor) })
+                let DfcanSection { groups, blocks, reduction, attention_size, scale, start_mean } = self.dfcan;
+                let scale = scale.unwrap_or(factor);
+                Network::Dfcan(DfcanSize { groups, blocks, reduction, attention_size, scale, start_mean })
             }
         };
         ModelConfig {

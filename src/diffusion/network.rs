@@ -11,7 +11,7 @@ use super::{ModelConfig, ScheduleKind};
 
 /// The network that predicts the noise, or the target where there is no schedule. Its base filters are
 /// [`ModelConfig::noise_base`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub enum Network {
     /// The paper's U-Net, for phases and microscopy.
     #[default]
@@ -44,7 +44,7 @@ impl Default for Sr3Size {
 }
 
 /// What DFCAN has besides channels.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct DfcanSize {
     /// Residual groups.
     pub groups: usize,
@@ -56,13 +56,15 @@ pub struct DfcanSize {
     pub attention_size: usize,
     /// How much larger the target is than the condition along each side, 1 or more.
     pub scale: usize,
+    /// About the mean of its answers before training ([`DfcanConfig::start_mean`]).
+    pub start_mean: f32,
 }
 
 impl Default for DfcanSize {
     /// That of its publication.
     fn default() -> Self {
-        let DfcanConfig { groups, blocks, reduction, attention_size, scale, .. } = DfcanConfig::PAPER;
-        Self { groups, blocks, reduction, attention_size, scale }
+        let DfcanConfig { groups, blocks, reduction, attention_size, scale, start_mean, .. } = DfcanConfig::PAPER;
+        Self { groups, blocks, reduction, attention_size, scale, start_mean }
     }
 }
 
@@ -90,7 +92,7 @@ impl Backbone {
                 let size = Sr3Config { in_channels, out_channels, base, multipliers, blocks, groups, heads, encoding };
                 Self::Sr3(Box::new(Sr3::new(size, parameters, PREFIX)?))
             }
-            Network::Dfcan(DfcanSize { groups, blocks, reduction, attention_size, scale }) => {
+            Network::Dfcan(DfcanSize { groups, blocks, reduction, attention_size, scale, start_mean }) => {
                 if config.schedule != ScheduleKind::None {
                     return Err(Error::input("a DFCAN answers in one pass; it takes no schedule"));
                 }
@@ -104,6 +106,7 @@ impl Backbone {
                     reduction,
                     attention_size,
                     scale,
+                    start_mean,
                 };
                 Self::Dfcan(Dfcan::new(size, parameters, PREFIX)?)
             }

@@ -22,6 +22,9 @@ pub struct OpenOptions {
     /// in a file in this folder. `None` takes a fixed choice. Of the answers only those about weight gradients change a result,
     /// in its last digits: the order of a sum.
     pub tuning: Option<PathBuf>,
+    /// Use the adapter's cooperative matrices (tensor cores), where it has those that [`Caps::matrices`] names: convolutions of
+    /// halves run on them. Off by default, since to wgpu they are an experiment.
+    pub matrices: bool,
     /// Pretend that a storage binding holds no more bytes than this, so that batches are split as on a smaller adapter.
     pub max_binding: Option<u64>,
 }
@@ -46,6 +49,8 @@ pub struct Caps {
     pub subgroups: bool,
     /// Tensors of half precision, computed with in single precision.
     pub halves: bool,
+    /// Cooperative matrices, if they were [asked for](OpenOptions::matrices).
+    pub matrices: Option<Matrices>,
     /// GPU timestamps on passes.
     pub timestamps: bool,
     /// The adapter is a CPU: it has few threads, and per-invocation loads are what costs.
@@ -56,6 +61,34 @@ pub struct Caps {
     pub max_buffer: u64,
     /// Largest number of workgroups along one dimension of a dispatch.
     pub max_workgroups: u32,
+}
+
+/// Square cooperative matrices of halves, with sums in single precision.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Matrices {
+    /// Rows and columns: 8 or 16.
+    pub side: usize,
+    /// Invocations of a subgroup, to which a matrix belongs.
+    pub subgroup: usize,
+}
+
+impl Matrices {
+    /// The largest that an adapter offers, if every subgroup of it is as large as the others.
+    fn offered(adapter: &wgpu::Adapter) -> Option<Self> {
+        let info = adapter.get_info();
+        let usable =
+            wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX | wgpu::Features::SUBGROUP | wgpu::Features::SHADER_F16;
+        if !adapter.features().contains(usable) || info.subgroup_min_size != info.subgroup_max_size {
+            return None;
+        }
+        let (half, single) = (wgpu::CooperativeScalarType::F16, wgpu::CooperativeScalarType::F32);
+        let is = |p: &wgpu::CooperativeMatrixProperties, side| {
+            [p.m_size, p.n_size, p.k_size] == [side; 3] && (p.ab_type, p.cr_type) == (half, single)
+        };
+        let all = adapter.cooperative_matrix_properties();
+        let side = [16, 8].into_iter().find(|&side| all.iter().any(|p| is(p, side)))?;
+        Some(Self { side: side as usize, subgroup: info.subgroup_max_size as usize })
+    }
 }
 
 /// An open device with its pipelines. Cheap to clone; clones share everything.
@@ -160,10 +193,20 @@ impl Gpu {
         }
         let offered = adapter.features();
         let wanted = wgpu::Features::SUBGROUP | wgpu::Features::SHADER_F16 | wgpu::Features::TIMESTAMP_QUERY;
+        let matrices = if options.matrices { Matrices::offered(&adapter) } else { None };
+        let (wanted, experimental) = match matrices {
+            // SAFETY: asked of whoever opens the device with `OpenOptions::matrices`; the one experimental feature is named here, and
+            // the one kernel that uses it is compared with a reference by `kernels-tests/cooperative.rs`.
+            Some(_) => (wanted | wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX, unsafe {
+                wgpu::ExperimentalFeatures::enabled()
+            }),
+            None => (wanted, wgpu::ExperimentalFeatures::disabled()),
+        };
         let (device, queue) = pollster::block_on(adapter.request_device(&wgpu::DeviceDescriptor {
             label: Some("cvdm"),
             required_features: offered & wanted,
             required_limits: limits.clone(),
+            experimental_features: experimental,
             ..Default::default()
         }))
         .map_err(|e| Error::Device(format!("{} did not open: {e}", info.name)))?;
@@ -191,6 +234,7 @@ impl Gpu {
                 && info.subgroup_min_size >= 8
                 && !options.without_subgroups,
             halves: offered.contains(wgpu::Features::SHADER_F16),
+            matrices: matrices.filter(|_| !options.without_subgroups),
             timestamps: offered.contains(wgpu::Features::TIMESTAMP_QUERY),
             software: info.device_type == wgpu::DeviceType::Cpu,
             max_binding: limits.max_storage_buffer_binding_size.min(options.max_binding.unwrap_or(u64::MAX)),

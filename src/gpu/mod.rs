@@ -6,6 +6,6 @@ mod pipeline;
 mod timer;
 
 pub use choices::Choices;
-pub use device::{AdapterSummary, Caps, Gpu, OpenOptions, adapters};
-pub use pipeline::{Elements, Overrides, Pipeline, Shader};
+pub use device::{AdapterSummary, Caps, Gpu, Matrices, OpenOptions, adapters};
+pub use pipeline::{Elements, Needs, Overrides, Pipeline, Shader};
 pub use timer::Timer;

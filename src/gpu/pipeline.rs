@@ -12,8 +12,21 @@ pub struct Shader {
     pub name: &'static str,
     /// Pure helper sources from `shaders/shared/`, then the file itself.
     pub sources: &'static [&'static str],
-    /// Uses subgroup operations: only for adapters with [`super::Caps::subgroups`].
-    pub subgroups: bool,
+    /// What it asks of an adapter.
+    pub needs: Needs,
+}
+
+/// What a shader asks of an adapter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Needs {
+    /// What all of them have.
+    Nothing,
+    /// Subgroup operations: [`super::Caps::subgroups`].
+    Subgroups,
+    /// Halves, whatever its tensors are stored as: [`super::Caps::halves`].
+    Halves,
+    /// Cooperative matrices of halves, and subgroups: [`super::Caps::matrices`].
+    Matrices,
 }
 
 /// How the tensors of a dispatch are stored: the types `In`, `Weight` and `Out` of its shader, which are `f32` in those shaders
@@ -32,7 +45,12 @@ impl Shader {
     /// The whole WGSL text.
     pub fn text(&self, elements: Elements) -> String {
         let Elements { input, weight, output } = elements;
-        let enable = if elements == Elements::default() { "" } else { "enable f16;\n" };
+        let enable = match (self.needs, elements == Elements::default()) {
+            (Needs::Halves, _) => "enable f16;\n",
+            (Needs::Matrices, _) => "enable f16;\nenable wgpu_cooperative_matrix;\n",
+            (_, false) => "enable f16;\n",
+            (_, true) => "",
+        };
         let [input, weight, output] = [input, weight, output].map(Element::wgsl);
         let types = format!("alias In = {input};\nalias Weight = {weight};\nalias Out = {output};\n");
         [enable, &types, &self.sources.concat()].concat()

@@ -13,10 +13,10 @@ use crate::tensor::{Element, Shape, View};
 
 pub(super) static PACK: Shader = shader!("pack_weights", ["grid"]);
 pub(super) static FORWARD: Shader =
-    shader!("conv2d_3x3", ["grid", "quads", "activation", "weights_storage", "scales"], subgroups);
+    shader!("conv2d_3x3", ["grid", "quads", "activation", "weights_storage", "scales"], Subgroups);
 pub(super) static FORWARD_UNIFORM: Shader = Shader {
     name: "conv2d_3x3.uniform",
-    ..shader!("conv2d_3x3", ["grid", "quads", "activation", "weights_uniform", "scales"], subgroups)
+    ..shader!("conv2d_3x3", ["grid", "quads", "activation", "weights_uniform", "scales"], Subgroups)
 };
 
 pub(crate) const SPEC: Conv2d = Conv2d::same(3);
@@ -210,11 +210,27 @@ pub fn pack(packing: &Packing, direction: Direction, weight: &View, packed: &Vie
 
 /// Where a dispatch's sums start.
 #[derive(Clone, Copy, PartialEq)]
-enum Start {
+pub(super) enum Start {
     Zero,
     Bias,
     /// At what is in the output: of earlier chunks, or to be added to.
     There,
+}
+
+impl Start {
+    /// That of a convolution to so many channels.
+    pub fn of(bias: Option<&View>, channels: usize, accumulate: bool) -> Result<Self> {
+        match (bias, accumulate) {
+            (None, false) => Ok(Self::Zero),
+            (None, true) => Ok(Self::There),
+            (Some(bias), false) => {
+                expect_values("the convolution's bias", bias, Shape::vector(channels)).map(|()| Self::Bias)
+            }
+            (Some(_), true) => {
+                Err(crate::Error::shape("a convolution starts from its bias or from what is there, not from both"))
+            }
+        }
+    }
 }
 
 #[derive(Clone, Copy, Pod, Zeroable)]
@@ -264,12 +280,7 @@ pub fn forward<'a>(
     x.expect("the convolution's input", Shape { c: in_channels, ..x.shape })?;
     y.expect("the convolution's output", SPEC.output(x.shape, out_channels)?)?;
     packed.expect("the packed weight", packing.shape())?;
-    if let Some(bias) = bias {
-        expect_values("the convolution's bias", bias, Shape::vector(out_channels))?;
-        if accumulate {
-            return Err(crate::Error::shape("a convolution starts from its bias or from what is there, not from both"));
-        }
-    }
+    let first = Start::of(bias, out_channels, accumulate)?;
     if variant.uniform && [x, packed, y].iter().any(|view| view.element == Element::F16) {
         return Err(crate::Error::shape("a convolution by uniform weights takes no halves; use weights in storage"));
     }
@@ -280,7 +291,7 @@ pub fn forward<'a>(
         let channels = part.chunk * packing.chunk..in_channels.min((part.chunk + 1) * packing.chunk);
         let x = x.range(channels.clone())?;
         let scales = input.scales.map(|s| s.range(channels.clone())).transpose()?;
-        let start = if part.chunk > 0 || accumulate { Start::There } else { bias.map_or(Start::Zero, |_| Start::Bias) };
+        let start = if part.chunk > 0 { Start::There } else { first };
         let last = part.chunk + 1 == packing.chunks;
         let workgroups = x.shape.n * tiles[0] * tiles[1] * part.blocks;
         let params = Forward {

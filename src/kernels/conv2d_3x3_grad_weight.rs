@@ -8,7 +8,7 @@ use crate::Result;
 use crate::gpu::{Caps, Shader};
 use crate::tensor::{Shape, View};
 
-pub(super) static GRAD_WEIGHT: Shader = shader!("conv2d_3x3_grad_weight", ["grid", "scales"], subgroups);
+pub(super) static GRAD_WEIGHT: Shader = shader!("conv2d_3x3_grad_weight", ["grid", "scales"], Subgroups);
 
 /// Enough workgroups to fill the adapter, without more partial sums than there is work to split.
 pub(super) fn splits(caps: Caps, workgroups: usize, work: usize) -> usize {

@@ -13,9 +13,9 @@ use crate::gpu::{Caps, Shader};
 use crate::tensor::{Shape, View};
 use crate::{Error, Result};
 
-pub(super) static FORWARD: Shader = shader!("conv_transpose2d", ["grid"], subgroups);
-pub(super) static GRAD_INPUT: Shader = shader!("conv_transpose2d_grad_input", ["grid"], subgroups);
-pub(super) static GRAD_WEIGHT: Shader = shader!("conv_transpose2d_grad_weight", ["grid"], subgroups);
+pub(super) static FORWARD: Shader = shader!("conv_transpose2d", ["grid"], Subgroups);
+pub(super) static GRAD_INPUT: Shader = shader!("conv_transpose2d_grad_input", ["grid"], Subgroups);
+pub(super) static GRAD_WEIGHT: Shader = shader!("conv_transpose2d_grad_weight", ["grid"], Subgroups);
 
 /// The convolution whose adjoint upscales by two with a kernel of this size.
 ///

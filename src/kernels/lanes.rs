@@ -47,7 +47,7 @@ macro_rules! lanes {
                 $(include_str!(concat!("../../shaders/shared/", $helper, ".wgsl")),)*
                 include_str!(concat!("../../shaders/", $file, ".wgsl")),
             ],
-            subgroups: false,
+            needs: $crate::gpu::Needs::Nothing,
         }
     };
 }

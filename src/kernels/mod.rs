@@ -9,6 +9,7 @@ mod call;
 pub mod conv2d;
 pub mod conv2d_1x1;
 pub mod conv2d_3x3;
+pub mod conv2d_3x3_cooperative;
 pub mod conv2d_3x3_grad_weight;
 pub mod conv_transpose2d;
 pub mod elementwise;
@@ -38,20 +39,20 @@ use crate::gpu::Shader;
 pub use call::{Call, Span, Window, grid};
 pub use lanes::Lanes;
 
-/// The shader of `shaders/NAME.wgsl`, after helpers of `shaders/shared/`. A trailing `subgroups` marks one that needs them.
+/// The shader of `shaders/NAME.wgsl`, after helpers of `shaders/shared/`. A trailing word says what it [needs](crate::gpu::Needs).
 macro_rules! shader {
-    ($name:literal, [$($helper:literal),*] $(, $subgroups:ident)?) => {
+    ($name:literal, [$($helper:literal),*] $(, $needs:ident)?) => {
         crate::gpu::Shader {
             name: $name,
             sources: &[
                 $(include_str!(concat!("../../shaders/shared/", $helper, ".wgsl")),)*
                 include_str!(concat!("../../shaders/", $name, ".wgsl")),
             ],
-            subgroups: shader!(@ $($subgroups)?),
+            needs: shader!(@ $($needs)?),
         }
     };
-    (@ subgroups) => { true };
-    (@) => { false };
+    (@) => { crate::gpu::Needs::Nothing };
+    (@ $needs:ident) => { crate::gpu::Needs::$needs };
 }
 pub(crate) use shader;
 
@@ -66,6 +67,9 @@ pub static ALL: &[&Shader] = &[
     &conv2d_3x3::PACK,
     &conv2d_3x3::FORWARD,
     &conv2d_3x3::FORWARD_UNIFORM,
+    &conv2d_3x3_cooperative::PACK,
+    &conv2d_3x3_cooperative::FORWARD[0],
+    &conv2d_3x3_cooperative::FORWARD[1],
     &conv2d_3x3_grad_weight::GRAD_WEIGHT,
     &conv_transpose2d::FORWARD,
     &conv_transpose2d::GRAD_INPUT,

@@ -16,8 +16,8 @@ use crate::{Error, Result};
 /// What the attention looks at, as in the authors' code: `(|F| + 1e-8)^0.8`.
 const MAGNITUDE: Magnitude = Magnitude { epsilon: 1e-8, power: 0.8 };
 
-/// The size of a DFCAN.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// The size of a DFCAN, and where it starts.
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct DfcanConfig {
     /// Channels of the input.
     pub in_channels: usize,
@@ -35,6 +35,10 @@ pub struct DfcanConfig {
     pub attention_size: usize,
     /// How much larger the output is along each side.
     pub scale: usize,
+    /// About the mean of what it answers before it has learned anything, between 0 and 1: the last bias is the logit. In its publication
+    /// 0.5. Where images are mostly dark, a network that starts there spends its first steps on a way down so steep that the last
+    /// sigmoid saturates, and answers black for good.
+    pub start_mean: f32,
 }
 
 impl DfcanConfig {
@@ -48,6 +52,7 @@ impl DfcanConfig {
         reduction: 16,
         attention_size: 128,
         scale: 2,
+        start_mean: 0.5,
     };
 
     /// Refuses sizes that make no network.
@@ -55,12 +60,18 @@ impl DfcanConfig {
     /// # Errors
     /// [`Error::Input`].
     pub fn check(&self) -> Result<()> {
-        let Self { in_channels, out_channels, channels, groups, blocks, reduction, attention_size, scale } = *self;
+        let Self { in_channels, out_channels, channels, groups, blocks, reduction, attention_size, scale, start_mean } =
+            *self;
         let counts = [in_channels, out_channels, channels, groups, blocks, reduction, attention_size, scale];
         if counts.contains(&0) || !channels.is_multiple_of(reduction) || channels > 4096 || scale > 16 {
             return Err(Error::input(format!(
                 "{self:?}; every size must be positive, the reduction divide the channels, channels be up to 4096 and the \
                  scale up to 16"
+            )));
+        }
+        if !(start_mean > 0.0 && start_mean < 1.0) {
+            return Err(Error::input(format!(
+                "a DFCAN that starts at a mean of {start_mean}; its answers lie between 0 and 1, so must their mean"
             )));
         }
         Ok(())
@@ -106,7 +117,9 @@ impl Dfcan {
             .map(|i| (0..config.blocks).map(|j| block(format!("group{i}.block{j}"))).collect())
             .collect();
         let widen = add("widen".into(), [c * scale * scale, c, 3]);
-        let head = add("head".into(), [config.out_channels, c, 3]);
+        let logit = (config.start_mean / (1.0 - config.start_mean)).ln();
+        let head =
+            Weights::biased_convolution(parameters, &format!("{prefix}.head"), [config.out_channels, c, 3], logit);
         Ok(Self { config, first, groups, widen, head })
     }
 

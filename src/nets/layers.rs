@@ -18,11 +18,16 @@ pub(super) struct Weights {
 
 impl Weights {
     /// Adds the parameters of a convolution from `ci` to `co` channels with `k` taps along each side.
-    pub fn convolution(parameters: &mut Parameters, name: &str, [co, ci, k]: [usize; 3]) -> Self {
+    pub fn convolution(parameters: &mut Parameters, name: &str, sizes: [usize; 3]) -> Self {
+        Self::biased_convolution(parameters, name, sizes, 0.0)
+    }
+
+    /// The same with biases that start at `bias`.
+    pub fn biased_convolution(parameters: &mut Parameters, name: &str, [co, ci, k]: [usize; 3], bias: f32) -> Self {
         let init = Init::Glorot { fan_in: ci * k * k, fan_out: co * k * k };
         Self {
             weight: parameters.add(format!("{name}.weight"), &[co, ci, k, k], init),
-            bias: parameters.add(format!("{name}.bias"), &[co], Init::Constant(0.0)),
+            bias: parameters.add(format!("{name}.bias"), &[co], Init::Constant(bias)),
         }
     }
 

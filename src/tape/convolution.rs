@@ -3,10 +3,11 @@
 use super::autograd::Gradients;
 use super::{Op, Tape};
 use crate::Result;
+use crate::gpu::Matrices;
 use crate::kernels::conv2d::{self, Activation, Conv2d, Direction};
 use crate::kernels::conv2d_3x3::{self, Input, Packing};
-use crate::kernels::{Call, conv2d_1x1, conv2d_3x3_grad_weight, instance_norm, split_sum};
-use crate::tensor::{Shape, View};
+use crate::kernels::{Call, conv2d_1x1, conv2d_3x3_cooperative, conv2d_3x3_grad_weight, instance_norm, split_sum};
+use crate::tensor::{Element, Shape, View};
 
 /// An affine instance norm that no one writes: the convolution behind it normalises what it loads.
 #[derive(Debug, Clone)]
@@ -114,6 +115,16 @@ impl Tape {
     ) -> Result<()> {
         let input = input.into();
         let x = input.x.shape;
+        let by_matrices = |&m: &Matrices| self.features == Element::F16 && conv2d_3x3_cooperative::suits(m, x);
+        if let Some(matrices) = self.caps.matrices.filter(by_matrices) {
+            let channels = [x.c, y.shape.c];
+            let shape = conv2d_3x3_cooperative::packed(matrices, x.c, y.shape.c);
+            let record = |packed: &View| conv2d_3x3_cooperative::pack(matrices, direction, weight, channels, packed);
+            let packed = self.derived(&format!("weight packed in matrices, {direction:?}"), weight, shape, record)?;
+            let call = conv2d_3x3_cooperative::forward(matrices, input, &packed, bias, activation, y, accumulate)?;
+            self.push([call]);
+            return Ok(());
+        }
         let variant = self.convolution_variant(x, y.shape.c)?;
         let packing = Packing::new(self.caps, variant, x.c, y.shape.c);
         let record = |packed: &View| conv2d_3x3::pack(&packing, direction, weight, packed);

@@ -14,6 +14,10 @@ pub fn run(open: impl FnOnce() -> Result<Gpu>) -> Result<()> {
     let caps = gpu.caps();
     println!("chosen: {}", gpu.summary().name);
     println!("  subgroup operations: {}", if caps.subgroups { "yes" } else { "no (the portable kernels run)" });
+    match caps.matrices {
+        Some(matrices) => println!("  cooperative matrices of halves: {0} × {0}", matrices.side),
+        None => println!("  cooperative matrices: not in use (--matrices uses them where there are any)"),
+    }
     println!("  timestamps: {}", if caps.timestamps { "yes" } else { "no" });
     println!("  largest tensor: {} MiB", caps.max_binding >> 20);
     let model =

@@ -30,6 +30,9 @@ struct Cli {
     /// Measure once which kernels are fastest for this adapter and these shapes, and keep the answers in this folder.
     #[arg(long, global = true, value_name = "FOLDER")]
     tune: Option<PathBuf>,
+    /// With halves: convolve on cooperative matrices (tensor cores) where the adapter has them; wgpu calls them experimental.
+    #[arg(long, global = true)]
+    matrices: bool,
     #[command(subcommand)]
     command: Command,
 }
@@ -66,8 +69,13 @@ enum Command {
 }
 
 fn run(cli: Cli) -> cvdm::Result<()> {
-    let options =
-        OpenOptions { adapter: cli.adapter, checked_shaders: cli.checked, tuning: cli.tune, ..Default::default() };
+    let options = OpenOptions {
+        adapter: cli.adapter,
+        checked_shaders: cli.checked,
+        tuning: cli.tune,
+        matrices: cli.matrices,
+        ..Default::default()
+    };
     let gpu = || Gpu::open(&options);
     match &cli.command {
         Command::Simulate(args) => simulate::run(args),

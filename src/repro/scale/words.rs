@@ -39,6 +39,7 @@ impl Numbers {
                 ("channels of DFCAN", self.dfcan.channels.to_string()),
                 ("groups × blocks of DFCAN", format!("{} × {}", self.dfcan.section.groups, self.dfcan.section.blocks)),
                 ("spectra of DFCAN's attention", format!("{0} × {0}", self.dfcan.section.attention_size)),
+                ("mean of DFCAN's answers before training", self.dfcan.section.start_mean.to_string()),
             ]),
             Task::SuperResolution => settings.extend([
                 ("residual blocks at each scale", numbers.model.sr3.blocks.to_string()),
