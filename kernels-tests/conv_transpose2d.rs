@@ -17,6 +17,8 @@ const TABLE: &[(usize, [usize; 4], usize)] = &[
     (2, [1, 4, 3, 4], 8),
     (2, [2, 5, 4, 8], 9),
     (2, [1, 16, 7, 12], 17),
+    (2, [2, 7, 2, 12], 6),
+    (2, [1, 18, 3, 8], 5),
     (2, [3, 2, 5, 7], 3),
     (3, [1, 1, 1, 1], 1),
     (3, [2, 3, 4, 5], 6),
@@ -49,9 +51,13 @@ fn forward_and_gradients() {
         let (added, added_w, added_b) = (plus(&gx, &before), plus(&gw, &before_w), plus(&gb, &before_b));
         let name = format!("{kernel}×{kernel} of {xs} to {channels} channels");
         let rounding = |terms: usize| 4.0 * f64::from(f32::EPSILON) * (terms as f64).sqrt().max(2.0);
+        // Among other parameters, at any offset.
+        let first = i % 4;
+        let mut among = vec![9.0; first];
+        among.extend(&weight.values);
         let tensors = [
             x,
-            weight,
+            given(Shape::vector(among.len()), among),
             bias,
             g,
             given(ys, vec![9.0; ys.len()]),
@@ -66,10 +72,11 @@ fn forward_and_gradients() {
             &tensors,
             |tape, v| {
                 let caps = tape.caps();
+                let weight = v[1].range(first..first + ws.len())?;
                 let mut calls = vec![
-                    up::forward(caps, kernel, &v[0], &v[1], &v[2], &v[4])?,
-                    up::grad_input(caps, kernel, &v[3], &v[1], &v[5], false)?,
-                    up::grad_input(caps, kernel, &v[3], &v[1], &v[6], true)?,
+                    up::forward(caps, kernel, &v[0], &weight, &v[2], &v[4])?,
+                    up::grad_input(caps, kernel, &v[3], &weight, &v[5], false)?,
+                    up::grad_input(caps, kernel, &v[3], &weight, &v[6], true)?,
                 ];
                 let outputs = [(&v[7], &v[8], false), (&v[9], &v[10], true)];
                 if up::suits(caps, kernel, xs) {

@@ -18,6 +18,7 @@
 
 override WG: u32 = 8u;
 override OUTPUTS: u32 = 2u;
+override WHOLE: u32 = 0u; // 1: every part starts at a whole vec4, and the input channels are a multiple of four
 
 struct Params {
     x: vec2u, // offset, stride
@@ -28,8 +29,9 @@ struct Params {
     height: u32,
     quads: u32, // width / 4
     tiles_x: u32,
-    tiles_y: u32,
-    tiles: u32, // of all samples
+    segments: u32, // of a column of tiles
+    rows: u32,     // of an image in a segment, a multiple of 2
+    runs: u32,     // segments of all columns of all samples
     co_blocks: u32,
     ci_blocks: u32,
     splits: u32,
@@ -42,7 +44,7 @@ struct Params {
 @group(0) @binding(0) var<uniform> p: Params;
 @group(0) @binding(1) var<storage, read> x: array<vec4f>;          // [N, Cin, H, W / 4]
 @group(0) @binding(2) var<storage, read> g: array<vec4f>;          // [N, Cout, H, W / 4]
-@group(0) @binding(3) var<storage, read_write> parts: array<f32>;  // [splits, Cout * Cin * 9 + Cout]
+@group(0) @binding(3) var<storage, read_write> parts: array<vec4f>; // [splits, Cout * Cin * 9 + Cout]
 @group(0) @binding(4) var<storage, read> scales: array<vec2f>;     // [N, Cin]: scale, shift
 
 // A row of the window: the value left of the tile, its eight columns, and the value right of it.
@@ -56,9 +58,6 @@ struct Taps { top: vec3f, middle: vec3f, bottom: vec3f }
 struct Sums { o0: Taps, o1: Taps, o2: Taps, o3: Taps }
 struct Tiles { o0: Tile, o1: Tile, o2: Tile, o3: Tile }
 
-// Where a lane's parts of the window lie, and whether they lie inside the image.
-struct Places { at0: u32, at1: u32, in0: bool, in1: bool }
-
 // Two rows of the window from a load: the quads left of, in, in and right of the tile, of one row and of the next.
 fn upper(v: vec4f) -> Line {
     return Line(subgroupBroadcast(v.w, 0u), subgroupBroadcast(v, 1u), subgroupBroadcast(v, 2u), subgroupBroadcast(v.x, 3u));
@@ -68,9 +67,12 @@ fn lower(v: vec4f) -> Line {
     return Line(subgroupBroadcast(v.w, 4u), subgroupBroadcast(v, 5u), subgroupBroadcast(v, 6u), subgroupBroadcast(v.x, 7u));
 }
 
-fn load_window(w: Places, channel: u32, scale: vec2f) -> Window {
-    let v0 = select(vec4f(), scaled(x[w.at0 + channel], scale), w.in0);
-    let v1 = select(vec4f(), scaled(x[w.at1 + channel], scale), w.in1);
+// The lane's part of two rows of the window.
+fn load_part(at: u32, inside: bool, channel: u32, scale: vec2f) -> vec4f {
+    return select(vec4f(), scaled(x[at + channel], scale), inside);
+}
+
+fn window(v0: vec4f, v1: vec4f) -> Window {
     return Window(upper(v0), lower(v0), upper(v1), lower(v1));
 }
 
@@ -124,37 +126,52 @@ fn sum(t: Tile) -> f32 {
     return dot((t.r0.lo + t.r0.hi) + (t.r1.lo + t.r1.hi), vec4f(1.0));
 }
 
-fn put(at: u32, co: u32, ci: u32, t: Taps) {
-    if (co >= p.out_channels || ci >= p.in_channels) {
+fn put_value(index: u32, value: f32) {
+    parts[index / 4u][index % 4u] = value;
+}
+
+// The nine taps of one input channel.
+fn put_taps(at: u32, co: u32, ci: u32, t: Taps) {
+    if (ci >= p.in_channels) {
         return;
     }
     let index = at + (co * p.in_channels + ci) * 9u;
-    parts[index] = t.top.x;
-    parts[index + 1u] = t.top.y;
-    parts[index + 2u] = t.top.z;
-    parts[index + 3u] = t.middle.x;
-    parts[index + 4u] = t.middle.y;
-    parts[index + 5u] = t.middle.z;
-    parts[index + 6u] = t.bottom.x;
-    parts[index + 7u] = t.bottom.y;
-    parts[index + 8u] = t.bottom.z;
+    put_value(index, t.top.x);
+    put_value(index + 1u, t.top.y);
+    put_value(index + 2u, t.top.z);
+    put_value(index + 3u, t.middle.x);
+    put_value(index + 4u, t.middle.y);
+    put_value(index + 5u, t.middle.z);
+    put_value(index + 6u, t.bottom.x);
+    put_value(index + 7u, t.bottom.y);
+    put_value(index + 8u, t.bottom.z);
 }
 
-fn put_all(at: u32, co: u32, ci: u32, s: Sums) {
-    put(at, co, ci, s.o0);
-    if (OUTPUTS >= 2u) {
-        put(at, co + 1u, ci, s.o1);
+// Those of four, which lie next to each other, and the sum of g.
+fn put(at: u32, co: u32, ci: u32, a: Taps, b: Taps, c: Taps, d: Taps, bias: f32) {
+    if (co >= p.out_channels) {
+        return;
     }
-    if (OUTPUTS == 4u) {
-        put(at, co + 2u, ci, s.o2);
-        put(at, co + 3u, ci, s.o3);
+    if (ci == 0u) {
+        put_value(at + p.out_channels * p.in_channels * 9u + co, bias);
     }
-}
-
-fn put_bias(at: u32, co: u32, value: f32) {
-    if (co < p.out_channels) {
-        parts[at + p.out_channels * p.in_channels * 9u + co] = value;
+    if (WHOLE == 0u) {
+        put_taps(at, co, ci, a);
+        put_taps(at, co, ci + 1u, b);
+        put_taps(at, co, ci + 2u, c);
+        put_taps(at, co, ci + 3u, d);
+        return;
     }
+    let quad = (at + (co * p.in_channels + ci) * 9u) / 4u;
+    parts[quad] = vec4f(a.top, a.middle.x);
+    parts[quad + 1u] = vec4f(a.middle.yz, a.bottom.xy);
+    parts[quad + 2u] = vec4f(a.bottom.z, b.top);
+    parts[quad + 3u] = vec4f(b.middle, b.bottom.x);
+    parts[quad + 4u] = vec4f(b.bottom.yz, c.top.xy);
+    parts[quad + 5u] = vec4f(c.top.z, c.middle);
+    parts[quad + 6u] = vec4f(c.bottom, d.top.x);
+    parts[quad + 7u] = vec4f(d.top.yz, d.middle.xy);
+    parts[quad + 8u] = vec4f(d.middle.z, d.bottom);
 }
 
 @compute @workgroup_size(WG)
@@ -184,57 +201,67 @@ fn main(
     var s2 = Sums();
     var s3 = Sums();
     var bias = vec4f();
-    var scales_of_four = vec2f();
-    var scaled_sample = p.tiles;
-    for (var number = split; number < p.tiles; number += p.splits) {
-        let quad = (number % p.tiles_x) * 2u;
-        let row = ((number / p.tiles_x) % p.tiles_y) * 2u;
-        let n = number / (p.tiles_x * p.tiles_y);
-        if (n != scaled_sample) {
-            scaled_sample = n;
-            let channel = min(ci + (part & 3u), p.in_channels - 1u);
-            scales_of_four = load_scale((p.scales.x + n * p.scales.y) / 2u + channel);
-        }
+    for (var number = split; number < p.runs; number += p.splits) {
+        let column = number / p.segments;
+        let quad = (column % p.tiles_x) * 2u;
+        let n = column / p.tiles_x;
+        let first_row = (number % p.segments) * p.rows;
+        let end_row = min(first_row + p.rows, p.height);
 
+        let scales_of_four = load_scale((p.scales.x + n * p.scales.y) / 2u + min(ci + (part & 3u), p.in_channels - 1u));
+        let q0 = subgroupBroadcast(scales_of_four, 0u);
+        let q1 = subgroupBroadcast(scales_of_four, 1u);
+        let q2 = subgroupBroadcast(scales_of_four, 2u);
+        let q3 = subgroupBroadcast(scales_of_four, 3u);
         let window_quad = i32(quad + (part & 3u)) - 1;
-        let window_row = i32(row + (part >> 2u)) - 1;
         let in_width = window_quad >= 0 && window_quad < i32(p.quads);
-        let in0 = in_width && window_row >= 0 && window_row < i32(p.height);
-        let in1 = in_width && window_row + 2 < i32(p.height);
-        let start = i32((p.x.x + n * p.x.y) / 4u) + window_row * i32(p.quads) + window_quad;
-        let places = Places(select(0u, u32(start), in0), select(0u, u32(start + 2 * i32(p.quads)), in1), in0, in1);
-
-        var tiles = Tiles();
-        tiles.o0 = load_tile(n, co, row, quad);
-        bias.x += sum(tiles.o0);
-        if (OUTPUTS >= 2u) {
-            tiles.o1 = load_tile(n, co + 1u, row, quad);
-            bias.y += sum(tiles.o1);
+        let image = i32((p.x.x + n * p.x.y) / 4u) + window_quad;
+        // The upper two rows of the first window; those of the others are the lower two of the one before.
+        var row = i32(first_row + (part >> 2u)) - 1;
+        var inside = in_width && row >= 0 && row < i32(p.height);
+        var at = select(0u, u32(image + row * i32(p.quads)), inside);
+        var u0 = load_part(at, inside, c0, q0);
+        var u1 = load_part(at, inside, c1, q1);
+        var u2 = load_part(at, inside, c2, q2);
+        var u3 = load_part(at, inside, c3, q3);
+        for (var top = first_row; top < end_row; top += 2u) {
+            var tiles = Tiles();
+            tiles.o0 = load_tile(n, co, top, quad);
+            bias.x += sum(tiles.o0);
+            if (OUTPUTS >= 2u) {
+                tiles.o1 = load_tile(n, co + 1u, top, quad);
+                bias.y += sum(tiles.o1);
+            }
+            if (OUTPUTS == 4u) {
+                tiles.o2 = load_tile(n, co + 2u, top, quad);
+                tiles.o3 = load_tile(n, co + 3u, top, quad);
+                bias.z += sum(tiles.o2);
+                bias.w += sum(tiles.o3);
+            }
+            row += 2;
+            inside = in_width && row < i32(p.height);
+            at = select(0u, u32(image + row * i32(p.quads)), inside);
+            let v0 = load_part(at, inside, c0, q0);
+            s0 = add_tiles(s0, tiles, window(u0, v0));
+            u0 = v0;
+            let v1 = load_part(at, inside, c1, q1);
+            s1 = add_tiles(s1, tiles, window(u1, v1));
+            u1 = v1;
+            let v2 = load_part(at, inside, c2, q2);
+            s2 = add_tiles(s2, tiles, window(u2, v2));
+            u2 = v2;
+            let v3 = load_part(at, inside, c3, q3);
+            s3 = add_tiles(s3, tiles, window(u3, v3));
+            u3 = v3;
         }
-        if (OUTPUTS == 4u) {
-            tiles.o2 = load_tile(n, co + 2u, row, quad);
-            tiles.o3 = load_tile(n, co + 3u, row, quad);
-            bias.z += sum(tiles.o2);
-            bias.w += sum(tiles.o3);
-        }
-        s0 = add_tiles(s0, tiles, load_window(places, c0, subgroupBroadcast(scales_of_four, 0u)));
-        s1 = add_tiles(s1, tiles, load_window(places, c1, subgroupBroadcast(scales_of_four, 1u)));
-        s2 = add_tiles(s2, tiles, load_window(places, c2, subgroupBroadcast(scales_of_four, 2u)));
-        s3 = add_tiles(s3, tiles, load_window(places, c3, subgroupBroadcast(scales_of_four, 3u)));
     }
     let out = p.out + split * p.part;
-    put_all(out, co, ci, s0);
-    put_all(out, co, ci + 1u, s1);
-    put_all(out, co, ci + 2u, s2);
-    put_all(out, co, ci + 3u, s3);
-    if (ci == 0u) {
-        put_bias(out, co, bias.x);
-        if (OUTPUTS >= 2u) {
-            put_bias(out, co + 1u, bias.y);
-        }
-        if (OUTPUTS == 4u) {
-            put_bias(out, co + 2u, bias.z);
-            put_bias(out, co + 3u, bias.w);
-        }
+    put(out, co, ci, s0.o0, s1.o0, s2.o0, s3.o0, bias.x);
+    if (OUTPUTS >= 2u) {
+        put(out, co + 1u, ci, s0.o1, s1.o1, s2.o1, s3.o1, bias.y);
+    }
+    if (OUTPUTS == 4u) {
+        put(out, co + 2u, ci, s0.o2, s1.o2, s2.o2, s3.o2, bias.z);
+        put(out, co + 3u, ci, s0.o3, s1.o3, s2.o3, s3.o3, bias.w);
     }
 }

@@ -1,11 +1,13 @@
 // Transposed convolution 2x2, stride 2, with subgroups: y[n, co, 2i + a, 2j + b] = bias[co] + sum over ci of x[n, ci, i, j] * w[ci, co, a, b].
 //
 // Outputs do not overlap, so this is a 1x1 convolution to 4 * Cout channels with the taps written as pixels. One
-// invocation computes one output channel at 8 pixels of x (2 vec4): 32 sums in registers. Its four taps are one vec4 of
-// weights; the 8 pixels of 4 input channels are 8 vec4, one a lane, handed round by subgroupBroadcast: 5 loads against
-// 128 multiply-adds. Needs subgroups of at least 8 and a width that is a multiple of 4; conv2d_grad_input.wgsl takes the rest.
+// invocation computes one output channel at 16 pixels of x (4 vec4): 64 sums in registers. Its four taps are one vec4 of
+// weights, or two where the weights lie at no multiple of four values (SHIFT); the 16 pixels of 4 input channels are 16 vec4, one a
+// lane in two loads, handed round by subgroupBroadcast: 6 loads against 256 multiply-adds. Needs subgroups of at least 8 and a width
+// that is a multiple of 4; conv2d_grad_input.wgsl takes the rest.
 
 override WG: u32 = 8u;
+override SHIFT: u32 = 0u; // of the first weight in its vec4
 
 struct Params {
     x: vec2u, // offset, stride
@@ -14,29 +16,38 @@ struct Params {
     out_channels: u32,
     height: u32,
     quads: u32,  // width of x / 4
-    pairs: u32,  // ceil(height * quads / 2)
+    groups: u32, // ceil(height * quads / 4)
     blocks: u32,
-    weight_offset: u32,
+    first_weight: u32, // the vec4 that it lies in
     bias_offset: u32,
     workgroups: u32,
 }
 
 @group(0) @binding(0) var<uniform> p: Params;
 @group(0) @binding(1) var<storage, read> x: array<vec4<In>>;    // [N, Cin, H, W / 4]
-@group(0) @binding(2) var<storage, read> weights: array<f32>;   // [Cin, Cout, 2, 2]
+@group(0) @binding(2) var<storage, read> weights: array<vec4f>;  // [Cin, Cout, 2, 2]
 @group(0) @binding(3) var<storage, read> bias: array<f32>;      // [Cout]
 @group(0) @binding(4) var<storage, read_write> y: array<vec4<Out>>; // [N, Cout, 2H, 2W / 4]
 
 // The taps of four pixels: each a vec4 of (0,0) (0,1) (1,0) (1,1).
 struct Four { a: vec4f, b: vec4f, c: vec4f, d: vec4f }
 
-fn add(f: Four, w: vec4f, v: vec4f) -> Four {
-    return Four(f.a + w * v.x, f.b + w * v.y, f.c + w * v.z, f.d + w * v.w);
+// Adds a quad of pixels of four channels, each times its weights.
+fn add(f: Four, w: mat4x4f, p0: vec4f, p1: vec4f, p2: vec4f, p3: vec4f) -> Four {
+    return Four(
+        f.a + w[0] * p0.x + w[1] * p1.x + w[2] * p2.x + w[3] * p3.x,
+        f.b + w[0] * p0.y + w[1] * p1.y + w[2] * p2.y + w[3] * p3.y,
+        f.c + w[0] * p0.z + w[1] * p1.z + w[2] * p2.z + w[3] * p3.z,
+        f.d + w[0] * p0.w + w[1] * p1.w + w[2] * p2.w + w[3] * p3.w,
+    );
 }
 
 fn weight(ci: u32, co: u32) -> vec4f {
-    let at = p.weight_offset + (ci * p.out_channels + co) * 4u;
-    let w = vec4f(weights[at], weights[at + 1u], weights[at + 2u], weights[at + 3u]);
+    let at = p.first_weight + min(ci, p.in_channels - 1u) * p.out_channels + co;
+    var w = weights[at];
+    if (SHIFT > 0u) {
+        w = shifted(w, weights[at + 1u], SHIFT);
+    }
     return select(vec4f(), w, ci < p.in_channels);
 }
 
@@ -65,34 +76,34 @@ fn main(
     }
     let co = (id % p.blocks) * WG + local;
     id /= p.blocks;
-    let quad = (id % p.pairs) * 2u;
-    let n = id / p.pairs;
+    let quad = (id % p.groups) * 4u;
+    let n = id / p.groups;
     let plane = p.height * p.quads;
     let co_read = min(co, p.out_channels - 1u);
 
-    // The lane's part of x: two quads of each of four channels.
-    let own_quad = quad + (lane & 1u);
-    let own_channel = (lane & 7u) >> 1u;
+    // The lane's part of x: four quads of each of two channels, and of two more.
+    let own_quad = quad + (lane & 3u);
+    let own_channel = (lane & 7u) >> 2u;
+    let last_channel = p.in_channels - 1u;
     let start = (p.x.x + n * p.x.y) / 4u + min(own_quad, plane - 1u);
 
     let b = vec4f(bias[p.bias_offset + co_read]);
-    var lo = Four(b, b, b, b);
-    var hi = lo;
+    var f0 = Four(b, b, b, b);
+    var f1 = f0;
+    var f2 = f0;
+    var f3 = f0;
     for (var ci = 0u; ci < p.in_channels; ci += 4u) {
-        let v = vec4f(x[start + min(ci + own_channel, p.in_channels - 1u) * plane]);
-        var w = weight(ci, co_read);
-        lo = add(lo, w, subgroupBroadcast(v, 0u));
-        hi = add(hi, w, subgroupBroadcast(v, 1u));
-        w = weight(ci + 1u, co_read);
-        lo = add(lo, w, subgroupBroadcast(v, 2u));
-        hi = add(hi, w, subgroupBroadcast(v, 3u));
-        w = weight(ci + 2u, co_read);
-        lo = add(lo, w, subgroupBroadcast(v, 4u));
-        hi = add(hi, w, subgroupBroadcast(v, 5u));
-        w = weight(ci + 3u, co_read);
-        lo = add(lo, w, subgroupBroadcast(v, 6u));
-        hi = add(hi, w, subgroupBroadcast(v, 7u));
+        let v = vec4f(x[start + min(ci + own_channel, last_channel) * plane]);
+        let u = vec4f(x[start + min(ci + 2u + own_channel, last_channel) * plane]);
+        let w = mat4x4f(weight(ci, co_read), weight(ci + 1u, co_read), weight(ci + 2u, co_read), weight(ci + 3u, co_read));
+        // All channels of a quad in turn: a sum is fetched and put back once for four multiply-adds.
+        f0 = add(f0, w, subgroupBroadcast(v, 0u), subgroupBroadcast(v, 4u), subgroupBroadcast(u, 0u), subgroupBroadcast(u, 4u));
+        f1 = add(f1, w, subgroupBroadcast(v, 1u), subgroupBroadcast(v, 5u), subgroupBroadcast(u, 1u), subgroupBroadcast(u, 5u));
+        f2 = add(f2, w, subgroupBroadcast(v, 2u), subgroupBroadcast(v, 6u), subgroupBroadcast(u, 2u), subgroupBroadcast(u, 6u));
+        f3 = add(f3, w, subgroupBroadcast(v, 3u), subgroupBroadcast(v, 7u), subgroupBroadcast(u, 3u), subgroupBroadcast(u, 7u));
     }
-    put(n, co, quad, lo);
-    put(n, co, quad + 1u, hi);
+    put(n, co, quad, f0);
+    put(n, co, quad + 1u, f1);
+    put(n, co, quad + 2u, f2);
+    put(n, co, quad + 3u, f3);
 }

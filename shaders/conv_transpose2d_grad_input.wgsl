@@ -1,11 +1,12 @@
 // Input gradient of the transposed convolution 2x2, stride 2, with subgroups:
 // gx[n, ci, i, j] = sum over co, a, b of g[n, co, 2i + a, 2j + b] * w[ci, co, a, b].
 //
-// One invocation computes 8 pixels (2 vec4) of one channel ci. The 2 x 2 patches of g under them are 8 vec4 a channel co,
-// one a lane, handed round by subgroupBroadcast: 2 loads against 32 multiply-adds. Same needs as conv_transpose2d.wgsl;
-// conv2d.wgsl with stride 2 takes the rest.
+// One invocation computes 16 pixels (4 vec4) of two neighbouring channels ci. The 2 x 2 patches of g under them are 16 vec4 a
+// channel co, one a lane in two loads, handed round by subgroupBroadcast: 4 loads (6 where the weights lie at no multiple of four
+// values, SHIFT) against 128 multiply-adds. Same needs as conv_transpose2d.wgsl; conv2d.wgsl with stride 2 takes the rest.
 
 override WG: u32 = 8u;
+override SHIFT: u32 = 0u; // of the first weight in its vec4
 
 struct Params {
     g: vec2u, // offset, stride
@@ -14,16 +15,16 @@ struct Params {
     out_channels: u32,
     height: u32,
     quads: u32,  // width of gx / 4
-    pairs: u32,  // ceil(height * quads / 2)
-    blocks: u32, // of WG channels ci
-    weight_offset: u32,
+    groups: u32, // ceil(height * quads / 4)
+    blocks: u32, // of 2 WG channels ci
+    first_weight: u32, // the vec4 that it lies in
     accumulate: u32,
     workgroups: u32,
 }
 
 @group(0) @binding(0) var<uniform> p: Params;
 @group(0) @binding(1) var<storage, read> g: array<vec4f>;        // [N, Cout, 2H, 2W / 4]
-@group(0) @binding(2) var<storage, read> weights: array<f32>;    // [Cin, Cout, 2, 2]
+@group(0) @binding(2) var<storage, read> weights: array<vec4f>;  // [Cin, Cout, 2, 2]
 @group(0) @binding(3) var<storage, read_write> gx: array<vec4f>; // [N, Cin, H, W / 4]
 
 // Four pixels of gx from the two rows of g below them.
@@ -47,6 +48,14 @@ fn put(n: u32, ci: u32, quad: u32, value: vec4f) {
     }
 }
 
+fn weight(at: u32) -> vec4f {
+    let w = weights[at];
+    if (SHIFT > 0u) {
+        return shifted(w, weights[at + 1u], SHIFT);
+    }
+    return w;
+}
+
 @compute @workgroup_size(WG)
 fn main(
     @builtin(workgroup_id) workgroup: vec3u,
@@ -57,28 +66,73 @@ fn main(
     if (id >= p.workgroups) {
         return;
     }
-    let ci = (id % p.blocks) * WG + local;
+    let ci = ((id % p.blocks) * WG + local) * 2u;
     id /= p.blocks;
-    let quad = (id % p.pairs) * 2u;
-    let n = id / p.pairs;
+    let quad = (id % p.groups) * 4u;
+    let n = id / p.groups;
 
-    // The lane's part of g: for each of two quads, two vec4 of the upper and two of the lower row.
+    // The lane's part of g: for each of two quads, and of two more, two vec4 of the upper and two of the lower row.
     let part = lane & 7u;
-    let own = min(quad + (part >> 2u), p.height * p.quads - 1u);
     let wide = p.quads * 2u;
-    let own_row = (own / p.quads) * 2u + ((part >> 1u) & 1u);
-    let start = (p.g.x + n * p.g.y) / 4u + own_row * wide + (own % p.quads) * 2u + (part & 1u);
+    let image = (p.g.x + n * p.g.y) / 4u + (part & 1u);
+    let last_quad = p.height * p.quads - 1u;
+    let own = min(quad + (part >> 2u), last_quad);
+    let own_next = min(quad + 2u + (part >> 2u), last_quad);
+    let lower = (part >> 1u) & 1u;
+    var at = image + (own / p.quads * 2u + lower) * wide + own % p.quads * 2u;
+    var at_next = image + (own_next / p.quads * 2u + lower) * wide + own_next % p.quads * 2u;
     let plane = p.height * 2u * wide;
-    let at_w = p.weight_offset + min(ci, p.in_channels - 1u) * p.out_channels * 4u;
-    var lo = vec4f();
-    var hi = vec4f();
+    let last_channel = p.in_channels - 1u;
+    var at_w = p.first_weight + min(ci, last_channel) * p.out_channels;
+    var at_v = p.first_weight + min(ci + 1u, last_channel) * p.out_channels;
+    var w0 = vec4f();
+    var w1 = vec4f();
+    var w2 = vec4f();
+    var w3 = vec4f();
+    var v0 = vec4f();
+    var v1 = vec4f();
+    var v2 = vec4f();
+    var v3 = vec4f();
     for (var co = 0u; co < p.out_channels; co++) {
-        let v = g[start + co * plane];
-        let at = at_w + co * 4u;
-        let w = vec4f(weights[at], weights[at + 1u], weights[at + 2u], weights[at + 3u]);
-        lo = gather(lo, w, subgroupBroadcast(v, 0u), subgroupBroadcast(v, 1u), subgroupBroadcast(v, 2u), subgroupBroadcast(v, 3u));
-        hi = gather(hi, w, subgroupBroadcast(v, 4u), subgroupBroadcast(v, 5u), subgroupBroadcast(v, 6u), subgroupBroadcast(v, 7u));
+        let w = weight(at_w);
+        let v = weight(at_v);
+        let a = g[at];
+        let a0 = subgroupBroadcast(a, 0u);
+        let a1 = subgroupBroadcast(a, 1u);
+        let a2 = subgroupBroadcast(a, 2u);
+        let a3 = subgroupBroadcast(a, 3u);
+        w0 = gather(w0, w, a0, a1, a2, a3);
+        v0 = gather(v0, v, a0, a1, a2, a3);
+        let a4 = subgroupBroadcast(a, 4u);
+        let a5 = subgroupBroadcast(a, 5u);
+        let a6 = subgroupBroadcast(a, 6u);
+        let a7 = subgroupBroadcast(a, 7u);
+        w1 = gather(w1, w, a4, a5, a6, a7);
+        v1 = gather(v1, v, a4, a5, a6, a7);
+        let b = g[at_next];
+        let b0 = subgroupBroadcast(b, 0u);
+        let b1 = subgroupBroadcast(b, 1u);
+        let b2 = subgroupBroadcast(b, 2u);
+        let b3 = subgroupBroadcast(b, 3u);
+        w2 = gather(w2, w, b0, b1, b2, b3);
+        v2 = gather(v2, v, b0, b1, b2, b3);
+        let b4 = subgroupBroadcast(b, 4u);
+        let b5 = subgroupBroadcast(b, 5u);
+        let b6 = subgroupBroadcast(b, 6u);
+        let b7 = subgroupBroadcast(b, 7u);
+        w3 = gather(w3, w, b4, b5, b6, b7);
+        v3 = gather(v3, v, b4, b5, b6, b7);
+        at += plane;
+        at_next += plane;
+        at_w++;
+        at_v++;
     }
-    put(n, ci, quad, lo);
-    put(n, ci, quad + 1u, hi);
+    put(n, ci, quad, w0);
+    put(n, ci, quad + 1u, w1);
+    put(n, ci, quad + 2u, w2);
+    put(n, ci, quad + 3u, w3);
+    put(n, ci + 1u, quad, v0);
+    put(n, ci + 1u, quad + 1u, v1);
+    put(n, ci + 1u, quad + 2u, v2);
+    put(n, ci + 1u, quad + 3u, v3);
 }

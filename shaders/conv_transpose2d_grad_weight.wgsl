@@ -7,6 +7,7 @@
 // added by sum_splits.wgsl in a fixed order; a single split is the gradient and goes straight there.
 
 override WG: u32 = 8u;
+override WHOLE: u32 = 0u; // 1: every part starts at a whole vec4
 
 struct Params {
     x: vec2u, // offset, stride
@@ -28,7 +29,7 @@ struct Params {
 @group(0) @binding(0) var<uniform> p: Params;
 @group(0) @binding(1) var<storage, read> x: array<vec4f>;         // [N, Cin, H, W / 4]
 @group(0) @binding(2) var<storage, read> g: array<vec4f>;         // [N, Cout, 2H, 2W / 4]
-@group(0) @binding(3) var<storage, read_write> parts: array<f32>; // [splits, Cin * Cout * 4 + Cout]
+@group(0) @binding(3) var<storage, read_write> parts: array<vec4f>; // [splits, Cin * Cout * 4 + Cout]
 
 // g under four pixels, by tap.
 struct Patch { t00: vec4f, t01: vec4f, t10: vec4f, t11: vec4f }
@@ -55,15 +56,23 @@ fn taps(sum: vec4f, lo: vec4f, hi: vec4f, a: Patch, b: Patch) -> vec4f {
     );
 }
 
+fn put_value(index: u32, value: f32) {
+    parts[index / 4u][index % 4u] = value;
+}
+
 fn put(out: u32, ci: u32, co: u32, value: vec4f) {
     if (ci >= p.in_channels || co >= p.out_channels) {
         return;
     }
     let at = out + (ci * p.out_channels + co) * 4u;
-    parts[at] = value.x;
-    parts[at + 1u] = value.y;
-    parts[at + 2u] = value.z;
-    parts[at + 3u] = value.w;
+    if (WHOLE == 1u) {
+        parts[at / 4u] = value;
+        return;
+    }
+    put_value(at, value.x);
+    put_value(at + 1u, value.y);
+    put_value(at + 2u, value.z);
+    put_value(at + 3u, value.w);
 }
 
 fn total(a: Patch) -> f32 {
@@ -129,6 +138,6 @@ fn main(
     put(out, ci + 6u, co, s6);
     put(out, ci + 7u, co, s7);
     if (alive && ci == 0u) {
-        parts[out + p.in_channels * p.out_channels * 4u + co] = sum;
+        put_value(out + p.in_channels * p.out_channels * 4u + co, sum);
     }
 }

@@ -26,13 +26,6 @@ struct Params {
 
 struct Taps { a: vec4f, b: vec4f, c: f32 }
 
-// The four values from place `shift` of the eight on.
-fn shifted(v: vec4f, w: vec4f, shift: u32) -> vec4f {
-    let one = select(v, vec4f(v.yzw, w.x), shift == 1u);
-    let two = select(one, vec4f(v.zw, w.xy), shift == 2u);
-    return select(two, vec4f(v.w, w.xyz), shift == 3u);
-}
-
 fn taps(co: u32, ci: u32) -> Taps {
     if (co >= p.out_channels || ci >= p.in_channels) {
         return Taps();

@@ -23,10 +23,11 @@ const BUSY: usize = 1024;
 /// Quads of pixels that a split sums at least: fewer, and writing its tile costs more than summing it.
 const LEAST_QUADS: usize = 8;
 
-/// Whether these kernels take a convolution of this input with so many output channels. They work on quads of pixels, and with
-/// fewer than four channels on either side most of a tile would be empty.
+/// Whether these kernels take a convolution of this input with so many output channels. They work on quads of pixels. With few
+/// channels on one side, as in a network's head, most of a tile is empty and they are still faster than the portable kernels; with
+/// few on both there is nothing to share.
 pub fn suits(spec: Conv2d, x: Shape, out_channels: usize) -> bool {
-    spec == Conv2d::same(1) && x.plane().is_multiple_of(4) && x.c >= 4 && out_channels >= 4
+    spec == Conv2d::same(1) && x.plane().is_multiple_of(4) && x.c.max(out_channels) >= 8
 }
 
 /// The shape of packed weights for `k` channels on the side that is summed over and `m` on the other.

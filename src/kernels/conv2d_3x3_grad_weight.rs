@@ -27,8 +27,9 @@ struct GradWeight {
     height: u32,
     quads: u32,
     tiles_x: u32,
-    tiles_y: u32,
-    tiles: u32,
+    segments: u32,
+    rows: u32,
+    runs: u32,
     co_blocks: u32,
     ci_blocks: u32,
     splits: u32,
@@ -36,6 +37,29 @@ struct GradWeight {
     out: u32,
     workgroups: u32,
     normalise: u32,
+    unused: u32,
+}
+
+/// How the work is dealt out: every sample's columns of tiles, 8 pixels wide, in segments that a workgroup walks down.
+struct Runs {
+    tiles_x: usize,
+    segments: usize,
+    /// Of the image, in a segment: whole tiles of 2.
+    rows: usize,
+    splits: usize,
+}
+
+impl Runs {
+    fn new(caps: Caps, outputs: usize, x: Shape, out_channels: usize) -> Self {
+        let per_block = outputs * lanes(caps, out_channels.div_ceil(outputs));
+        let blocks = out_channels.div_ceil(per_block) * x.c.div_ceil(4);
+        let (tiles_x, tiles_y) = ((x.w / 4).div_ceil(2), x.h.div_ceil(2));
+        // A run begins with a load that the ones further down save: no more of them than keep every workgroup at work.
+        let wanted = splits(caps, blocks, x.n * tiles_x * tiles_y);
+        let rows = 2 * tiles_y.div_ceil(wanted.div_ceil(x.n * tiles_x));
+        let segments = x.h.div_ceil(rows);
+        Self { tiles_x, segments, rows, splits: wanted.min(x.n * tiles_x * segments) }
+    }
 }
 
 /// How many output channels an invocation may take. The results differ in the order of their sums.
@@ -50,10 +74,8 @@ pub fn fixed(out_channels: usize) -> usize {
 /// Shape of the partial sums that [`grad_weight`] writes with so many `outputs` an invocation:
 /// `[1, splits, 1, Cout·Cin·9 + Cout]`.
 pub fn parts(caps: Caps, outputs: usize, x: Shape, out_channels: usize) -> Shape {
-    let per_block = outputs * lanes(caps, out_channels.div_ceil(outputs));
-    let blocks = out_channels.div_ceil(per_block) * x.c.div_ceil(4);
-    let tiles = x.n * x.h.div_ceil(2) * (x.w / 4).div_ceil(2);
-    Shape::new(1, splits(caps, blocks, tiles), 1, out_channels * x.c * 9 + out_channels)
+    let Runs { splits, .. } = Runs::new(caps, outputs, x, out_channels);
+    Shape::new(1, splits, 1, out_channels * x.c * 9 + out_channels)
 }
 
 /// Where the kernels of weight gradients put `part` values of `splits` splits: the number of splits and the offset. A tensor
@@ -65,6 +87,11 @@ pub(super) fn destination(sums: &View, parts: Shape) -> Result<(u32, u32)> {
     }
     sums.expect("the partial sums", parts)?;
     Ok((splits as u32, 0))
+}
+
+/// Whether every split's values start at a whole `vec4`, so that they may be written as such.
+pub(super) fn whole_quads(splits: u32, out: u32, parts: Shape) -> bool {
+    out.is_multiple_of(4) && (splits == 1 || parts.w.is_multiple_of(4))
 }
 
 /// Partial sums of the weight gradient (first `Cout·Cin·9` values of each split) and the bias gradient (the last `Cout`).
@@ -84,7 +111,7 @@ pub fn grad_weight<'a>(caps: Caps, outputs: usize, input: impl Into<Input<'a>>, 
     let (splits, out) = destination(sums, parts)?;
     let wg = lanes(caps, g.shape.c.div_ceil(outputs));
     let quads = x.shape.w / 4;
-    let (tiles_x, tiles_y) = (quads.div_ceil(2), x.shape.h.div_ceil(2));
+    let runs = Runs::new(caps, outputs, x.shape, g.shape.c);
     let (co_blocks, ci_blocks) = (g.shape.c.div_ceil(wg * outputs), x.shape.c.div_ceil(4));
     let workgroups = co_blocks * ci_blocks * splits as usize;
     let params = GradWeight {
@@ -95,9 +122,10 @@ pub fn grad_weight<'a>(caps: Caps, outputs: usize, input: impl Into<Input<'a>>, 
         out_channels: g.shape.c as u32,
         height: x.shape.h as u32,
         quads: quads as u32,
-        tiles_x: tiles_x as u32,
-        tiles_y: tiles_y as u32,
-        tiles: (x.shape.n * tiles_x * tiles_y) as u32,
+        tiles_x: runs.tiles_x as u32,
+        segments: runs.segments as u32,
+        rows: runs.rows as u32,
+        runs: (x.shape.n * runs.tiles_x * runs.segments) as u32,
         co_blocks: co_blocks as u32,
         ci_blocks: ci_blocks as u32,
         splits,
@@ -105,10 +133,13 @@ pub fn grad_weight<'a>(caps: Caps, outputs: usize, input: impl Into<Input<'a>>, 
         out,
         workgroups: workgroups as u32,
         normalise: u32::from(scales.is_some()),
+        unused: 0,
     };
+    let whole = whole_quads(splits, out, parts) && x.shape.c.is_multiple_of(4);
     let call = Call::new(&GRAD_WEIGHT, params, grid(workgroups))
         .with("WG", wg as u32)
         .with("OUTPUTS", outputs as u32)
+        .with("WHOLE", u32::from(whole))
         .bind(x)
         .bind(g)
         .bind(sums);

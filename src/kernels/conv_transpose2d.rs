@@ -7,14 +7,14 @@ use bytemuck::{Pod, Zeroable};
 
 use super::conv2d::{Activation, Conv2d, expect_values};
 use super::conv2d_3x3::lanes;
-use super::conv2d_3x3_grad_weight::{destination, splits};
+use super::conv2d_3x3_grad_weight::{destination, splits, whole_quads};
 use super::{Call, Span, conv2d, grid, shader};
 use crate::gpu::{Caps, Shader};
 use crate::tensor::{Shape, View};
 use crate::{Error, Result};
 
-pub(super) static FORWARD: Shader = shader!("conv_transpose2d", ["grid"], Subgroups);
-pub(super) static GRAD_INPUT: Shader = shader!("conv_transpose2d_grad_input", ["grid"], Subgroups);
+pub(super) static FORWARD: Shader = shader!("conv_transpose2d", ["grid", "shifted"], Subgroups);
+pub(super) static GRAD_INPUT: Shader = shader!("conv_transpose2d_grad_input", ["grid", "shifted"], Subgroups);
 pub(super) static GRAD_WEIGHT: Shader = shader!("conv_transpose2d_grad_weight", ["grid"], Subgroups);
 
 /// The convolution whose adjoint upscales by two with a kernel of this size.
@@ -39,6 +39,9 @@ pub fn suits(caps: Caps, kernel: usize, x: Shape) -> bool {
     caps.subgroups && kernel == 2 && x.w.is_multiple_of(4)
 }
 
+/// Quads of pixels of the small image that an invocation takes, forward and in the input gradient.
+const QUADS: usize = 4;
+
 fn flops(x: Shape, out_channels: usize) -> usize {
     2 * x.len() * out_channels * 4
 }
@@ -52,9 +55,9 @@ struct Forward {
     out_channels: u32,
     height: u32,
     quads: u32,
-    pairs: u32,
+    groups: u32,
     blocks: u32,
-    weight_offset: u32,
+    first_weight: u32,
     bias_offset: u32,
     workgroups: u32,
     unused: u32,
@@ -74,9 +77,9 @@ pub fn forward(caps: Caps, kernel: usize, x: &View, weight: &View, bias: &View, 
     expect_values("the transposed convolution's weight", weight, Shape::new(x.shape.c, y.shape.c, 2, 2))?;
     expect_values("the transposed convolution's bias", bias, Shape::vector(y.shape.c))?;
     let wg = lanes(caps, y.shape.c);
-    let pairs = (x.shape.plane() / 4).div_ceil(2);
+    let groups = (x.shape.plane() / 4).div_ceil(QUADS);
     let blocks = y.shape.c.div_ceil(wg);
-    let workgroups = x.shape.n * pairs * blocks;
+    let workgroups = x.shape.n * groups * blocks;
     let params = Forward {
         x: x.into(),
         y: y.into(),
@@ -84,15 +87,16 @@ pub fn forward(caps: Caps, kernel: usize, x: &View, weight: &View, bias: &View, 
         out_channels: y.shape.c as u32,
         height: x.shape.h as u32,
         quads: x.shape.w as u32 / 4,
-        pairs: pairs as u32,
+        groups: groups as u32,
         blocks: blocks as u32,
-        weight_offset: weight.offset() as u32,
+        first_weight: weight.offset() as u32 / 4,
         bias_offset: bias.offset() as u32,
         workgroups: workgroups as u32,
         unused: 0,
     };
     Ok(Call::new(&FORWARD, params, grid(workgroups))
         .with("WG", wg as u32)
+        .with("SHIFT", weight.offset() as u32 % 4)
         .bind(x)
         .bind(weight)
         .bind(bias)
@@ -110,9 +114,9 @@ struct GradInput {
     out_channels: u32,
     height: u32,
     quads: u32,
-    pairs: u32,
+    groups: u32,
     blocks: u32,
-    weight_offset: u32,
+    first_weight: u32,
     accumulate: u32,
     workgroups: u32,
     unused: u32,
@@ -130,10 +134,10 @@ pub fn grad_input(caps: Caps, kernel: usize, g: &View, weight: &View, gx: &View,
         return conv2d::forward(adjoint(kernel)?, g, weight, None, Activation::None, gx, accumulate);
     }
     expect_values("the transposed convolution's weight", weight, Shape::new(gx.shape.c, g.shape.c, 2, 2))?;
-    let wg = lanes(caps, gx.shape.c);
-    let pairs = (gx.shape.plane() / 4).div_ceil(2);
-    let blocks = gx.shape.c.div_ceil(wg);
-    let workgroups = gx.shape.n * pairs * blocks;
+    let wg = lanes(caps, gx.shape.c.div_ceil(2));
+    let groups = (gx.shape.plane() / 4).div_ceil(QUADS);
+    let blocks = gx.shape.c.div_ceil(2 * wg);
+    let workgroups = gx.shape.n * groups * blocks;
     let params = GradInput {
         g: g.into(),
         gx: gx.into(),
@@ -141,15 +145,16 @@ pub fn grad_input(caps: Caps, kernel: usize, g: &View, weight: &View, gx: &View,
         out_channels: g.shape.c as u32,
         height: gx.shape.h as u32,
         quads: gx.shape.w as u32 / 4,
-        pairs: pairs as u32,
+        groups: groups as u32,
         blocks: blocks as u32,
-        weight_offset: weight.offset() as u32,
+        first_weight: weight.offset() as u32 / 4,
         accumulate: u32::from(accumulate),
         workgroups: workgroups as u32,
         unused: 0,
     };
     Ok(Call::new(&GRAD_INPUT, params, grid(workgroups))
         .with("WG", wg as u32)
+        .with("SHIFT", weight.offset() as u32 % 4)
         .bind(g)
         .bind(weight)
         .bind(gx)
@@ -217,6 +222,7 @@ pub fn grad_weight(caps: Caps, x: &View, g: &View, sums: &View) -> Result<Call> 
     };
     Ok(Call::new(&GRAD_WEIGHT, params, grid(workgroups))
         .with("WG", wg as u32)
+        .with("WHOLE", u32::from(whole_quads(splits, out, parts)))
         .bind(x)
         .bind(g)
         .bind(sums)
