@@ -24,6 +24,7 @@ const TABLE: &[(usize, usize, usize, [usize; 4], usize)] = &[
     (3, 1, 1, [3, 7, 9, 16], 17),
     (3, 1, 1, [1, 16, 11, 20], 16),
     (3, 1, 1, [2, 4, 4, 4], 7),
+    (3, 1, 1, [3, 6, 7, 4], 20),
     (3, 1, 1, [1, 3, 7, 13], 5),
     (3, 1, 1, [1, 40, 2, 4], 33),
     (3, 2, 1, [2, 3, 9, 8], 5),
@@ -346,7 +347,7 @@ fn every_variant_gives_the_same_numbers() {
     let spec = Conv2d::same(3);
     // Each of so many additions rounds a sum that is itself as large as the root of their number.
     let atol = |terms: usize| 0.5 * f64::from(f32::EPSILON) * terms as f64;
-    for (n, ci, co, h, w) in [(2, 3, 5, 3, 4), (1, 60, 70, 5, 12), (1, 180, 9, 4, 8)] {
+    for (n, ci, co, h, w) in [(2, 3, 5, 3, 4), (1, 60, 70, 5, 12), (1, 180, 9, 4, 8), (5, 19, 33, 6, 4)] {
         let (xs, ys) = (Shape::new(n, ci, h, w), Shape::new(n, co, h, w));
         let x = random(xs, 1, -1.0, 1.0);
         let weight = random(spec.weight(ci, co), 2, -1.0, 1.0);

@@ -96,6 +96,7 @@ fn forward_and_both_gradients() {
 fn what_suits_and_what_does_not() {
     let suits = |spec, [n, c, h, w]: [usize; 4], channels| conv2d_1x1::suits(spec, Shape::new(n, c, h, w), channels);
     assert!(suits(SPEC, [1, 4, 2, 2], 4));
+    assert!(suits(SPEC, [1, 32, 2, 2], 1) && suits(SPEC, [1, 1, 2, 2], 8));
     assert!(!suits(SPEC, [1, 4, 3, 3], 4) && !suits(SPEC, [1, 3, 2, 2], 4) && !suits(SPEC, [1, 4, 2, 2], 1));
     assert!(!suits(Conv2d::same(3), [1, 4, 2, 2], 4) && !suits(Conv2d { stride: 2, ..SPEC }, [1, 4, 2, 2], 4));
     // Deep sums are split, up to a quad a split; large weights are not.

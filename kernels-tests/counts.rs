@@ -101,7 +101,8 @@ fn a_training_step() {
         // 36 forward, 35 input gradients: none for the rate's input. Large ones take a dispatch for every 64 KiB of weights.
         assert_eq!((count["pack_weights"], count["conv2d_3x3"]), (71, 225));
         assert_eq!(count["conv2d_3x3_grad_weight"], 36);
-        assert!(plan.calls().len() <= 514, "{} dispatches: {count:?}", plan.calls().len());
+        // Each head's weights are packed too, forward and back, and its gradient's splits added.
+        assert!(plan.calls().len() <= 520, "{} dispatches: {count:?}", plan.calls().len());
         let all: u64 = plan.calls().iter().map(|c| c.bytes).sum();
         assert!(all <= 328 * MIB, "{} MiB cross memory", all / MIB);
         // Of each block one map less than if its first norm were written.

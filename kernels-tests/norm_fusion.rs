@@ -82,7 +82,9 @@ fn scales_and_shifts() {
 #[test]
 fn a_normalised_input() {
     let spec = Conv2d::same(3);
-    for (n, ci, co, h, w) in [(1, 1, 1, 1, 4), (3, 7, 17, 9, 16), (1, 60, 70, 5, 12), (2, 180, 9, 4, 8)] {
+    for (n, ci, co, h, w) in
+        [(1, 1, 1, 1, 4), (3, 7, 17, 9, 16), (1, 60, 70, 5, 12), (2, 180, 9, 4, 8), (3, 11, 17, 5, 4)]
+    {
         let (xs, ys) = (Shape::new(n, ci, h, w), Shape::new(n, co, h, w));
         let part = Shape::new(n, ci, 1, 2);
         let x = random(Shape { c: ci + 3, ..xs }, 1, -1.0, 1.0);

@@ -27,6 +27,7 @@
 
 override WG: u32 = 8u;
 override OUTPUTS: u32 = 4u;
+override PAIRED: u32 = 0u; // 1: rows are single quads, and the halves of a tile are two samples
 
 struct Params {
     x: vec2u, // offset, stride
@@ -34,6 +35,7 @@ struct Params {
     scales: vec2u,
     in_channels: u32, // of this dispatch
     out_channels: u32,
+    samples: u32,
     height: u32,
     quads: u32,       // width / 4
     tiles_x: u32,
@@ -71,8 +73,10 @@ fn lower(v: vec4f) -> Line {
 }
 
 fn add_line(sum: Row, w: vec3f, i: Line) -> Row {
-    let lo = sum.lo + w.x * vec4f(i.l, i.a.xyz) + w.y * i.a + w.z * vec4f(i.a.yzw, i.b.x);
-    let hi = sum.hi + w.x * vec4f(i.a.w, i.b.xyz) + w.y * i.b + w.z * vec4f(i.b.yzw, i.r);
+    let right_of_a = select(i.b.x, 0.0, PAIRED == 1u);
+    let left_of_b = select(i.a.w, 0.0, PAIRED == 1u);
+    let lo = sum.lo + w.x * vec4f(i.l, i.a.xyz) + w.y * i.a + w.z * vec4f(i.a.yzw, right_of_a);
+    let hi = sum.hi + w.x * vec4f(left_of_b, i.b.xyz) + w.y * i.b + w.z * vec4f(i.b.yzw, i.r);
     return Row(lo, hi);
 }
 
@@ -89,22 +93,26 @@ fn add_channel(sum: Tile, w: Taps, v: Window) -> Tile {
     );
 }
 
-// Where a row of the tile lies in y, and whether its first and its second quad lie in the image.
-struct Place { at: u32, lo: bool, hi: bool }
+// Where the first and the second quad of a row of the tile lie in y, and whether they lie in the image.
+struct Place { at_lo: u32, at_hi: u32, lo: bool, hi: bool }
 
 fn place(n: u32, co: u32, row: u32, quad: u32) -> Place {
     let inside = co < p.out_channels && row < p.height;
-    return Place((p.y.x + n * p.y.y) / 4u + (co * p.height + row) * p.quads + quad, inside, inside && quad + 1u < p.quads);
+    let at = (p.y.x + n * p.y.y) / 4u + (co * p.height + row) * p.quads + quad;
+    if (PAIRED == 1u) {
+        return Place(at, at + p.y.y / 4u, inside, inside && n + 1u < p.samples);
+    }
+    return Place(at, at + 1u, inside, inside && quad + 1u < p.quads);
 }
 
 fn get_row(n: u32, co: u32, row: u32, quad: u32) -> Row {
     let to = place(n, co, row, quad);
     var value = Row();
     if (to.lo) {
-        value.lo = V(y[to.at]);
+        value.lo = V(y[to.at_lo]);
     }
     if (to.hi) {
-        value.hi = V(y[to.at + 1u]);
+        value.hi = V(y[to.at_hi]);
     }
     return value;
 }
@@ -129,10 +137,10 @@ fn first_sums(n: u32, co: u32, row: u32, quad: u32) -> Tile {
 fn put_row(n: u32, co: u32, row: u32, quad: u32, value: Row) {
     let to = place(n, co, row, quad);
     if (to.lo) {
-        y[to.at] = VOut(activate(value.lo, p.activation));
+        y[to.at_lo] = VOut(activate(value.lo, p.activation));
     }
     if (to.hi) {
-        y[to.at + 1u] = VOut(activate(value.hi, p.activation));
+        y[to.at_hi] = VOut(activate(value.hi, p.activation));
     }
 }
 
@@ -159,18 +167,22 @@ fn main(
     let quad = (id % p.tiles_x) * 2u;
     id /= p.tiles_x;
     let row = (id % p.tiles_y) * 4u;
-    let n = id / p.tiles_y;
+    let n = id / p.tiles_y * (1u + PAIRED);
 
-    // The lane's part of the window: of its rows two a load, of each row the quads left of, in, in and right of the tile.
+    // The lane's part of the window: of its rows two a load, of each row the quads left of, in, in and right of the tile. Of a
+    // pair of samples there are but the two in the tile.
     let part = lane & 7u;
-    let window_quad = i32(quad + (part & 3u)) - 1;
+    let side = part & 3u;
+    let next = PAIRED == 1u && side == 2u && n + 1u < p.samples;
+    let sample = select(n, n + 1u, next);
+    let window_quad = select(i32(quad + side) - 1, 0, PAIRED == 1u);
     let window_row = i32(row + (part >> 2u)) - 1;
-    let in_width = window_quad >= 0 && window_quad < i32(p.quads);
+    let in_width = select(window_quad >= 0 && window_quad < i32(p.quads), side == 1u || next, PAIRED == 1u);
     let in0 = in_width && window_row >= 0 && window_row < i32(p.height);
     let in1 = in_width && window_row + 2 < i32(p.height);
     let in2 = in_width && window_row + 4 < i32(p.height);
     let plane = p.height * p.quads;
-    let start = i32((p.x.x + n * p.x.y) / 4u) + window_row * i32(p.quads) + window_quad;
+    let start = i32((p.x.x + sample * p.x.y) / 4u) + window_row * i32(p.quads) + window_quad;
     var at0 = select(0u, u32(start), in0);
     var at1 = select(0u, u32(start + 2 * i32(p.quads)), in1);
     var at2 = select(0u, u32(start + 4 * i32(p.quads)), in2);
@@ -189,12 +201,21 @@ fn main(
     let per_lane = (9u * OUTPUTS + 3u) / 4u;
     var at = block * p.block_stride + local * per_lane;
     let first_scale = (p.scales.x + n * p.scales.y) / 2u;
+    let first_scale_next = (p.scales.x + min(n + 1u, p.samples - 1u) * p.scales.y) / 2u;
     var scales_of_eight = vec2f();
+    var scales_next = vec2f();
     for (var ci = 0u; ci < p.in_channels; ci++) {
         if (ci % 8u == 0u) {
-            scales_of_eight = load_scale(first_scale + min(ci + part, p.in_channels - 1u));
+            let channel = min(ci + part, p.in_channels - 1u);
+            scales_of_eight = load_scale(first_scale + channel);
+            if (PAIRED == 1u) {
+                scales_next = load_scale(first_scale_next + channel);
+            }
         }
-        let scale = subgroupShuffle(scales_of_eight, ci % 8u);
+        var scale = subgroupShuffle(scales_of_eight, ci % 8u);
+        if (PAIRED == 1u) {
+            scale = select(scale, subgroupShuffle(scales_next, ci % 8u), side == 2u);
+        }
         let v0 = select(vec4f(), scaled(V(x[at0]), scale), in0);
         let v1 = select(vec4f(), scaled(V(x[at1]), scale), in1);
         let v2 = select(vec4f(), scaled(V(x[at2]), scale), in2);

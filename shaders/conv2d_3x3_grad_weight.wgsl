@@ -18,6 +18,7 @@
 
 override WG: u32 = 8u;
 override OUTPUTS: u32 = 2u;
+override PAIRED: u32 = 0u; // 1: rows are single quads, and the halves of a tile are two samples
 override WHOLE: u32 = 0u; // 1: every part starts at a whole vec4, and the input channels are a multiple of four
 
 struct Params {
@@ -26,6 +27,7 @@ struct Params {
     scales: vec2u,
     in_channels: u32,
     out_channels: u32,
+    samples: u32,
     height: u32,
     quads: u32, // width / 4
     tiles_x: u32,
@@ -78,10 +80,12 @@ fn window(v0: vec4f, v1: vec4f) -> Window {
 
 // One row of g on one row of the window, for the three horizontal taps.
 fn row_taps(g: Row, i: Line) -> vec3f {
+    let right_of_a = select(i.b.x, 0.0, PAIRED == 1u);
+    let left_of_b = select(i.a.w, 0.0, PAIRED == 1u);
     return vec3f(
-        dot(g.lo, vec4f(i.l, i.a.xyz)) + dot(g.hi, vec4f(i.a.w, i.b.xyz)),
+        dot(g.lo, vec4f(i.l, i.a.xyz)) + dot(g.hi, vec4f(left_of_b, i.b.xyz)),
         dot(g.lo, i.a) + dot(g.hi, i.b),
-        dot(g.lo, vec4f(i.a.yzw, i.b.x)) + dot(g.hi, vec4f(i.b.yzw, i.r)),
+        dot(g.lo, vec4f(i.a.yzw, right_of_a)) + dot(g.hi, vec4f(i.b.yzw, i.r)),
     );
 }
 
@@ -106,20 +110,34 @@ fn add_tiles(sums: Sums, g: Tiles, v: Window) -> Sums {
     return s;
 }
 
-fn load_row(at: u32, row: u32, quad: u32, alive: bool) -> Row {
+// `next` is how far the second quad lies behind the first, and nothing where there is none.
+fn load_row(at: u32, row: u32, next: u32, alive: bool) -> Row {
     let in_lo = alive && row < p.height;
-    let in_hi = in_lo && quad + 1u < p.quads;
-    let index = at + row * p.quads + quad;
+    let in_hi = in_lo && next > 0u;
+    let index = at + row * p.quads;
     return Row(
         select(vec4f(), g[select(0u, index, in_lo)], in_lo),
-        select(vec4f(), g[select(0u, index + 1u, in_hi)], in_hi),
+        select(vec4f(), g[select(0u, index + next, in_hi)], in_hi),
     );
 }
 
 fn load_tile(n: u32, co: u32, row: u32, quad: u32) -> Tile {
     let alive = co < p.out_channels;
-    let at = (p.g.x + n * p.g.y) / 4u + co * p.height * p.quads;
-    return Tile(load_row(at, row, quad, alive), load_row(at, row + 1u, quad, alive));
+    let at = (p.g.x + n * p.g.y) / 4u + co * p.height * p.quads + quad;
+    var next = select(0u, 1u, quad + 1u < p.quads);
+    if (PAIRED == 1u) {
+        next = select(0u, p.g.y / 4u, n + 1u < p.samples);
+    }
+    return Tile(load_row(at, row, next, alive), load_row(at, row + 1u, next, alive));
+}
+
+// The scale of channel number `channel` of four: `next` wants the second sample's.
+fn scale_of(eight: vec2f, channel: u32, next: bool) -> vec2f {
+    let own = subgroupShuffle(eight, channel);
+    if (PAIRED == 1u) {
+        return select(own, subgroupShuffle(eight, channel + 4u), next);
+    }
+    return own;
 }
 
 fn sum(t: Tile) -> f32 {
@@ -204,18 +222,23 @@ fn main(
     for (var number = split; number < p.runs; number += p.splits) {
         let column = number / p.segments;
         let quad = (column % p.tiles_x) * 2u;
-        let n = column / p.tiles_x;
+        let n = column / p.tiles_x * (1u + PAIRED);
         let first_row = (number % p.segments) * p.rows;
         let end_row = min(first_row + p.rows, p.height);
 
-        let scales_of_four = load_scale((p.scales.x + n * p.scales.y) / 2u + min(ci + (part & 3u), p.in_channels - 1u));
-        let q0 = subgroupBroadcast(scales_of_four, 0u);
-        let q1 = subgroupBroadcast(scales_of_four, 1u);
-        let q2 = subgroupBroadcast(scales_of_four, 2u);
-        let q3 = subgroupBroadcast(scales_of_four, 3u);
-        let window_quad = i32(quad + (part & 3u)) - 1;
-        let in_width = window_quad >= 0 && window_quad < i32(p.quads);
-        let image = i32((p.x.x + n * p.x.y) / 4u) + window_quad;
+        // Of a pair of samples the second one's scales lie in the upper lanes.
+        let side = part & 3u;
+        let next = PAIRED == 1u && side == 2u && n + 1u < p.samples;
+        let sample_of_scales = min(n + PAIRED * (part >> 2u), p.samples - 1u);
+        let own_scale = (p.scales.x + sample_of_scales * p.scales.y) / 2u + min(ci + side, p.in_channels - 1u);
+        let eight_scales = load_scale(own_scale);
+        let q0 = scale_of(eight_scales, 0u, next);
+        let q1 = scale_of(eight_scales, 1u, next);
+        let q2 = scale_of(eight_scales, 2u, next);
+        let q3 = scale_of(eight_scales, 3u, next);
+        let window_quad = select(i32(quad + side) - 1, 0, PAIRED == 1u);
+        let in_width = select(window_quad >= 0 && window_quad < i32(p.quads), side == 1u || next, PAIRED == 1u);
+        let image = i32((p.x.x + select(n, n + 1u, next) * p.x.y) / 4u) + window_quad;
         // The upper two rows of the first window; those of the others are the lower two of the one before.
         var row = i32(first_row + (part >> 2u)) - 1;
         var inside = in_width && row >= 0 && row < i32(p.height);

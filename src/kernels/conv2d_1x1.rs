@@ -27,7 +27,7 @@ const LEAST_QUADS: usize = 8;
 /// channels on one side, as in a network's head, most of a tile is empty and they are still faster than the portable kernels; with
 /// few on both there is nothing to share.
 pub fn suits(spec: Conv2d, x: Shape, out_channels: usize) -> bool {
-    spec == Conv2d::same(1) && x.plane().is_multiple_of(4) && x.c.max(out_channels) >= 8
+    spec == Conv2d::same(1) && x.plane().is_multiple_of(4) && (x.c.min(out_channels) >= 4 || x.c.max(out_channels) >= 8)
 }
 
 /// The shape of packed weights for `k` channels on the side that is summed over and `m` on the other.

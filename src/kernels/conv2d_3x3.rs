@@ -101,6 +101,16 @@ impl Variant {
     }
 }
 
+/// Whether a tile, two quads wide, takes two samples side by side: of images of one quad it would be half empty.
+pub(super) fn paired(x: Shape) -> bool {
+    x.w == 4
+}
+
+/// Samples, or pairs of samples, that tiles are dealt out from.
+pub(super) fn sample_groups(x: Shape) -> usize {
+    if paired(x) { x.n.div_ceil(2) } else { x.n }
+}
+
 /// Invocations of a workgroup, each `outputs` output channels. Software adapters have subgroups of 8 and gain nothing from more.
 pub(super) fn lanes(caps: Caps, channels: usize) -> usize {
     if caps.software { 8 } else { channels.next_multiple_of(8).min(32) }
@@ -241,6 +251,7 @@ struct Forward {
     scales: Span,
     in_channels: u32,
     out_channels: u32,
+    samples: u32,
     height: u32,
     quads: u32,
     tiles: [u32; 2],
@@ -252,6 +263,7 @@ struct Forward {
     activation: u32,
     block_stride: u32,
     normalise: u32,
+    unused: u32,
 }
 
 /// `y = activation(conv2d(x, weight) + bias)`, or `y = activation(y + conv2d(x, weight))` with `accumulate`, from packed weights:
@@ -287,19 +299,21 @@ pub fn forward<'a>(
     let shader = if variant.uniform { &FORWARD_UNIFORM } else { &FORWARD };
     let quads = x.shape.w / 4;
     let tiles = [quads.div_ceil(2), x.shape.h.div_ceil(4)];
+    let groups = sample_groups(x.shape);
     let call = |part: Part| -> Result<Call> {
         let channels = part.chunk * packing.chunk..in_channels.min((part.chunk + 1) * packing.chunk);
         let x = x.range(channels.clone())?;
         let scales = input.scales.map(|s| s.range(channels.clone())).transpose()?;
         let start = if part.chunk > 0 { Start::There } else { first };
         let last = part.chunk + 1 == packing.chunks;
-        let workgroups = x.shape.n * tiles[0] * tiles[1] * part.blocks;
+        let workgroups = groups * tiles[0] * tiles[1] * part.blocks;
         let params = Forward {
             x: (&x).into(),
             y: y.into(),
             scales: scales.as_ref().map_or(NO_SCALES, Span::from),
             in_channels: channels.len() as u32,
             out_channels: out_channels as u32,
+            samples: x.shape.n as u32,
             height: x.shape.h as u32,
             quads: quads as u32,
             tiles: tiles.map(|t| t as u32),
@@ -311,10 +325,12 @@ pub fn forward<'a>(
             activation: if last { activation } else { Activation::None } as u32,
             block_stride: packing.block_stride as u32,
             normalise: u32::from(scales.is_some()),
+            unused: 0,
         };
         let call = Call::new(shader, params, grid(workgroups))
             .with("WG", packing.lanes as u32)
             .with("OUTPUTS", variant.outputs as u32)
+            .with("PAIRED", u32::from(paired(x.shape)))
             .stored(&x, y)
             .weights_stored(packed)
             .bind(&x);

@@ -2,7 +2,7 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use super::conv2d_3x3::{Input, NO_SCALES, SPEC, lanes};
+use super::conv2d_3x3::{Input, NO_SCALES, SPEC, lanes, paired, sample_groups};
 use super::{Call, Span, grid, shader};
 use crate::Result;
 use crate::gpu::{Caps, Shader};
@@ -24,6 +24,7 @@ struct GradWeight {
     scales: Span,
     in_channels: u32,
     out_channels: u32,
+    samples: u32,
     height: u32,
     quads: u32,
     tiles_x: u32,
@@ -37,7 +38,6 @@ struct GradWeight {
     out: u32,
     workgroups: u32,
     normalise: u32,
-    unused: u32,
 }
 
 /// How the work is dealt out: every sample's columns of tiles, 8 pixels wide, in segments that a workgroup walks down.
@@ -46,6 +46,8 @@ struct Runs {
     segments: usize,
     /// Of the image, in a segment: whole tiles of 2.
     rows: usize,
+    /// Segments of all columns.
+    runs: usize,
     splits: usize,
 }
 
@@ -54,11 +56,12 @@ impl Runs {
         let per_block = outputs * lanes(caps, out_channels.div_ceil(outputs));
         let blocks = out_channels.div_ceil(per_block) * x.c.div_ceil(4);
         let (tiles_x, tiles_y) = ((x.w / 4).div_ceil(2), x.h.div_ceil(2));
+        let columns = sample_groups(x) * tiles_x;
         // A run begins with a load that the ones further down save: no more of them than keep every workgroup at work.
-        let wanted = splits(caps, blocks, x.n * tiles_x * tiles_y);
-        let rows = 2 * tiles_y.div_ceil(wanted.div_ceil(x.n * tiles_x));
+        let wanted = splits(caps, blocks, columns * tiles_y);
+        let rows = 2 * tiles_y.div_ceil(wanted.div_ceil(columns));
         let segments = x.h.div_ceil(rows);
-        Self { tiles_x, segments, rows, splits: wanted.min(x.n * tiles_x * segments) }
+        Self { tiles_x, segments, rows, runs: columns * segments, splits: wanted.min(columns * segments) }
     }
 }
 
@@ -120,12 +123,13 @@ pub fn grad_weight<'a>(caps: Caps, outputs: usize, input: impl Into<Input<'a>>, 
         scales: scales.map_or(NO_SCALES, Span::from),
         in_channels: x.shape.c as u32,
         out_channels: g.shape.c as u32,
+        samples: x.shape.n as u32,
         height: x.shape.h as u32,
         quads: quads as u32,
         tiles_x: runs.tiles_x as u32,
         segments: runs.segments as u32,
         rows: runs.rows as u32,
-        runs: (x.shape.n * runs.tiles_x * runs.segments) as u32,
+        runs: runs.runs as u32,
         co_blocks: co_blocks as u32,
         ci_blocks: ci_blocks as u32,
         splits,
@@ -133,13 +137,13 @@ pub fn grad_weight<'a>(caps: Caps, outputs: usize, input: impl Into<Input<'a>>, 
         out,
         workgroups: workgroups as u32,
         normalise: u32::from(scales.is_some()),
-        unused: 0,
     };
     let whole = whole_quads(splits, out, parts) && x.shape.c.is_multiple_of(4);
     let call = Call::new(&GRAD_WEIGHT, params, grid(workgroups))
         .with("WG", wg as u32)
         .with("OUTPUTS", outputs as u32)
         .with("WHOLE", u32::from(whole))
+        .with("PAIRED", u32::from(paired(x.shape)))
         .bind(x)
         .bind(g)
         .bind(sums);
