@@ -93,7 +93,7 @@ pub(super) fn microscopy_small() -> TaskNumbers {
         model: short(paper.model),
         // As large as the test images: DFCAN's spectra grow with the image, and a drawn specimen is scaled by its own maximum.
         data: DataSection { patch: 128, batch: 1, ..paper.data },
-        training: TrainingSection { steps: 450, ..phase.training },
+        training: TrainingSection { steps: 400, ..phase.training },
         sampling: phase.sampling,
         test_size: 128,
         test_images: 6,
