@@ -31,20 +31,32 @@ fn a_step_is_pytorchs() {
             .collect();
         let e1 = blend(&e.values, hyper.ema_rate, &|i| p1[i]);
         let settings = given(Shape::vector(8), hyper.values(k as u32, scale).to_vec());
-        run(
-            &[settings, g, p, m, v, e],
-            |_, t| {
-                assert!(step(&t[0], &t[1], &t[2], &t[3], &t[3], &t[5]).is_err(), "one tensor for two moments");
-                step(&t[0], &t[1], &t[2], &t[3], &t[4], &t[5])
-            },
-            |mode, got| {
-                let what = format!("{mode}: {len} parameters");
-                close(&format!("{what}: p"), &got[2], &p1, 2e-7, 1e-6);
-                close(&format!("{what}: m"), &got[3], &m1, 1e-8, 1e-6);
-                close(&format!("{what}: v"), &got[4], &v1, 0.0, 1e-6);
-                close(&format!("{what}: average"), &got[5], &e1, 2e-7, 1e-6);
-            },
-        );
+        let untouched = e.values.clone();
+        let inputs = [settings, g, p, m, v, e];
+        for averaged in [true, false] {
+            run(
+                &inputs,
+                |_, t| {
+                    assert!(step(&t[0], &t[1], &t[2], &t[3], &t[3], None).is_err(), "one tensor for two moments");
+                    assert!(
+                        step(&t[0], &t[1], &t[2], &t[3], &t[4], Some(&t[2])).is_err(),
+                        "the average is the parameters"
+                    );
+                    step(&t[0], &t[1], &t[2], &t[3], &t[4], averaged.then_some(&t[5]))
+                },
+                |mode, got| {
+                    let what = format!("{mode}: {len} parameters, averaged {averaged}");
+                    close(&format!("{what}: p"), &got[2], &p1, 2e-7, 1e-6);
+                    close(&format!("{what}: m"), &got[3], &m1, 1e-8, 1e-6);
+                    close(&format!("{what}: v"), &got[4], &v1, 0.0, 1e-6);
+                    if averaged {
+                        close(&format!("{what}: average"), &got[5], &e1, 2e-7, 1e-6);
+                    } else {
+                        assert_eq!(got[5], untouched, "{what}");
+                    }
+                },
+            );
+        }
     }
 }
 
@@ -57,7 +69,7 @@ fn no_gradient_and_no_history_leave_the_parameters_alone() {
     let want = p.values.clone();
     run(
         &[settings, zeros(), p, zeros(), zeros(), zeros()],
-        |_, t| step(&t[0], &t[1], &t[2], &t[3], &t[4], &t[5]),
+        |_, t| step(&t[0], &t[1], &t[2], &t[3], &t[4], Some(&t[5])),
         |mode, got| {
             assert_eq!(got[2], want, "{mode}");
             close(&format!("{mode}: an average of rate 0 copies"), &got[5], &wide(&want), 0.0, 2e-7);

@@ -88,13 +88,13 @@ fn a_training_step() {
     assert!(forward < if on_the_way > 0 { 1.52 } else { 2.01 }, "{forward} passes");
     assert!(passes("instance_norm_backward") < 3.02, "{} passes", passes("instance_norm_backward"));
 
-    // Adam reads five flat tensors and writes four.
+    // Adam reads four flat tensors and writes three.
     let flat = 4 * model.parameters().len() as u64;
-    assert!(bytes(plan, "adam").div_ceil(flat) <= 10, "{} bytes", bytes(plan, "adam"));
+    assert!(bytes(plan, "adam").div_ceil(flat) <= 8, "{} bytes", bytes(plan, "adam"));
 
     // Memory: known before the first dispatch, and shared by lifetime.
     let memory = plan.memory();
-    assert!(memory.total() <= 87 * MIB, "{memory:?}");
+    assert!(memory.total() <= 80 * MIB, "{memory:?}");
     assert!(100 * memory.shared <= 62 * memory.unshared, "{memory:?}");
 
     if gpu.caps().subgroups && gpu.caps().software {
@@ -104,7 +104,7 @@ fn a_training_step() {
         // Each head's weights are packed too, forward and back, and its gradient's splits added.
         assert!(plan.calls().len() <= 520, "{} dispatches: {count:?}", plan.calls().len());
         let all: u64 = plan.calls().iter().map(|c| c.bytes).sum();
-        assert!(all <= 328 * MIB, "{} MiB cross memory", all / MIB);
+        assert!(all <= 312 * MIB, "{} MiB cross memory", all / MIB);
         // Of each block one map less than if its first norm were written.
         assert!(memory.shared <= 25 * MIB, "{memory:?}");
     }
@@ -177,7 +177,7 @@ fn recomputation_trades_operations_for_memory() {
         assert_eq!(with[0], without[0] + all as u64, "{what}");
         assert!((1.30..1.32).contains(&ratio(1)), "operations: {what}");
         if gpu.caps().subgroups && gpu.caps().software {
-            assert!((1.19..1.22).contains(&ratio(2)), "bytes: {what}");
+            assert!((1.20..1.24).contains(&ratio(2)), "bytes: {what}");
             assert_eq!([without[3].div_ceil(MIB), with[3].div_ceil(MIB)], [kept, again], "{what}");
         }
     }

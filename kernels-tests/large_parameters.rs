@@ -53,13 +53,13 @@ fn small(model: &Model, share: f64, without_subgroups: bool) -> Gpu {
 /// The state and the gradient after three steps, and how many dispatches of Adam a step has.
 fn trained(gpu: &Gpu, model: &Model) -> (TrainerState, Vec<f32>, usize) {
     // Of one sample each, which such small bindings hold.
-    let options = StepOptions { micro_batch: Some(1), ..StepOptions::new(2, 16, 16) };
+    let options = StepOptions { micro_batch: Some(1), average: true, ..StepOptions::new(2, 16, 16) };
     let mut trainer = Trainer::new(gpu, model.clone(), options, &TrainerState::new(model, 5)).unwrap();
     let values = |channels: usize, seed| random(Shape::new(2, channels, 16, 16), seed, -1.0, 1.0).values;
     let (x, y) = (values(model.config().condition_channels, 1), values(model.config().target_channels, 2));
     let hyper = Hyper { ema_rate: 0.9, ..Hyper::default() };
     (0..3).for_each(|_| trainer.step(&x, &y, &hyper).unwrap());
-    let adams = trainer.plan().calls().iter().filter(|call| call.shader.name == "adam").count();
+    let adams = trainer.plan().calls().iter().filter(|call| call.shader.name == "adam.average").count();
     (trainer.state().unwrap(), trainer.gradient().unwrap(), adams)
 }
 

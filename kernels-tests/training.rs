@@ -28,7 +28,7 @@ const SMALL: ModelConfig = ModelConfig {
 };
 
 fn options(stratified_times: bool) -> StepOptions {
-    StepOptions { stratified_times, ..StepOptions::new(4, 16, 16) }
+    StepOptions { stratified_times, average: true, ..StepOptions::new(4, 16, 16) }
 }
 
 fn flat(model: &Model, file: &Fixture, prefix: &str) -> Vec<f32> {
@@ -126,6 +126,28 @@ fn every_kind_of_schedule_trains_and_repeats_bit_for_bit() {
         assert!(state.parameters.iter().all(|v| v.is_finite()));
         assert_ne!(state.average, state.parameters, "the average lags behind");
     }
+}
+
+#[test]
+fn without_an_average_the_step_is_the_same() {
+    let (_, gpu) = &devices()[0];
+    let file = fixture::read("training");
+    let (x, y) = (file.values("x"), file.values("y"));
+    let train = |average: bool| {
+        let averaged = trainer(gpu, SMALL, false);
+        let options = StepOptions { average, ..options(false) };
+        let mut trainer = Trainer::new(gpu, averaged.model().clone(), options, &averaged.state().unwrap()).unwrap();
+        (0..3).for_each(|_| trainer.step(&x, &y, &Hyper::default()).unwrap());
+        let memory = trainer.memory().total();
+        let refused = trainer.step(&x, &y, &Hyper { ema_rate: 0.5, ..Hyper::default() }).is_err();
+        (trainer.state().unwrap(), memory, refused)
+    };
+    let (kept, larger, with) = train(true);
+    let (plain, smaller, without) = train(false);
+    assert_eq!(kept.parameters, plain.parameters);
+    assert_eq!(plain.average, plain.parameters);
+    assert!(smaller < larger, "{smaller} bytes without an average, {larger} with one");
+    assert!(!with && without, "a rate is refused where no average is kept, and only there");
 }
 
 #[test]

@@ -1,8 +1,10 @@
-// Adam (Kingma and Ba) as PyTorch computes it, and an exponential moving average of the parameters:
+// Adam (Kingma and Ba) as PyTorch computes it:
 //   m += (1 - beta1) (s g - m),   v = beta2 v + (1 - beta2) (s g)^2,
-//   p -= lr / (1 - beta1^k) m / (sqrt(v) / sqrt(1 - beta2^k) + eps),   ema += (1 - rate) (p - ema)
-// One dispatch over one flat tensor: five loads and four stores of vec4 for every four parameters. The last quad may reach
-// into the padding of the buffers, which is read but not written.
+//   p -= lr / (1 - beta1^k) m / (sqrt(v) / sqrt(1 - beta2^k) + eps)
+// and, with average_kept.wgsl, an exponential moving average of the parameters:
+//   ema += (1 - rate) (p - ema)
+// One dispatch over one flat tensor: four loads and three stores of vec4 for every four parameters, one of each more with the
+// average. The last quad may reach into the padding of the buffers, which is read but not written.
 
 override WG: u32 = 64u;
 
@@ -17,7 +19,6 @@ struct Params {
 @group(0) @binding(3) var<storage, read_write> parameters: array<vec4f>;
 @group(0) @binding(4) var<storage, read_write> first: array<vec4f>;
 @group(0) @binding(5) var<storage, read_write> second: array<vec4f>;
-@group(0) @binding(6) var<storage, read_write> average: array<vec4f>;
 
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index) local: u32) {
@@ -32,19 +33,18 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
     m += step.y * (g - m);
     let v = (1.0 - step.z) * second[quad] + step.z * g * g;
     let p = parameters[quad] - step.x / corrections.x * m / (sqrt(v) / sqrt(corrections.y) + step.w);
-    var ema = average[quad];
-    ema += corrections.z * (p - ema);
+    let ema = averaged(quad, p, corrections.z);
     if (quad * 4u + 4u <= params.len) {
         first[quad] = m;
         second[quad] = v;
         parameters[quad] = p;
-        average[quad] = ema;
+        keep_average(quad, ema);
         return;
     }
     for (var k = 0u; k < params.len % 4u; k++) {
         first[quad][k] = m[k];
         second[quad][k] = v[k];
         parameters[quad][k] = p[k];
-        average[quad][k] = ema[k];
+        keep_average_of(quad, k, ema[k]);
     }
 }

@@ -389,8 +389,14 @@ pub fn optimiser(parameters: usize) -> Vec<Case> {
         case(&["adam"], format!("{parameters} parameters"), move |r| {
             let hyper = r.tensor(Shape::vector(8))?;
             let mut new = || r.tensor(Shape::vector(parameters));
+            let (gradient, weights, first, second) = (new()?, new()?, new()?, new()?);
+            adam::step(&hyper, &gradient, &weights, &first, &second, None)
+        }),
+        case(&["adam.average"], format!("{parameters} parameters"), move |r| {
+            let hyper = r.tensor(Shape::vector(8))?;
+            let mut new = || r.tensor(Shape::vector(parameters));
             let (gradient, weights, first, second, average) = (new()?, new()?, new()?, new()?, new()?);
-            adam::step(&hyper, &gradient, &weights, &first, &second, &average)
+            adam::step(&hyper, &gradient, &weights, &first, &second, Some(&average))
         }),
     ];
     over(Shape::vector(parameters), cases)

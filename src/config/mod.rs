@@ -162,6 +162,7 @@ impl TrainConfig {
             regression: training.loss.into(),
             micro_batch: training.micro_batch,
             recompute: training.recompute,
+            average: training.ema > 0.0,
         }
     }
 

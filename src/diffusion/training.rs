@@ -51,7 +51,7 @@ pub struct TrainerState {
     pub first_moments: Vec<f32>,
     /// Adam's second moments.
     pub second_moments: Vec<f32>,
-    /// The moving average of the parameters.
+    /// The moving average of the parameters; the parameters themselves where none is kept.
     pub average: Vec<f32>,
     /// Steps done.
     pub step: u64,
@@ -110,6 +110,8 @@ pub struct StepOptions {
     /// Compute the inside of the networks' blocks again for the gradients instead of keeping it: the same step bit for bit, with
     /// less than half of the memory for values on the way and about a third more operations.
     pub recompute: bool,
+    /// Keep a moving average of the parameters, at the rate of the step's [`Hyper`]. Without one the optimiser moves two ninths less.
+    pub average: bool,
 }
 
 impl StepOptions {
@@ -125,6 +127,7 @@ impl StepOptions {
             regression: RegressionLoss::SquaredError,
             micro_batch: None,
             recompute: false,
+            average: false,
         }
     }
 }
@@ -163,12 +166,13 @@ impl Trainer {
 
     fn upload(&self, state: &TrainerState) -> Result<()> {
         let v = &self.views;
-        for (view, values) in [
-            (&v.parameters, &state.parameters),
-            (&v.first, &state.first_moments),
-            (&v.second, &state.second_moments),
-            (&v.average, &state.average),
-        ] {
+        let kept = [
+            (Some(&v.parameters), &state.parameters),
+            (Some(&v.first), &state.first_moments),
+            (Some(&v.second), &state.second_moments),
+            (v.average.as_ref(), &state.average),
+        ];
+        for (view, values) in kept {
             if values.len() != self.model.parameters().len() {
                 return Err(Error::input(format!(
                     "a training state of {} values, the model has {}",
@@ -176,7 +180,9 @@ impl Trainer {
                     self.model.parameters().len()
                 )));
             }
-            self.plan.write(view, values)?;
+            if let Some(view) = view {
+                self.plan.write(view, values)?;
+            }
         }
         Ok(())
     }
@@ -223,8 +229,15 @@ impl Trainer {
     /// does not wait.
     ///
     /// # Errors
-    /// [`Error::Shape`] if there are not exactly as many values, device errors of this or an earlier step.
+    /// [`Error::Shape`] if there are not exactly as many values, [`Error::Input`] for a rate of an average that is not kept, device
+    /// errors of this or an earlier step.
     pub fn step(&mut self, x: &[f32], y: &[f32], hyper: &Hyper) -> Result<()> {
+        if hyper.ema_rate != 0.0 && self.views.average.is_none() {
+            return Err(Error::input(format!(
+                "a moving average of rate {}, but none is kept: set `average` in the step's options",
+                hyper.ema_rate
+            )));
+        }
         let times = self.times(self.step);
         for part in &self.views.parts {
             self.plan.write(&part.x, self.samples_of(part, "conditions", x, &part.x)?)?;
@@ -301,11 +314,12 @@ impl Trainer {
     /// Device errors.
     pub fn state(&self) -> Result<TrainerState> {
         let v = &self.views;
+        let parameters = self.plan.read(&v.parameters)?;
         Ok(TrainerState {
-            parameters: self.plan.read(&v.parameters)?,
+            average: v.average.as_ref().map_or_else(|| Ok(parameters.clone()), |average| self.plan.read(average))?,
+            parameters,
             first_moments: self.plan.read(&v.first)?,
             second_moments: self.plan.read(&v.second)?,
-            average: self.plan.read(&v.average)?,
             step: self.step,
             seed: self.seed,
         })

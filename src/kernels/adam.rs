@@ -1,5 +1,5 @@
-//! Adam with an exponential moving average of the parameters, in one dispatch over one flat tensor, or over each part of one that
-//! no binding holds.
+//! Adam, and an exponential moving average of the parameters if one is wanted, in one dispatch over one flat tensor, or over each
+//! part of one that no binding holds.
 
 use bytemuck::{Pod, Zeroable};
 
@@ -10,7 +10,9 @@ use crate::tensor::{Shape, View};
 use crate::{Error, Result};
 
 /// `shaders/adam.wgsl`.
-pub static ADAM: Shader = shader!("adam", ["grid"]);
+pub static ADAM: Shader = shader!("adam", ["grid", "average_none"]);
+/// The same with a moving average.
+pub static ADAM_AVERAGE: Shader = Shader { name: "adam.average", ..shader!("adam", ["grid", "average_kept"]) };
 
 #[derive(Debug, Clone, Copy, Pod, Zeroable)]
 #[repr(C)]
@@ -30,7 +32,7 @@ pub struct Hyper {
     pub beta2: f64,
     /// Added to the root of the second moment.
     pub epsilon: f64,
-    /// Decay of the moving average of the parameters: 0 copies them.
+    /// Decay of the moving average of the parameters, if there is one: 0 copies them.
     pub ema_rate: f64,
 }
 
@@ -62,7 +64,8 @@ impl Hyper {
 }
 
 /// One step of Adam as PyTorch computes it: `hyper` `[1, 8, 1, 1]` of [`Hyper::values`]; `gradient`, `parameters`, `first`
-/// and `second` moment, and `average` are five whole tensors of one shape, or the same part (`View::parts`) of each, the last four updated in place.
+/// and `second` moment, and the moving `average` of the parameters if one is kept, are whole tensors of one shape, or the same part
+/// (`View::parts`) of each, all but the first updated in place.
 ///
 /// # Errors
 /// [`Error::Shape`] for other shapes, channel ranges, or a tensor given twice.
@@ -72,24 +75,27 @@ pub fn step(
     parameters: &View,
     first: &View,
     second: &View,
-    average: &View,
+    average: Option<&View>,
 ) -> Result<Vec<Call>> {
     hyper.expect("Adam's settings", Shape::vector(8))?;
     let len = parameters.shape.len();
-    let all = [hyper, gradient, parameters, first, second, average];
+    let all: Vec<&View> = [hyper, gradient, parameters, first, second].into_iter().chain(average).collect();
     for (what, view) in ["gradient", "parameters", "first moment", "second moment", "average"].iter().zip(&all[1..]) {
         view.expect(&format!("Adam's {what}"), parameters.shape)?;
     }
     let twice = (1..all.len()).any(|i| all[..i].iter().any(|v| v.tensor == all[i].tensor));
     let same_part = |v: &View| v.offset() == 0 && (v.is_whole() || v.windowed) && v.channel == parameters.channel;
     if twice || !hyper.is_whole() || !all[1..].iter().all(|v| same_part(v)) {
-        return Err(Error::shape("Adam takes six different whole tensors, or the same part of the last five"));
+        return Err(Error::shape("Adam takes different whole tensors, or the same part of all but its settings"));
     }
     let workgroups = len.div_ceil(4 * WORKGROUP);
-    let mut call = Call::new(&ADAM, Params { len: len as u32, unused: [0; 3] }, grid(workgroups)).costs(16 * len);
-    for view in all {
+    let (shader, operations) = if average.is_some() { (&ADAM_AVERAGE, 16) } else { (&ADAM, 13) };
+    let mut call =
+        Call::new(shader, Params { len: len as u32, unused: [0; 3] }, grid(workgroups)).costs(operations * len);
+    for view in &all {
         call = call.bind(view);
     }
-    call.bytes += 4 * parameters.bytes();
+    // All but the settings and the gradient are written, too.
+    call.bytes += (all.len() - 2) as u64 * parameters.bytes();
     Ok(vec![call])
 }

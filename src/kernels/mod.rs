@@ -141,6 +141,7 @@ pub static ALL: &[&Shader] = &[
     &split_sum::SUM_SPLITS,
     &split_sum::CHANNEL_SUM,
     &adam::ADAM,
+    &adam::ADAM_AVERAGE,
     &losses::NOISE.quads,
     &losses::NOISE.singles,
     &losses::WEIGHTED_NOISE.quads,

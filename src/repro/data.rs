@@ -61,8 +61,16 @@ pub struct DataFolder {
 }
 
 impl Subject {
-    fn needs_photographs(self) -> bool {
+    fn needs_phases(self) -> bool {
         !matches!(self, Self::Biosr | Self::Sr)
+    }
+
+    fn needs_specimens(self) -> bool {
+        matches!(self, Self::Biosr | Self::Uncertainty)
+    }
+
+    fn needs_small_photographs(self) -> bool {
+        matches!(self, Self::Sr | Self::Uncertainty)
     }
 }
 
@@ -91,20 +99,19 @@ impl DataFolder {
             let path = root.as_ref().map_or_else(|| PathBuf::from(name), |root| root.join(name));
             Error::file(path, format!("is missing; {LAYOUT}"))
         };
-        let wants = |subject| subjects.contains(&subject);
-
-        let biosr = match place("BioSR").filter(|_| wants(Subject::Biosr)) {
+        let any = |needs: fn(Subject) -> bool| subjects.iter().any(|&subject| needs(subject));
+        let (specimens, small) = (any(Subject::needs_specimens), any(Subject::needs_small_photographs));
+        let biosr = match place("BioSR").filter(|_| specimens) {
             Some(folder) => Some(biosr(folder, scale)?),
-            None if wants(Subject::Biosr) && paper => return Err(missing("BioSR")),
+            None if specimens && paper => return Err(missing("BioSR")),
             None => None,
         };
-        let imagenet = match place("ImageNet").filter(|_| wants(Subject::Sr)) {
+        let imagenet = match place("ImageNet").filter(|_| small) {
             Some(folder) => Some(set(&folder, &list_imagenet(&folder, Split::Train)?)?),
-            None if wants(Subject::Sr) && paper => return Err(missing("ImageNet")),
+            None if small && paper => return Err(missing("ImageNet")),
             None => None,
         };
-        let needed = subjects.iter().any(|s| s.needs_photographs()) || (wants(Subject::Sr) && imagenet.is_none());
-        let photographs = match (&root, needed) {
+        let photographs = match (&root, any(Subject::needs_phases) || (small && imagenet.is_none())) {
             (Some(root), true) => Some(photographs(root)?),
             _ => None,
         };
@@ -113,7 +120,7 @@ impl DataFolder {
             imagenet,
             biosr,
             field: place("hl60/hl60.npy"),
-            stacks: place("brightfield").filter(|_| wants(Subject::Brightfield)),
+            stacks: place("brightfield").filter(|_| subjects.contains(&Subject::Brightfield)),
             description: String::new(),
         };
         let whence = match (&root, data_is_drawn(&root, out)) {
@@ -121,7 +128,7 @@ impl DataFolder {
             (_, true) => "drawn by the program (no folder was given)".into(),
             (Some(root), _) => named(root),
         };
-        data.description = data.describe(wants(Subject::Biosr), &whence);
+        data.description = data.describe(specimens, &whence);
         Ok(data)
     }
 

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! scale ─ numbers ─┐
-//! data ─ cases ────┼▶ phase::{qpi, brightfield, ablation, uncertainty}, image::{biosr, sr} ─ sections ─▶ report ─▶ report.json, PNG
+//! data ─ cases ────┼▶ phase::{qpi, brightfield, ablation, uncertainty}, image::{biosr, sr, uncertainty} ─ sections ─▶ report ─▶ report.json, PNG
 //! method ─ parts ──┘        claims, table, figures                                                      └─ page ─▶ report.html
 //! ```
 //! Every training and every evaluation is a part ([`part`]): computed once, found again by what it was made from, resumed where it
@@ -54,7 +54,7 @@ pub enum Subject {
     Sr,
     /// Table 3 and figure 13.
     Ablation,
-    /// Figures 2, 11, 12 and 16.
+    /// Figures 2, 11, 12, 16 and 17.
     Uncertainty,
 }
 
@@ -81,7 +81,7 @@ impl Subject {
             Self::Brightfield => phase::brightfield::plan(session),
             Self::Sr => image::sr::plan(session),
             Self::Ablation => phase::ablation::plan(session),
-            Self::Uncertainty => phase::uncertainty::plan(session),
+            Self::Uncertainty => Ok([phase::uncertainty::plan(session)?, image::uncertainty::plan(session)?].concat()),
         }
     }
 
@@ -92,7 +92,11 @@ impl Subject {
             Self::Brightfield => phase::brightfield::section(session),
             Self::Sr => image::sr::section(session),
             Self::Ablation => phase::ablation::section(session),
-            Self::Uncertainty => phase::uncertainty::section(session),
+            Self::Uncertainty => {
+                let mut section = phase::uncertainty::section(session)?;
+                image::uncertainty::add(session, &mut section)?;
+                Ok(section)
+            }
         }
     }
 }

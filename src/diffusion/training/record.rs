@@ -23,7 +23,8 @@ pub(super) struct Views {
     pub gradient: View,
     pub first: View,
     pub second: View,
-    pub average: View,
+    /// The moving average of the parameters, if one is kept.
+    pub average: Option<View>,
     /// Four values a micro-batch, means over its own samples: the four losses; without a schedule `(squared error, 1 − SSIM, 0, 0)`.
     pub losses: View,
 }
@@ -79,7 +80,7 @@ pub(super) fn record(tape: &mut Tape, model: &Model, options: &StepOptions) -> R
         gradient: tape.persistent("parameters' gradient", flat)?,
         first: tape.persistent("first moments", flat)?,
         second: tape.persistent("second moments", flat)?,
-        average: tape.persistent("averaged parameters", flat)?,
+        average: options.average.then(|| tape.persistent("averaged parameters", flat)).transpose()?,
     };
     let theta = &views.parameters;
     tape.parameters(theta, &views.gradient)?;
@@ -93,11 +94,12 @@ pub(super) fn record(tape: &mut Tape, model: &Model, options: &StepOptions) -> R
         }
     }
     let values = (tape.caps().max_binding / 4) as usize;
-    let [gradient, parameters, first, second, average] =
-        [&views.gradient, theta, &views.first, &views.second, &views.average].map(|v| v.parts(values));
+    let [gradient, parameters, first, second] =
+        [&views.gradient, theta, &views.first, &views.second].map(|v| v.parts(values));
+    let average = views.average.as_ref().map(|v| v.parts(values));
     for i in 0..parameters.len() {
-        let part = [&gradient[i], &parameters[i], &first[i], &second[i], &average[i]];
-        tape.push(adam::step(&views.hyper, part[0], part[1], part[2], part[3], part[4])?);
+        let average = average.as_ref().map(|parts| &parts[i]);
+        tape.push(adam::step(&views.hyper, &gradient[i], &parameters[i], &first[i], &second[i], average)?);
     }
     Ok(views)
 }

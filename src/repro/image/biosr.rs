@@ -1,6 +1,6 @@
 //! Table 1: microscopy, four structures of growing complexity.
 
-use super::cases::{ImageCases, specimens};
+use super::cases::{ImageCases, specimens, stand_ins};
 use super::figures::{Answers, maps};
 use super::methods::{
     DIVERSITY, ImageMethod, ImageScores, MAE, MAE_ONE_SAMPLE, MS_SSIM, Model, Of, PSNR, RESOLUTION, TIME,
@@ -10,7 +10,8 @@ use crate::data::Structure;
 use crate::metrics::decorrelation;
 use crate::repro::claims::larger;
 use crate::repro::estimate::{Planned, planned};
-use crate::repro::region_charts::charts;
+use crate::repro::method::Evaluated;
+use crate::repro::region_charts::RegionCharts;
 use crate::repro::regions::{Regions, values};
 use crate::repro::report::{Better, Cell, Column, Format, Row, Section, Table};
 use crate::repro::table::{Metric, Scored, all, averaged, compared, listed, of, scores};
@@ -55,8 +56,8 @@ pub fn plan(session: &Session) -> Result<Vec<Planned>> {
 /// # Errors
 /// Those of training and reconstruction, and [`Error::File`].
 pub fn section(session: &mut Session) -> Result<Section> {
-    let simulated = session.data.biosr.is_none();
-    session.note_departures(Task::Microscopy, simulated.then(stand_ins));
+    let stand_ins = stand_ins(session, Task::Microscopy);
+    session.note_departures(Task::Microscopy, stand_ins.clone());
     let seeds = session.seeds(Subject::Biosr);
     let mut structures = Vec::new();
     for &structure in session.numbers.structures {
@@ -102,17 +103,8 @@ pub fn section(session: &mut Session) -> Result<Section> {
     let rows: Vec<_> = structures.iter().map(|s| (&s.cases, 0, &s.scored[cvdm(s)])).collect();
     section.figures.push(maps(session, "biosr-maps.png", "The same images", &rows)?);
     section.notes.extend(averaged(session.numbers.microscopy.sampling.samples));
-    if simulated {
-        section.notes.push(stand_ins());
-    }
+    section.notes.extend(stand_ins);
     Ok(section)
-}
-
-fn stand_ins() -> String {
-    "BioSR was not given: specimens are drawn by the program (pits, a tubular network, microtubules, actin bundles), blurred by the \
-     incoherent transfer function of an objective, and exposed with Poisson and read noise at BioSR's levels of signal. The numbers of \
-     the paper are of BioSR and not comparable; orderings may be."
-        .into()
 }
 
 /// The mean resolution of the truths, in words.
@@ -193,13 +185,7 @@ fn regions(session: &mut Session, section: &mut Section, structures: &[Scores], 
     let Some(s) = structures.last() else { return Ok(()) };
     let cvdm = method(s.structure, Model::Cvdm);
     let evaluated = &of(&s.scored, cvdm)?.seeds[0];
-    let mut rates = [Vec::new(), Vec::new()];
-    for (i, image) in s.cases.all.iter().enumerate() {
-        let [_, _, rate, _] = evaluated.maps(i)?;
-        let regions = Regions::by_value(&image.truth[0]);
-        rates[0].extend(values(&rate, &regions.structure));
-        rates[1].extend(values(&rate, &regions.background));
-    }
+    let rates = region_rates(&s.cases, evaluated)?;
     let missing = || Error::input("CVDM has no schedule");
     let model = trained(session, cvdm, seed)?.ok_or_else(missing)?;
     let name = s.structure.folder();
@@ -207,5 +193,25 @@ fn regions(session: &mut Session, section: &mut Section, structures: &[Scores], 
         "{name}, CVDM, seed {seed}. Structure is where the truth lies above a quarter of its range, background where it lies below a \
          tenth; means over the pixels of all test images."
     );
-    charts(session, section, ["biosr", ""], [name, &caption], &load_weights(&model.weights)?, &rates)
+    RegionCharts { stem: "biosr", suffix: "", of: name, source: "figure 2", caption: &caption }.draw(
+        session,
+        section,
+        &load_weights(&model.weights)?,
+        &rates,
+    )
+}
+
+/// CVDM's rates of the pixels of structure and of background, of all images.
+///
+/// # Errors
+/// [`Error::File`] if maps cannot be read.
+pub fn region_rates(cases: &ImageCases, evaluated: &Evaluated<ImageScores>) -> Result<[Vec<f32>; 2]> {
+    let mut rates = [Vec::new(), Vec::new()];
+    for (i, image) in cases.all.iter().enumerate() {
+        let [_, _, rate, _] = evaluated.maps(i)?;
+        let regions = Regions::by_value(&image.truth[0]);
+        rates[0].extend(values(&rate, &regions.structure));
+        rates[1].extend(values(&rate, &regions.background));
+    }
+    Ok(rates)
 }

@@ -1,6 +1,6 @@
 //! Test images of microscopy and of super-resolution.
 
-use crate::config::SuperResolutionSection;
+use crate::config::{SuperResolutionSection, Task};
 use crate::data::{Plane, Structure};
 use crate::repro::Session;
 use crate::repro::method::Cases;
@@ -40,6 +40,35 @@ impl ImageCases {
         }
         Ok(Self { name, all, factor, pixel_um })
     }
+
+    /// The first `count` of them.
+    pub fn first(&self, count: usize) -> Self {
+        Self { all: self.all.iter().take(count).cloned().collect(), ..self.clone() }
+    }
+
+    /// The name in a file's name.
+    pub fn slug(&self) -> String {
+        self.name.to_lowercase()
+    }
+}
+
+/// What stands in for the paper's set of a task, if that was not given.
+pub fn stand_ins(session: &Session, task: Task) -> Option<String> {
+    let (given, words) = match task {
+        Task::Phase => return None,
+        Task::Microscopy => (
+            session.data.biosr.is_some(),
+            "BioSR was not given: specimens are drawn by the program (pits, a tubular network, microtubules, actin bundles), blurred by \
+             the incoherent transfer function of an objective, and exposed with Poisson and read noise at BioSR's levels of signal. The \
+             numbers of the paper are of BioSR and not comparable; orderings may be.",
+        ),
+        Task::SuperResolution => (
+            session.data.imagenet.is_some(),
+            "ImageNet was not given: other photographs serve. The numbers of the paper are of ImageNet and not comparable; \
+             orderings may be.",
+        ),
+    };
+    (!given).then(|| words.into())
 }
 
 /// Held-out cells of a structure, or specimens that are drawn.

@@ -39,6 +39,34 @@ fn error(a: &[Plane], b: &[Plane]) -> Plane {
     channels_mean(a, |c, y, x| (a[c].at(y, x) - b[c].at(y, x)).abs())
 }
 
+fn heat<'a>(title: &str, plane: &'a Plane) -> Panel<'a> {
+    Panel::new(title, plane).map(Colormap::Magma)
+}
+
+/// What a diffusion model says of an image, and how wrong that is.
+pub struct Maps {
+    /// Mean of the samples, a plane a channel.
+    pub mean: Vec<Plane>,
+    /// Their standard deviation, the mean over channels.
+    pub std: Plane,
+    /// `|mean − truth|`, likewise.
+    pub error: Plane,
+    /// `∫β dt`, likewise.
+    pub integral: Plane,
+}
+
+impl Maps {
+    /// Those that were kept of an image.
+    ///
+    /// # Errors
+    /// [`crate::Error::File`] if they cannot be read.
+    pub fn of<S>(evaluated: &Evaluated<S>, image: usize, truth: &[Plane]) -> Result<Self> {
+        let [mean, std, _, integral] = kept(evaluated, image)?;
+        let mean_of = |planes: &[Plane]| channels_mean(planes, |c, y, x| planes[c].at(y, x));
+        Ok(Self { std: mean_of(&std), error: error(&mean, truth), integral: mean_of(&integral), mean })
+    }
+}
+
 /// The value below which 99 % of all maps' values lie, so that single pixels do not darken the rest.
 fn nearly_highest<'a>(planes: impl IntoIterator<Item = &'a Plane>) -> f32 {
     let mut all: Vec<f32> = planes.into_iter().flat_map(Plane::values).copied().collect();
@@ -120,32 +148,15 @@ pub fn maps(
     source: &str,
     rows: &[(&ImageCases, usize, &Scored<ImageMethod>)],
 ) -> Result<Figure> {
-    struct Row {
-        name: String,
-        truth: Vec<Plane>,
-        mean: Vec<Plane>,
-        std: Plane,
-        error: Plane,
-        integral: Plane,
-    }
     let mut drawn = Vec::new();
     for (cases, image, scored) in rows {
-        let case = &cases.all[*image];
-        let [mean, std, _, integral] = kept(&scored.seeds[0], *image)?;
-        let mean_of = |planes: &[Plane]| channels_mean(planes, |c, y, x| planes[c].at(y, x));
-        drawn.push(Row {
-            name: row_label(cases, *image),
-            truth: case.truth.clone(),
-            std: mean_of(&std),
-            error: error(&mean, &case.truth),
-            integral: mean_of(&integral),
-            mean,
-        });
+        let truth = &cases.all[*image].truth;
+        drawn.push((row_label(cases, *image), truth, Maps::of(&scored.seeds[0], *image, truth)?));
     }
     let mut montage = Montage::new().panel_size(PANEL);
-    for Row { name, truth, mean, std, error, integral } in &drawn {
+    for (name, truth, Maps { mean, std, error, integral }) in &drawn {
         let high = nearly_highest([std, error]);
-        let heat = |title: &str, plane| Panel::new(title, plane).map(Colormap::Magma).range(0.0, high);
+        let heat = |title: &str, plane| heat(title, plane).range(0.0, high);
         montage = montage.row(
             name.clone(),
             vec![
@@ -153,7 +164,7 @@ pub fn maps(
                 shown("mean of the samples", mean),
                 heat("standard deviation", std),
                 heat("|mean − truth|", error),
-                Panel::new("∫β dt", integral).map(Colormap::Magma),
+                self::heat("∫β dt", integral),
             ],
         );
     }
@@ -165,4 +176,80 @@ pub fn maps(
         ),
         file: file.into(),
     })
+}
+
+/// Figure 16: single samples of the first image, the place where they differ most enlarged, their errors, variance and schedule.
+///
+/// # Errors
+/// As [`Answers::figure`].
+pub fn samples_figure<S>(
+    session: &Session,
+    file: &str,
+    cases: &ImageCases,
+    evaluated: &Evaluated<S>,
+) -> Result<Figure> {
+    let case = &cases.all[0];
+    let Maps { std, integral, .. } = Maps::of(evaluated, 0, &case.truth)?;
+    let samples: Vec<Vec<Plane>> = evaluated.samples(0)?.chunks(case.truth.len()).map(<[Plane]>::to_vec).collect();
+    let errors: Vec<Plane> = samples.iter().map(|sample| error(sample, &case.truth)).collect();
+    let variance = std.map(|v| v * v);
+    let (side, [top, left]) = busiest(&variance);
+    let enlarge =
+        |planes: &[Plane]| -> Result<Vec<Plane>> { planes.iter().map(|p| p.crop(top, left, side, side)).collect() };
+    let true_part = enlarge(&case.truth)?;
+    let parts = samples.iter().map(|sample| enlarge(sample)).collect::<Result<Vec<_>>>()?;
+    let (high, most) = (nearly_highest(&errors), nearly_highest([&variance]));
+    let numbered = |(i, sample)| shown(&format!("sample {}", i + 1), sample);
+    Montage::new()
+        .panel_size(PANEL)
+        .row(
+            "",
+            vec![
+                shown("measured", &case.coarse),
+                shown("truth", &case.truth),
+                shown("truth, enlarged", &true_part),
+                heat("variance", &variance).range(0.0, most),
+                heat("∫β dt", &integral),
+            ],
+        )
+        .row("", samples.iter().map(Vec::as_slice).enumerate().map(numbered).collect::<Vec<_>>())
+        .row("enlarged", parts.iter().map(|planes| shown("", planes)).collect::<Vec<_>>())
+        .row("", errors.iter().map(|e| heat("|sample − truth|", e).range(0.0, high)).collect::<Vec<_>>())
+        .write_png(session.out.join(file))?;
+    Ok(Figure {
+        title: format!("Samples of {} and their errors (figure 16)", cases.name),
+        caption: format!(
+            "The first test image, by CVDM. Variance over these {} samples; enlarged is the square of {side}² pixels in which it is \
+             largest, from row {top} and column {left} on.",
+            samples.len()
+        ),
+        file: file.into(),
+    })
+}
+
+/// The side of a square, a quarter of the map's, and the corner where its mean is largest, in steps of half a side.
+fn busiest(map: &Plane) -> (usize, [usize; 2]) {
+    let side = (map.height().min(map.width()) / 4).max(1);
+    let sum = |[top, left]: [usize; 2]| -> f64 {
+        let rows = (top..top + side).flat_map(|y| (left..left + side).map(move |x| (y, x)));
+        rows.map(|(y, x)| f64::from(map.at(y, x))).sum()
+    };
+    let step = (side / 2).max(1);
+    let starts = |length: usize| (0..=length - side).step_by(step);
+    let corners = starts(map.height()).flat_map(|top| starts(map.width()).map(move |left| [top, left]));
+    let best = corners.max_by(|&a, &b| sum(a).total_cmp(&sum(b)));
+    (side, best.unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_busiest_square_holds_what_stands_out() {
+        let spot = Plane::from_fn(32, 64, |y, x| if (8..12).contains(&y) && (40..44).contains(&x) { 1.0 } else { 0.1 });
+        let (side, [top, left]) = busiest(&spot);
+        assert_eq!(side, 8);
+        assert!((4..=8).contains(&top) && (36..=40).contains(&left), "{top}, {left}");
+    }
 }

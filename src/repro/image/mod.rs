@@ -1,7 +1,8 @@
-//! Images from coarser ones: microscopy (table 1) and photographs (table 4).
+//! Images from coarser ones: microscopy (table 1), photographs (table 4), and the uncertainty of both (figures 16 and 17).
 
 pub mod biosr;
 pub mod cases;
 mod figures;
 pub mod methods;
 pub mod sr;
+pub mod uncertainty;

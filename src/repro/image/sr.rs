@@ -1,6 +1,6 @@
 //! Table 4: photographs from smaller ones, with SR3's network.
 
-use super::cases::photographs;
+use super::cases::{photographs, stand_ins};
 use super::figures::{Answers, maps};
 use super::methods::{
     CONSISTENCY, DIVERSITY, ImageMethod, ImageScores, MAE, MS_SSIM, Model, Of, PSNR, PSNR_ONE_SAMPLE, SSIM, TIME,
@@ -40,10 +40,7 @@ pub fn plan(session: &Session) -> Result<Vec<Planned>> {
 /// # Errors
 /// Those of training and reconstruction, and [`crate::Error::File`].
 pub fn section(session: &mut Session) -> Result<Section> {
-    let other_photographs = session.data.imagenet.is_none();
-    let stand_ins = "ImageNet was not given: other photographs serve. The numbers of the paper are of ImageNet and not comparable; \
-                     orderings may be.";
-    session.note_departures(Task::SuperResolution, other_photographs.then(|| stand_ins.into()));
+    session.note_departures(Task::SuperResolution, stand_ins(session, Task::SuperResolution));
     let seeds = session.seeds(Subject::Sr);
     let cases = photographs(session)?;
     let (fine, factor) = (cases.all[0].truth[0].width(), cases.factor);

@@ -1,4 +1,4 @@
-//! Figures 12 and 16: maps of what samples say about one measurement.
+//! Figure 12, and 16 for the phase: maps of what samples say about one measurement.
 
 use super::figures::{PANEL, PHASES};
 use super::samples::Predicted;
@@ -67,7 +67,7 @@ pub fn maps_figure(session: &Session, file: &str, one: &Studied) -> Result<Figur
     })
 }
 
-/// Figure 16: single samples of the first image, their errors, their variance and the schedule.
+/// As figure 16: single samples of the first image, their errors, their variance and the schedule.
 ///
 /// # Errors
 /// [`Error::File`](crate::Error::File).
@@ -96,7 +96,7 @@ pub fn samples_figure(session: &Session, file: &str, one: &Studied) -> Result<Fi
         .row("", errors.iter().map(|e| heat("|sample − truth|", e, "rad").range(0.0, high)).collect::<Vec<_>>())
         .write_png(session.out.join(file))?;
     Ok(Figure {
-        title: "Samples and their errors (figure 16)".into(),
+        title: "Samples of a phase and their errors (as figure 16)".into(),
         caption: format!("{}, {}, by CVDM. Variance over these {} samples.", one.cases.name, case.name, samples.len()),
         file: file.into(),
     })

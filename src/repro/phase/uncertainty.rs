@@ -1,4 +1,4 @@
-//! Figures 2, 11, 12 and 16: what the learned schedule and the samples know about their own errors.
+//! Figures 2, 11 and 12, and 16 for the phase: what the learned schedule and the samples know about their own errors.
 
 use super::cases::{Case, PhaseCases};
 use super::maps::{maps_figure, samples_figure};
@@ -14,7 +14,7 @@ use crate::picture::{error_by_std_chart, reliability_chart};
 use crate::repro::claims::{Claim, larger, positive};
 use crate::repro::estimate::Planned;
 use crate::repro::method::{Evaluated, Method, evaluated};
-use crate::repro::region_charts::charts;
+use crate::repro::region_charts::RegionCharts;
 use crate::repro::regions::{Regions, values};
 use crate::repro::report::{Better, Cell, Column, Figure, Format, Row, Section, Table};
 use crate::repro::training::trained;
@@ -98,7 +98,7 @@ pub fn section(session: &mut Session) -> Result<Section> {
     let mut section = Section {
         name: "uncertainty".into(),
         title: "Uncertainty and the schedule".into(),
-        source: "figures 2, 11, 12 and 16".into(),
+        source: "figures 2, 11, 12, 16 and 17".into(),
         introduction: format!(
             "{} samples of each of {} test photographs by the models of table 2(a), seed {seed}. Structure is the quarter of a \
              photograph's pixels where the true phase is steepest, background the half where it is flattest; of the measured cell, \
@@ -140,8 +140,14 @@ fn schedules(session: &mut Session, section: &mut Section, one: &Studied, seed: 
         rates[1].extend(values(&rate, &regions.background));
     }
     let name = &one.cases.name;
-    let caption = format!("Mean over the pixels of either region; {name}, CVDM, seed {seed}.");
-    charts(session, section, ["uncertainty", &format!("-{number}")], [name, &caption], &weights, &rates)
+    RegionCharts {
+        stem: "uncertainty",
+        suffix: &format!("-{number}"),
+        of: name,
+        source: "figures 2 and 11",
+        caption: &format!("Mean over the pixels of either region; {name}, CVDM, seed {seed}."),
+    }
+    .draw(session, section, &weights, &rates)
 }
 
 /// What structure and background differ in.

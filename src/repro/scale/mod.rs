@@ -181,7 +181,7 @@ impl Numbers {
             field_noise: &[0.0],
             stacks: 2,
             photograph_side: 64,
-            structures: &[Structure::Ccps, Structure::FActin],
+            structures: &[Structure::Er, Structure::Microtubules],
             dfcan: Dfcan::smoke(),
             cddpm_last: &[0.01, 0.02],
             validation_images: 2,
