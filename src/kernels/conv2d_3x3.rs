@@ -145,8 +145,7 @@ impl Packing {
         let lanes = lanes(caps, out_channels.div_ceil(variant.outputs));
         let per_lane = (9 * variant.outputs).div_ceil(4);
         let most = if variant.uniform { WINDOW / (16 * lanes * per_lane) } else { usize::MAX };
-        // In fours, which packing reads at once.
-        let chunk = in_channels.div_ceil(in_channels.div_ceil(most)).next_multiple_of(4).min(most);
+        let chunk = in_channels.div_ceil(in_channels.div_ceil(most));
         // Uniform bindings start at multiples of 256 bytes.
         let block_stride = (chunk * lanes * per_lane).next_multiple_of(if variant.uniform { 16 } else { 1 });
         Self {
@@ -200,17 +199,11 @@ pub fn pack(packing: &Packing, direction: Direction, weight: &View, packed: &Vie
     let &Packing { in_channels, out_channels, .. } = packing;
     expect_values("the weight to pack", weight, SPEC.weight(in_channels, out_channels))?;
     packed.expect("the packed weight", packing.shape())?;
-    // In fours of the weights' own input channels, as the shader says.
-    let (own, several) = match direction {
-        Direction::Forward => (in_channels, 4),
-        Direction::Backward => (out_channels, 1),
-    };
-    let fours = packing.variant.outputs == 4
-        && own.is_multiple_of(4)
-        && weight.offset().is_multiple_of(4)
-        && packing.chunk.is_multiple_of(several);
-    let at_once = if fours { several } else { 1 };
-    let invocations = packing.chunks * packing.blocks * packing.chunk / at_once * packing.lanes;
+    let backward = direction == Direction::Backward;
+    // The weights' own input channels are the gradient's output channels.
+    let fours =
+        backward && packing.variant.outputs == 4 && out_channels.is_multiple_of(4) && weight.offset().is_multiple_of(4);
+    let invocations = packing.chunks * packing.blocks * packing.chunk * packing.lanes;
     let params = Pack {
         offset: weight.offset() as u32,
         in_channels: in_channels as u32,
@@ -223,7 +216,7 @@ pub fn pack(packing: &Packing, direction: Direction, weight: &View, packed: &Vie
     Ok(Call::new(&PACK, params, grid(invocations.div_ceil(64)))
         .with("WG", packing.lanes as u32)
         .with("OUTPUTS", packing.variant.outputs as u32)
-        .with("FLIP", u32::from(direction == Direction::Backward))
+        .with("FLIP", u32::from(backward))
         .with("FOURS", u32::from(fours))
         .bind(weight)
         .bind(packed)
