@@ -84,6 +84,10 @@ fn everything_ends_with_a_report_and_its_pictures() {
             assert!(written > 0, "{} has no number", table.title);
         }
     }
+    let titles: Vec<_> = report.sections.iter().flat_map(|s| &s.figures).map(|figure| figure.title.as_str()).collect();
+    for paper in ["(figure 2)", "(figures 2 and 11)", "(figure 12)", "(figure 13)", "(figure 16)", "(figure 17)"] {
+        assert!(titles.iter().any(|title| title.ends_with(paper)), "{paper} is not among {titles:?}");
+    }
     // The paper's numbers stand beside ours: the table of each subject that has some, and two of them.
     let of = |section: &str, table: &str, columns: [&str; 2]| {
         let section = report.sections.iter().find(|s| s.name == section).unwrap();

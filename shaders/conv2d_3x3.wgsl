@@ -16,8 +16,14 @@
 //   Mesa 22.3   1 output 48 55 37   2, uniform 70 78 58   4, uniform 71 89 66   4, storage 72 83 52
 //   Mesa 25.0   1 output 64 46 48   2, uniform 78 65 56   4, uniform 83 74 61   4, storage 43 49 48
 // Tried and dropped: 8 rows a tile (never ahead with 4 outputs), 8 outputs (half the speed), two input channels at a time,
-// subgroups of 16 by 512-bit vectors. Winograd's transforms would save multiply-adds, which are not what decides: they need
-// a load of weights for every one or two multiply-adds instead of every 32.
+// subgroups of 16 by 512-bit vectors.
+//
+// Winograd, reckoned from what was measured and not written. In this kernel it would need a load of weights for every one or two
+// multiply-adds instead of every 32. As 16 or 36 products of matrices between transforms of their own, F(2x2) does with 1 / 2.25 of
+// the multiply-adds and F(4x4) with 1 / 4, but the best product of matrices here has 28 GFLOP/s (matmul_quads.wgsl, llvmpipe 22.3), so that
+// F(2x2) would be worth 63 before its transforms, below this kernel's 66 to 89. F(4x4) would be worth 112, of which at 128 channels
+// of 16 squared the transforms (9 / 4 of the values written and read, 4 of the weights' bytes every training step) leave
+// about as much as this kernel has, at 4 and 8 squared less: the weights alone then take longer to read than the direct sum to make.
 //
 // Behind a norm the input is normalised as it is loaded (scales.wgsl). Of scale and shift a lane loads those of one
 // channel in eight and subgroupShuffle hands them round, since a load for every channel would be a fourth one beside the

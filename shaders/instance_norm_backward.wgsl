@@ -3,6 +3,11 @@
 //
 // One workgroup does a whole channel; g and x are read a second time from the cache. Where x is known to be
 // softplus(before), gx is multiplied by its slope 1 - exp(-x), which saves the softplus a pass of its own.
+//
+// Measured (llvmpipe, batch 4): half of the copy's speed at 64 squared. A load or store is a loop over the lanes there: five for
+// 12 bytes, where a copy has two for 8, so that 60 % is the most. Tried and dropped: keeping both tensors in registers from the
+// first reading to the second takes a quarter less time at 8 and 16 squared, no less at 4, and more at 32 and 64, where the
+// workgroup must grow for it; 1 ms of a training step of 380.
 
 override WG: u32 = 64u;
 

@@ -242,7 +242,7 @@ mod tests {
         assert!(text.contains("--data") && text.contains("train-photographs/"), "{text}");
         let text = problem(Some(root.path()), Scale::Smoke, Subject::Qpi);
         assert!(text.contains("is missing") && text.contains("make data"), "{text}");
-        for (subject, name) in [(Subject::Biosr, "BioSR"), (Subject::Sr, "ImageNet")] {
+        for (subject, name) in [(Subject::Biosr, "BioSR"), (Subject::Uncertainty, "BioSR"), (Subject::Sr, "ImageNet")] {
             let text = problem(Some(root.path()), Scale::Paper, subject);
             assert!(text.contains(&format!("{name}: is missing")) || text.contains(name), "{text}");
             assert!(text.contains("is missing") && text.contains("image-net.org"), "{text}");
