@@ -83,7 +83,7 @@ fn forward(
 ) -> cvdm::Result<Vec<Call>> {
     let caps = tape.caps();
     if conv2d_3x3::suits(caps, c, x.shape) {
-        let variant = Variant::fixed(caps, x.shape, y.shape.c);
+        let variant = Variant::fixed(y.shape.c);
         return by_variant(tape, variant, Direction::Forward, [x, weight], bias, act, y);
     }
     Ok(vec![conv2d::forward(c, x, weight, bias, act, y, bias.is_none())?])
@@ -211,7 +211,7 @@ fn input_gradient() {
                 let mut calls = Vec::new();
                 for (gx, add) in [(&v[2], false), (&v[3], true)] {
                     if conv2d_3x3::suits(caps, c.spec, c.xs) {
-                        let packing = Packing::new(caps, Variant::fixed(caps, c.ys, c.xs.c), c.ys.c, c.xs.c);
+                        let packing = Packing::new(caps, Variant::fixed(c.xs.c), c.ys.c, c.xs.c);
                         let packed = tape.persistent("packed", packing.shape())?;
                         calls.push(conv2d_3x3::pack(&packing, Direction::Backward, &v[1], &packed)?);
                         calls.extend(conv2d_3x3::forward(&packing, &v[0], &packed, None, Activation::None, gx, add)?);

@@ -98,11 +98,11 @@ fn a_training_step() {
     assert!(100 * memory.shared <= 62 * memory.unshared, "{memory:?}");
 
     if gpu.caps().subgroups && gpu.caps().software {
-        // 36 forward, 35 input gradients: none for the rate's input. Large ones take a dispatch for every 64 KiB of weights.
-        assert_eq!((count["pack_weights"], count["conv2d_3x3"]), (71, 225));
+        // 36 forward, 35 input gradients: none for the rate's input.
+        assert_eq!((count["pack_weights"], count["conv2d_3x3"]), (71, 71));
         assert_eq!(count["conv2d_3x3_grad_weight"], 36);
         // Each head's weights are packed too, forward and back, and its gradient's splits added.
-        assert!(plan.calls().len() <= 520, "{} dispatches: {count:?}", plan.calls().len());
+        assert!(plan.calls().len() <= 366, "{} dispatches: {count:?}", plan.calls().len());
         let all: u64 = plan.calls().iter().map(|c| c.bytes).sum();
         assert!(all <= 312 * MIB, "{} MiB cross memory", all / MIB);
         // Of each block one map less than if its first norm were written.
@@ -120,12 +120,7 @@ fn a_sampler_step() {
     let plan = sampler.step_plan();
     let count = calls(plan);
     // A noise network and the fused update: 18 convolutions with their norms, the poolings in 4 of these, 4 steps up, the head.
-    // On a software adapter a convolution takes a dispatch for every 64 KiB of its weights.
-    let convolutions = match (gpu.caps().subgroups, gpu.caps().software) {
-        (true, true) => ("conv2d_3x3", 79),
-        (true, false) => ("conv2d_3x3", 18),
-        _ => ("conv2d", 19),
-    };
+    let convolutions = if gpu.caps().subgroups { ("conv2d_3x3", 18) } else { ("conv2d", 19) };
     let [written, on_the_way] = norms(gpu, 18);
     for (shader, expected) in
         [convolutions, ("instance_norm", written - 4), ("instance_norm_pool", 4), ("reverse_step", 1)]
@@ -177,7 +172,7 @@ fn recomputation_trades_operations_for_memory() {
         assert_eq!(with[0], without[0] + all as u64, "{what}");
         assert!((1.30..1.32).contains(&ratio(1)), "operations: {what}");
         if gpu.caps().subgroups && gpu.caps().software {
-            assert!((1.20..1.24).contains(&ratio(2)), "bytes: {what}");
+            assert!((1.17..1.20).contains(&ratio(2)), "bytes: {what}");
             assert_eq!([without[3].div_ceil(MIB), with[3].div_ceil(MIB)], [kept, again], "{what}");
         }
     }

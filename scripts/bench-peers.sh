@@ -73,11 +73,14 @@ peer_lines=$out/peers.jsonl
 : >"$ours_lines"
 : >"$peer_lines"
 
-# One case a process, so that every first run starts with nothing compiled.
+# One case a process, so that every first run starts with nothing compiled. Before it, another finds out once which variants of our
+# kernels are fastest here, and keeps the answers in a file.
 run_ours() {
     local what=$1 base=$2 batch=$3 size=$4
-    "$cargo" bench --quiet --locked --bench engine -- --quick --filter "$what base $base, $batch × $size²" \
-        --json "$out/one.jsonl" >&2
+    local bench=("$cargo" bench --quiet --locked --bench engine -- --quick --tune "$out/choices"
+        --filter "$what base $base, $batch × $size²" --json "$out/one.jsonl")
+    "${bench[@]}" >"$out/tuning.log"
+    "${bench[@]}" >&2
     cat "$out/one.jsonl" >>"$ours_lines"
 }
 

@@ -12,18 +12,21 @@
 // Instructions for each of them, counted in the code that Mesa 22.3 makes: 1 output channel 2.5 for the window and 2.5 for
 // the weights (0.8 from a uniform buffer); 4 output channels 0.6 and 0.7. The 128 sums do not fit the registers, but each is
 // fetched once and put back once an input channel, for nine multiply-adds.
-// Measured (llvmpipe, two cores, GFLOP/s of 32, 64, 128 channels at 64, 32, 16 squared, batch 4, in one run):
-//   Mesa 22.3   1 output 48 55 37   2, uniform 70 78 58   4, uniform 71 89 66   4, storage 72 83 52
-//   Mesa 25.0   1 output 64 46 48   2, uniform 78 65 56   4, uniform 83 74 61   4, storage 43 49 48
+// Measured (llvmpipe, two cores, GFLOP/s of 32, 64, 128, 256 channels at 64, 32, 16, 8 squared, batch 4, in one run, of 150 to 155):
+//               weights in storage: 1 output   2 outputs     4 outputs      uniform: 1 output   2 outputs     4 outputs
+//   Mesa 22.3               51 58 60 59   63 72 76 79   71 86 94 101              58 58 53 -   63 63 40 -   66 74 69 56
+//   Mesa 25.0               64 74 76 57   72 86 91 94   51 55 59 54               65 71 65 -   77 88 70 57  70 67 60 -
+// A uniform window of 64 KiB is a dispatch of 40 us at least, which is what the deep layers pay. Two outputs in storage are good with
+// both drivers and the fixed choice; tuning takes four with the one, and uniform weights for large images with the other.
 // Tried and dropped: 8 rows a tile (never ahead with 4 outputs), 8 outputs (half the speed), two input channels at a time,
 // subgroups of 16 by 512-bit vectors.
 //
 // Winograd, reckoned from what was measured and not written. In this kernel it would need a load of weights for every one or two
 // multiply-adds instead of every 32. As 16 or 36 products of matrices between transforms of their own, F(2x2) does with 1 / 2.25 of
 // the multiply-adds and F(4x4) with 1 / 4, but the best product of matrices here has 28 GFLOP/s (matmul_quads.wgsl, llvmpipe 22.3), so that
-// F(2x2) would be worth 63 before its transforms, below this kernel's 66 to 89. F(4x4) would be worth 112, of which at 128 channels
+// F(2x2) would be worth 63 before its transforms, below this kernel's 71 to 101. F(4x4) would be worth 112, of which at 128 channels
 // of 16 squared the transforms (9 / 4 of the values written and read, 4 of the weights' bytes every training step) leave
-// about as much as this kernel has, at 4 and 8 squared less: the weights alone then take longer to read than the direct sum to make.
+// less than this kernel has, and at 4 and 8 squared the weights alone take longer to read than the direct sum to make.
 //
 // Behind a norm the input is normalised as it is loaded (scales.wgsl). Of scale and shift a lane loads those of one
 // channel in eight and subgroupShuffle hands them round, since a load for every channel would be a fourth one beside the

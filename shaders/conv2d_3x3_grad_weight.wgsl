@@ -10,11 +10,11 @@
 // Each workgroup writes its own partial sums; sum_splits.wgsl adds the splits in a fixed order, so the result repeats bit for
 // bit. A single split is the gradient and goes straight there.
 //
-// Measured (llvmpipe, two cores, GFLOP/s of 64 channels at 128 squared, 32 at 64, 128 at 16, batch 4; compilation):
-//   Mesa 22.3   1 output, tiles of 4 rows 41 44 27, 0.4 s   2 outputs 51 40 38, 0.4 s   4 outputs 46 41 40, 0.7 s
-//   Mesa 25.0   1 output, tiles of 4 rows 32 27 23, 1.4 s   2 outputs 36 39 39, 1.1 s   4 outputs 47  -  45, 3.0 s
-// 4 outputs and 4 rows, or 2 outputs and 8 input channels, gain little more and take Mesa 25.0 six seconds to compile. What
-// is left are the loads of g, which every lane does for itself: nearly half of the time.
+// Measured (llvmpipe, two cores, GFLOP/s of 32, 64, 128, 256 channels at 64, 32, 16, 8 squared, batch 4, in one run, of 150 to 155):
+//   Mesa 22.3   1 output 36 54 54 48   2 outputs 54 63 57 51   4 outputs 34 53 52 43
+//   Mesa 25.0   1 output 57 67 62 46   2 outputs 45 49 45 40   4 outputs 36 52 49 44
+// Before the walk down columns, which keeps two of a window's four rows, two outputs had 40 and 38 at 64 and 16 squared. Tried and
+// dropped: 8 input channels with 2 outputs, which halve the loads of g for each multiply-add but spill their 144 sums (a fifth slower).
 
 override WG: u32 = 8u;
 override OUTPUTS: u32 = 2u;

@@ -30,7 +30,7 @@ pub struct Recording {
 
 impl Recording {
     pub fn new(gpu: &Gpu) -> Self {
-        Self { tape: Tape::new(gpu.caps()), values: Vec::new() }
+        Self { tape: Tape::on(gpu), values: Vec::new() }
     }
 
     /// A tensor of numbers between 0.1 and 1: no denormal ones, which processors treat slowly.

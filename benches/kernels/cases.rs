@@ -3,7 +3,7 @@
 use cvdm::Result;
 use cvdm::gpu::{Caps, Matrices};
 use cvdm::kernels::conv2d::{self, Activation, Conv2d, Direction};
-use cvdm::kernels::conv2d_3x3::{self, Packing, Variant};
+use cvdm::kernels::conv2d_3x3::{self, Packing};
 use cvdm::kernels::losses::{self, ScheduleWeights};
 use cvdm::kernels::reverse_step::{self, Discretisation, Reverse};
 use cvdm::kernels::{
@@ -161,7 +161,7 @@ fn convolution(s: Shape, direction: Direction) -> Case {
         let (caps, c) = (r.tape.caps(), s.c);
         let (x, y) = (r.tensor(s)?, r.tensor(s)?);
         let (weight, bias) = (r.tensor(Conv2d::same(3).weight(c, c))?, r.tensor(Shape::vector(c))?);
-        let packing = Packing::new(caps, Variant::fixed(caps, s, c), c, c);
+        let packing = Packing::new(caps, r.tape.convolution_variant(s, c)?, c, c);
         let packed = r.tensor(packing.shape())?;
         let mut calls = vec![conv2d_3x3::pack(&packing, direction, &weight, &packed)?];
         let (bias, activation) = match direction {
@@ -202,7 +202,7 @@ fn convolutions_with_subgroups(s: Shape) -> [Case; 3] {
         convolution(s, Direction::Forward),
         convolution(s, Direction::Backward),
         case(&["conv2d_3x3_grad_weight", "sum_splits"], format!("3×3 of {s}"), move |r| {
-            let (caps, outputs) = (r.tape.caps(), conv2d_3x3_grad_weight::fixed(c));
+            let (caps, outputs) = (r.tape.caps(), r.tape.weight_gradient_outputs(s, c)?);
             let (x, y) = (r.tensor(s)?, r.tensor(s)?);
             let parts = r.tensor(conv2d_3x3_grad_weight::parts(caps, outputs, s, c))?;
             let sum = r.tensor(Shape::vector(parts.shape.w))?;

@@ -24,9 +24,6 @@ pub(crate) const SPEC: Conv2d = Conv2d::same(3);
 /// Bytes of weights that a dispatch sees through a uniform binding: the array's size in `weights_uniform.wgsl`.
 const WINDOW: usize = 64 << 10;
 
-/// Operations that pay for one more dispatch on a software adapter.
-const WORTH_A_DISPATCH: usize = 4_000_000;
-
 /// Whether these kernels take this convolution of images of this shape.
 pub fn suits(caps: Caps, spec: Conv2d, x: Shape) -> bool {
     caps.subgroups && spec == SPEC && x.w.is_multiple_of(4)
@@ -77,27 +74,11 @@ impl Variant {
         [of(1, false), of(2, false), of(4, false), of(1, true), of(2, true), of(4, true)]
     };
 
-    /// The choice without measuring: as many outputs as leave no lane of a software adapter without work, and uniform
-    /// weights there unless that makes too many small dispatches. Four outputs of weights in storage are slow with Mesa 25.0.
-    pub fn fixed(caps: Caps, x: Shape, out_channels: usize) -> Self {
-        let outputs = match out_channels {
-            0..16 => 1,
-            16..32 => 2,
-            _ if caps.software => 4,
-            _ => 2,
-        };
-        let uniform = Self { outputs, uniform: true };
-        let dispatches = Packing::new(caps, uniform, x.c, out_channels).dispatches().count();
-        let flops = SPEC.flops(x, Shape { c: out_channels, ..x });
-        if caps.software && flops / dispatches >= WORTH_A_DISPATCH {
-            return uniform;
-        }
-        uniform.in_storage()
-    }
-
-    /// The same with weights in storage, and, since that is slow with four, at most two outputs.
-    pub fn in_storage(self) -> Self {
-        Self { outputs: self.outputs.min(2), uniform: false }
+    /// The choice without measuring, good everywhere and best nowhere: two outputs where that leaves no lane of a software adapter
+    /// without work, weights in one buffer. With Mesa 22.3 four are ahead of it, with Mesa 25.0 uniform weights for large
+    /// images (`conv2d_3x3.wgsl`).
+    pub fn fixed(out_channels: usize) -> Self {
+        Self { outputs: if out_channels < 16 { 1 } else { 2 }, uniform: false }
     }
 }
 

@@ -51,11 +51,14 @@ fn fastest(
 
 impl Tape {
     /// How to convolve `x` to `channels` output channels. All variants give the same bits.
-    pub(super) fn convolution_variant(&self, x: Shape, channels: usize) -> Result<Variant> {
-        let fixed = Variant::fixed(self.caps, x, channels);
+    ///
+    /// # Errors
+    /// Those of the measurement, if the tape is [tuned](Tape::on).
+    pub fn convolution_variant(&self, x: Shape, channels: usize) -> Result<Variant> {
+        let fixed = Variant::fixed(channels);
         if self.features == Element::F16 {
             // Sums that pass from dispatch to dispatch through halves would lose what they gain.
-            return Ok(fixed.in_storage());
+            return Ok(fixed);
         }
         let Some(gpu) = &self.tuned_for else { return Ok(fixed) };
         let question = format!("conv2d_3x3 of {x} to {channels} channels");
@@ -72,7 +75,10 @@ impl Tape {
     }
 
     /// How many output channels an invocation of the weight gradient takes. Each has its own order of summation.
-    pub(super) fn weight_gradient_outputs(&self, x: Shape, channels: usize) -> Result<usize> {
+    ///
+    /// # Errors
+    /// As [`Tape::convolution_variant`].
+    pub fn weight_gradient_outputs(&self, x: Shape, channels: usize) -> Result<usize> {
         const OUTPUTS: [usize; 3] = conv2d_3x3_grad_weight::OUTPUTS;
         let fixed = conv2d_3x3_grad_weight::fixed(channels);
         let Some(gpu) = &self.tuned_for else { return Ok(fixed) };
