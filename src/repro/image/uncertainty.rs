@@ -24,7 +24,7 @@ const SAMPLES: usize = 5;
 /// What figure 17 shows, and the top half of figure 16 the first of.
 const STRUCTURES: [Structure; 2] = [Structure::Er, Structure::Microtubules];
 
-/// Images of one kind, CVDM's answers as in their table, and the many samples of the first image.
+/// Images of one kind, and CVDM's answers as in their table.
 struct Studied {
     method: ImageMethod,
     cases: ImageCases,
