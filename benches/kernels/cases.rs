@@ -392,7 +392,7 @@ pub fn optimiser(parameters: usize) -> Vec<Case> {
             let (gradient, weights, first, second) = (new()?, new()?, new()?, new()?);
             adam::step(&hyper, &gradient, &weights, &first, &second, None)
         }),
-        case(&["adam.average"], format!("{parameters} parameters"), move |r| {
+        case(&["adam"], format!("{parameters} parameters and their average"), move |r| {
             let hyper = r.tensor(Shape::vector(8))?;
             let mut new = || r.tensor(Shape::vector(parameters));
             let (gradient, weights, first, second, average) = (new()?, new()?, new()?, new()?, new()?);
