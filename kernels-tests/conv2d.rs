@@ -83,7 +83,7 @@ fn forward(
 ) -> cvdm::Result<Vec<Call>> {
     let caps = tape.caps();
     if conv2d_3x3::suits(caps, c, x.shape) {
-        let variant = Variant::fixed(y.shape.c);
+        let variant = Variant::fixed(caps, y.shape.c);
         return by_variant(tape, variant, Direction::Forward, [x, weight], bias, act, y);
     }
     Ok(vec![conv2d::forward(c, x, weight, bias, act, y, bias.is_none())?])
@@ -211,7 +211,7 @@ fn input_gradient() {
                 let mut calls = Vec::new();
                 for (gx, add) in [(&v[2], false), (&v[3], true)] {
                     if conv2d_3x3::suits(caps, c.spec, c.xs) {
-                        let packing = Packing::new(caps, Variant::fixed(c.xs.c), c.ys.c, c.xs.c);
+                        let packing = Packing::new(caps, Variant::fixed(caps, c.xs.c), c.ys.c, c.xs.c);
                         let packed = tape.persistent("packed", packing.shape())?;
                         calls.push(conv2d_3x3::pack(&packing, Direction::Backward, &v[1], &packed)?);
                         calls.extend(conv2d_3x3::forward(&packing, &v[0], &packed, None, Activation::None, gx, add)?);
@@ -236,9 +236,10 @@ fn grad_parameters(tape: &mut Tape, c: Conv2d, x: &View, g: &View, to: [[&View; 
     if conv2d_3x3::suits(caps, c, x.shape) {
         // The two results by different kernels: each variant has its turn with one of the shapes.
         for (i, ([gw, gb], add)) in to.into_iter().zip([false, true]).enumerate() {
-            let outputs = conv2d_3x3_grad_weight::OUTPUTS[(g.shape.c + i) % 3];
-            let parts = tape.persistent("parts", conv2d_3x3_grad_weight::parts(caps, outputs, x.shape, g.shape.c))?;
-            calls.push(conv2d_3x3_grad_weight::grad_weight(caps, outputs, x, g, &parts)?);
+            let variant = conv2d_3x3_grad_weight::Variant::ALL[(g.shape.c + i) % 5];
+            let parts = conv2d_3x3_grad_weight::parts(caps, variant.outputs, x.shape, g.shape.c);
+            let parts = tape.persistent("parts", parts)?;
+            calls.push(conv2d_3x3_grad_weight::grad_weight(caps, variant, x, g, &parts)?);
             calls.push(sum_splits(&parts, 0, gw, add)?);
             calls.push(sum_splits(&parts, gw.shape.len(), gb, add)?);
         }
@@ -392,6 +393,38 @@ fn every_variant_gives_the_same_numbers() {
     }
 }
 
+/// Where a weight gradient reads changes no bit of it, in ranges of channels too: measuring may choose either.
+#[test]
+fn images_give_the_weight_gradient_of_buffers() {
+    let (xs, ys) = (Shape::new(3, 6, 7, 12), Shape::new(3, 18, 7, 12));
+    let wider = |s: Shape| Shape { c: s.c + 5, ..s };
+    let gradient = Shape::vector(9 * xs.c * ys.c + ys.c);
+    for outputs in [1, 2] {
+        let (x, g) = (random(wider(xs), 1, -1.0, 1.0), random(wider(ys), 2, -1.0, 1.0));
+        let blank = || given(gradient, vec![9.0; gradient.len()]);
+        run(
+            &[x, g, blank(), blank()],
+            |tape, v| {
+                let (caps, x, g) = (tape.caps(), v[0].range(2..2 + xs.c)?, v[1].range(5..5 + ys.c)?);
+                let mut calls = Vec::new();
+                for (images, to) in [(false, &v[2]), (true, &v[3])] {
+                    if !conv2d_3x3::suits(caps, Conv2d::same(3), xs) {
+                        let weight = to.range(0..9 * xs.c * ys.c)?;
+                        calls.push(conv2d::grad_weight(Conv2d::same(3), &x, &g, &weight, false)?);
+                        continue;
+                    }
+                    let variant = conv2d_3x3_grad_weight::Variant { outputs, images };
+                    let parts = tape.persistent("parts", conv2d_3x3_grad_weight::parts(caps, outputs, xs, ys.c))?;
+                    calls.push(conv2d_3x3_grad_weight::grad_weight(caps, variant, &x, &g, &parts)?);
+                    calls.push(sum_splits(&parts, 0, to, false)?);
+                }
+                Ok(calls)
+            },
+            |mode, got| assert!(got[2] == got[3], "{mode}: {outputs} outputs"),
+        );
+    }
+}
+
 #[test]
 fn shapes_that_do_not_fit_are_refused() {
     let spec = Conv2d::same(3);
@@ -411,7 +444,10 @@ fn shapes_that_do_not_fit_are_refused() {
     // Scales of another number of channels.
     let input = Input { x: &x, scales: Some(&tape.persistent("scales", Shape::new(1, 3, 1, 2)).unwrap()) };
     assert!(conv2d_3x3::forward(&packing, input, &packed, None, Activation::None, &y, false).is_err());
-    assert!(conv2d_3x3_grad_weight::grad_weight(gpu.caps(), 1, input, &y, &packed).is_err());
+    assert!(
+        conv2d_3x3_grad_weight::grad_weight(gpu.caps(), conv2d_3x3_grad_weight::Variant::ALL[0], input, &y, &packed)
+            .is_err()
+    );
 }
 
 #[test]
@@ -437,11 +473,10 @@ fn a_single_split_goes_straight_to_the_gradient() {
                 return Ok(vec![conv2d::grad_weight(spec, &v[0], &v[1], &gw, false)?, channel_sum(&v[1], &gb, false)?]);
             }
             assert_eq!(conv2d_3x3_grad_weight::parts(caps, 1, xs, 34), Shape::new(1, 1, 1, part));
-            assert!(
-                conv2d_3x3_grad_weight::grad_weight(caps, 1, &v[0], &v[1], &v[3]).is_err(),
-                "a vector of another length"
-            );
-            Ok(vec![conv2d_3x3_grad_weight::grad_weight(caps, 1, &v[0], &v[1], &to)?])
+            let by_one = conv2d_3x3_grad_weight::Variant::ALL[0];
+            let other = conv2d_3x3_grad_weight::grad_weight(caps, by_one, &v[0], &v[1], &v[3]);
+            assert!(other.is_err(), "a vector of another length");
+            Ok(vec![conv2d_3x3_grad_weight::grad_weight(caps, by_one, &v[0], &v[1], &to)?])
         },
         |mode, got| close(mode, &got[2], &want, tolerance(32), 1e-6),
     );

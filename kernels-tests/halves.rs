@@ -10,7 +10,7 @@ use cvdm::diffusion::{
 };
 use cvdm::gpu::Gpu;
 use cvdm::kernels::conv2d::{self, Activation, Conv2d, Direction};
-use cvdm::kernels::conv2d_3x3::{self, Input, Packing, Variant};
+use cvdm::kernels::conv2d_3x3::{self, Input, Packing, Reads, Variant};
 use cvdm::kernels::{Call, conv_transpose2d, elementwise, instance_norm, max_pool2d};
 use cvdm::tape::{PlanOptions, Role, Tape};
 use cvdm::tensor::{Element, Shape, View};
@@ -89,7 +89,7 @@ fn conv2d_3x3_with_weights_of_halves() {
             if !conv2d_3x3::suits(tape.caps(), spec, xs) {
                 return Ok(vec![conv2d::forward(spec, x, w, None, Activation::None, y, false)?]);
             }
-            let packing = Packing::new(tape.caps(), Variant { outputs, uniform: false }, xs.c, channels);
+            let packing = Packing::new(tape.caps(), Variant { outputs, reads: Reads::Storage }, xs.c, channels);
             let packed = tape.stored("packed", packing.shape(), Role::Persistent, x.element)?;
             let mut calls = vec![conv2d_3x3::pack(&packing, Direction::Forward, w, &packed)?];
             calls.extend(conv2d_3x3::forward(&packing, x, &packed, None, Activation::None, y, false)?);
@@ -109,7 +109,7 @@ fn conv2d_3x3_that_normalises_what_it_loads() {
         let [stats, scales] = ["stats", "scales"].map(|name| tape.persistent(name, instance_norm::stats(xs)).unwrap());
         let affine = [w.range(0..1)?, w.range(1..2)?].map(|v| View { shape: Shape::vector(xs.c), ..v });
         let norm = instance_norm::scales(tape.caps(), x, [&affine[0], &affine[1]], &stats, &scales, 1e-3)?;
-        let packing = Packing::new(tape.caps(), Variant { outputs: 2, uniform: false }, xs.c, channels);
+        let packing = Packing::new(tape.caps(), Variant { outputs: 2, reads: Reads::Storage }, xs.c, channels);
         let packed = tape.stored("packed", packing.shape(), Role::Persistent, x.element)?;
         let mut calls = vec![norm, conv2d_3x3::pack(&packing, Direction::Forward, w, &packed)?];
         let input = Input { x, scales: Some(&scales) };

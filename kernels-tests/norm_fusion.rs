@@ -9,7 +9,7 @@ mod reference;
 
 use cvdm::gpu::Caps;
 use cvdm::kernels::conv2d::{self, Activation, Conv2d, Direction};
-use cvdm::kernels::conv2d_3x3::{self, Input, Packing, Variant};
+use cvdm::kernels::conv2d_3x3::{self, Input, Packing, Reads, Variant};
 use cvdm::kernels::split_sum::{channel_sum, sum_splits};
 use cvdm::kernels::{conv2d_3x3_grad_weight, instance_norm as norm, max_pool2d};
 use cvdm::tensor::Shape;
@@ -122,9 +122,13 @@ fn a_normalised_input() {
                     let packed = tape.persistent("packed", packing.shape())?;
                     let mut calls = vec![conv2d_3x3::pack(&packing, Direction::Forward, &v[2], &packed)?];
                     calls.extend(conv2d_3x3::forward(&packing, input, &packed, Some(&v[3]), softplus, &v[5], false)?);
+                    let gradient = conv2d_3x3_grad_weight::Variant {
+                        outputs: variant.outputs,
+                        images: variant.reads == Reads::Images,
+                    };
                     let parts = conv2d_3x3_grad_weight::parts(caps, variant.outputs, xs, co);
                     let parts = tape.persistent("parts", parts)?;
-                    calls.push(conv2d_3x3_grad_weight::grad_weight(caps, variant.outputs, input, &v[4], &parts)?);
+                    calls.push(conv2d_3x3_grad_weight::grad_weight(caps, gradient, input, &v[4], &parts)?);
                     calls.push(sum_splits(&parts, 0, &v[6], false)?);
                     Ok(calls)
                 },

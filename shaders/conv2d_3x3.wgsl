@@ -18,6 +18,11 @@
 //   Mesa 25.0               64 74 76 57   72 86 91 94   51 55 59 54               65 71 65 -   77 88 70 57  70 67 60 -
 // A uniform window of 64 KiB is a dispatch of 40 us at least, which is what the deep layers pay. Two outputs in storage are good with
 // both drivers and the fixed choice; tuning takes four with the one, and uniform weights for large images with the other.
+// That is with AVX-512. With AVX2 alone every lane's value goes through memory and back (a store of 4 bytes into a vector of 32, which
+// the load after it has to wait for): 8 GFLOP/s with Mesa 22.3 and 18 with 25.0, of some 65. There input and weights are images
+// (input_image.wgsl, weights_image.wgsl), whose pixels the drivers load whole, for a copy of 0.05 to 0.5 ms: 24 to 33 with 22.3, 28 to 40 with 25.0.
+// As sampled textures they have 18 to 28 and 19 to 27: textureLoad then finds out a level of detail for each lane. With four outputs images are
+// a little faster than with two with 22.3, no faster with 25.0, and take 7 s to compile there.
 // Tried and dropped: 8 rows a tile (never ahead with 4 outputs), 8 outputs (half the speed), two input channels at a time,
 // subgroups of 16 by 512-bit vectors.
 //
@@ -60,7 +65,7 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> p: Params;
-@group(0) @binding(1) var<storage, read> x: array<VIn>;         // [N, C, H, W / 4]
+// Bindings 1 and 2 are the input and the packed weights: input_*.wgsl, weights_*.wgsl.
 @group(0) @binding(3) var<storage, read> bias: array<f32>;      // [Cout]
 @group(0) @binding(4) var<storage, read_write> y: array<VOut>;  // [N, Cout, H, W / 4]
 @group(0) @binding(5) var<storage, read> scales: array<vec2f>;  // [N, Cin]: scale, shift
@@ -225,26 +230,26 @@ fn main(
         if (PAIRED == 1u) {
             scale = select(scale, subgroupShuffle(scales_next, ci % 8u), side == 2u);
         }
-        let v0 = select(vec4f(), scaled(V(x[at0]), scale), in0);
-        let v1 = select(vec4f(), scaled(V(x[at1]), scale), in1);
-        let v2 = select(vec4f(), scaled(V(x[at2]), scale), in2);
+        let v0 = select(vec4f(), scaled(input_quad(at0), scale), in0);
+        let v1 = select(vec4f(), scaled(input_quad(at1), scale), in1);
+        let v2 = select(vec4f(), scaled(input_quad(at2), scale), in2);
         let v = Window(upper(v0), lower(v0), upper(v1), lower(v1), upper(v2), lower(v2));
-        let a = vec4f(weights[at]);
-        let b = vec4f(weights[at + 1u]);
-        let c = vec4f(weights[at + 2u]);
+        let a = weight_quad(at);
+        let b = weight_quad(at + 1u);
+        let c = weight_quad(at + 2u);
         if (OUTPUTS == 1u) {
             t0 = add_channel(t0, Taps(a.xyz, vec3f(a.w, b.xy), vec3f(b.zw, c.x)), v);
         } else {
-            let d = vec4f(weights[at + 3u]);
-            let e = vec4f(weights[at + 4u]);
+            let d = weight_quad(at + 3u);
+            let e = weight_quad(at + 4u);
             if (OUTPUTS == 2u) {
                 t0 = add_channel(t0, Taps(vec3f(a.xz, b.x), vec3f(b.z, c.xz), vec3f(d.xz, e.x)), v);
                 t1 = add_channel(t1, Taps(vec3f(a.yw, b.y), vec3f(b.w, c.yw), vec3f(d.yw, e.y)), v);
             } else {
-                let f = vec4f(weights[at + 5u]);
-                let g = vec4f(weights[at + 6u]);
-                let h = vec4f(weights[at + 7u]);
-                let i = vec4f(weights[at + 8u]);
+                let f = weight_quad(at + 5u);
+                let g = weight_quad(at + 6u);
+                let h = weight_quad(at + 7u);
+                let i = weight_quad(at + 8u);
                 t0 = add_channel(t0, Taps(vec3f(a.x, b.x, c.x), vec3f(d.x, e.x, f.x), vec3f(g.x, h.x, i.x)), v);
                 t1 = add_channel(t1, Taps(vec3f(a.y, b.y, c.y), vec3f(d.y, e.y, f.y), vec3f(g.y, h.y, i.y)), v);
                 t2 = add_channel(t2, Taps(vec3f(a.z, b.z, c.z), vec3f(d.z, e.z, f.z), vec3f(g.z, h.z, i.z)), v);

@@ -44,8 +44,7 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> p: Params;
-@group(0) @binding(1) var<storage, read> x: array<vec4f>;          // [N, Cin, H, W / 4]
-@group(0) @binding(2) var<storage, read> g: array<vec4f>;          // [N, Cout, H, W / 4]
+// Bindings 1 and 2 are the input and the output's gradient: input_*.wgsl, gradient_*.wgsl.
 @group(0) @binding(3) var<storage, read_write> parts: array<vec4f>; // [splits, Cout * Cin * 9 + Cout]
 @group(0) @binding(4) var<storage, read> scales: array<vec2f>;     // [N, Cin]: scale, shift
 
@@ -71,7 +70,7 @@ fn lower(v: vec4f) -> Line {
 
 // The lane's part of two rows of the window.
 fn load_part(at: u32, inside: bool, channel: u32, scale: vec2f) -> vec4f {
-    return select(vec4f(), scaled(x[at + channel], scale), inside);
+    return select(vec4f(), scaled(input_quad(at + channel), scale), inside);
 }
 
 fn window(v0: vec4f, v1: vec4f) -> Window {
@@ -116,8 +115,8 @@ fn load_row(at: u32, row: u32, next: u32, alive: bool) -> Row {
     let in_hi = in_lo && next > 0u;
     let index = at + row * p.quads;
     return Row(
-        select(vec4f(), g[select(0u, index, in_lo)], in_lo),
-        select(vec4f(), g[select(0u, index + next, in_hi)], in_hi),
+        select(vec4f(), gradient_quad(select(0u, index, in_lo)), in_lo),
+        select(vec4f(), gradient_quad(select(0u, index + next, in_hi)), in_hi),
     );
 }
 

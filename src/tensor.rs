@@ -160,6 +160,12 @@ impl View {
         self.start() / WINDOW * WINDOW..end
     }
 
+    /// The values of the tensor from the view's first one to its last, with those of other channels in between.
+    pub(crate) fn extent(&self) -> Range<usize> {
+        let last_sample = (self.shape.n - 1) * self.batch_stride();
+        self.start()..last_sample + self.start() + self.shape.c * self.shape.plane()
+    }
+
     /// The range of a vector from the first value of either view to the last: for kernels that are given one binding for both.
     pub(crate) fn around(&self, other: &Self) -> Self {
         let first = self.channel.min(other.channel);

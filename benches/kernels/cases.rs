@@ -202,11 +202,11 @@ fn convolutions_with_subgroups(s: Shape) -> [Case; 3] {
         convolution(s, Direction::Forward),
         convolution(s, Direction::Backward),
         case(&["conv2d_3x3_grad_weight", "sum_splits"], format!("3×3 of {s}"), move |r| {
-            let (caps, outputs) = (r.tape.caps(), r.tape.weight_gradient_outputs(s, c)?);
+            let (caps, variant) = (r.tape.caps(), r.tape.weight_gradient_variant(s, c)?);
             let (x, y) = (r.tensor(s)?, r.tensor(s)?);
-            let parts = r.tensor(conv2d_3x3_grad_weight::parts(caps, outputs, s, c))?;
+            let parts = r.tensor(conv2d_3x3_grad_weight::parts(caps, variant.outputs, s, c))?;
             let sum = r.tensor(Shape::vector(parts.shape.w))?;
-            let gradient = conv2d_3x3_grad_weight::grad_weight(caps, outputs, &x, &y, &parts)?;
+            let gradient = conv2d_3x3_grad_weight::grad_weight(caps, variant, &x, &y, &parts)?;
             // A single split needs no sum.
             let sums = (parts.shape.c > 1).then(|| split_sum::sum_splits(&parts, 0, &sum, false)).transpose()?;
             Ok([gradient].into_iter().chain(sums).collect())

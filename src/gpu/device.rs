@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::choices::Choices;
+use super::image;
 use super::pipeline::{Elements, Overrides, Pipeline, PipelineCache, Shader};
 use crate::{Error, Result};
 
@@ -55,6 +56,11 @@ pub struct Caps {
     pub timestamps: bool,
     /// The adapter is a CPU: it has few threads, and per-invocation loads are what costs.
     pub software: bool,
+    /// A software adapter on a processor without AVX-512: its driver passes every value that an invocation loads from a buffer through
+    /// memory, and what reads much should read [images](crate::kernels::Call::bind_image).
+    pub slow_buffers: bool,
+    /// Largest image, in bytes.
+    pub max_image: u64,
     /// Largest storage binding, in bytes.
     pub max_binding: u64,
     /// Largest buffer, in bytes.
@@ -111,6 +117,14 @@ fn instance() -> wgpu::Instance {
     descriptor.backends = wgpu::Backends::VULKAN | wgpu::Backends::METAL | wgpu::Backends::DX12;
     descriptor.flags = wgpu::InstanceFlags::empty();
     wgpu::Instance::new(descriptor)
+}
+
+/// Whether this processor, and so a software adapter, is known to do without AVX-512.
+fn without_avx512() -> bool {
+    #[cfg(target_arch = "x86_64")]
+    return !std::is_x86_feature_detected!("avx512f");
+    #[cfg(not(target_arch = "x86_64"))]
+    return false;
 }
 
 fn summary(info: &wgpu::AdapterInfo) -> AdapterSummary {
@@ -237,6 +251,8 @@ impl Gpu {
             matrices: matrices.filter(|_| !options.without_subgroups),
             timestamps: offered.contains(wgpu::Features::TIMESTAMP_QUERY),
             software: info.device_type == wgpu::DeviceType::Cpu,
+            slow_buffers: info.device_type == wgpu::DeviceType::Cpu && without_avx512(),
+            max_image: image::ROW * u64::from(limits.max_texture_dimension_2d),
             max_binding: limits.max_storage_buffer_binding_size.min(options.max_binding.unwrap_or(u64::MAX)),
             max_buffer: limits.max_buffer_size,
             max_workgroups: limits.max_compute_workgroups_per_dimension,

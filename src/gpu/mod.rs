@@ -2,10 +2,12 @@
 
 mod choices;
 mod device;
+mod image;
 mod pipeline;
 mod timer;
 
 pub use choices::Choices;
 pub use device::{AdapterSummary, Caps, Gpu, Matrices, OpenOptions, adapters};
+pub(crate) use image::Image;
 pub use pipeline::{Elements, Needs, Overrides, Pipeline, Shader};
 pub use timer::Timer;

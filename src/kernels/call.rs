@@ -19,9 +19,9 @@ pub struct Call {
     pub elements: Elements,
     /// The bytes of its uniform `params` (binding 0).
     pub params: Vec<u8>,
-    /// The storage buffers, from binding 1 on.
+    /// What is bound, from binding 1 on: storage buffers, but for what `windows` says.
     pub tensors: Vec<TensorId>,
-    /// The tensors of which only a part is bound.
+    /// The tensors that are bound in part, or in another way.
     pub windows: Vec<Window>,
     /// Workgroups.
     pub grid: [u32; 3],
@@ -31,13 +31,15 @@ pub struct Call {
     pub bytes: u64,
 }
 
-/// A part of a tensor that is bound: as a uniform buffer, or because the tensor is larger than one binding.
+/// A part of a tensor that is bound: as a uniform buffer or an image, or because the tensor is larger than one binding.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Window {
     /// Which of [`Call::tensors`].
     pub index: usize,
-    /// The bytes of it that the shader sees; the first is a multiple of 256.
+    /// The bytes of it that the shader sees; of a buffer the first is a multiple of 256, of an image both ends are of 16.
     pub bytes: Range<u64>,
+    /// The shader reads a copy in a storage texture, whose pixels are the tensor's `vec4f` (`shaders/shared/image.wgsl`).
+    pub image: bool,
 }
 
 impl Call {
@@ -88,7 +90,7 @@ impl Call {
         if view.windowed {
             let Range { start, end } = view.window();
             let bytes = view.element.bytes(start)..view.element.bytes(end);
-            self.windows.push(Window { index: self.tensors.len(), bytes });
+            self.windows.push(Window { index: self.tensors.len(), bytes, image: false });
         }
         self.tensors.push(view.tensor);
         self
@@ -99,9 +101,31 @@ impl Call {
         self.windows.iter().find(|w| w.index == index).map_or(0..bytes, |w| w.bytes.clone())
     }
 
+    /// The windows that are images, in the order of their bindings.
+    pub(crate) fn images(&self) -> impl Iterator<Item = &Window> {
+        self.windows.iter().filter(|w| w.image)
+    }
+
+    /// Whether tensor number `index` is bound as an image.
+    pub(crate) fn is_image(&self, index: usize) -> bool {
+        self.images().any(|w| w.index == index)
+    }
+
+    /// Binds the next tensor, of single precision, as an image of the view alone ([`Span::in_image`]), and counts its bytes: once, as for
+    /// a buffer, since the copy is what a driver costs and not what the kernel needs.
+    pub fn bind_image(mut self, view: &View) -> Self {
+        let Range { start, end } = view.extent();
+        let bytes = view.element.bytes(start)..view.element.bytes(end).next_multiple_of(16);
+        self.bytes += view.bytes();
+        self.windows.push(Window { index: self.tensors.len(), bytes, image: true });
+        self.tensors.push(view.tensor);
+        self
+    }
+
     /// Binds `bytes` of the next tensor as a uniform buffer, and counts them.
     pub fn bind_window(mut self, view: &View, bytes: Range<usize>) -> Self {
-        self.windows.push(Window { index: self.tensors.len(), bytes: bytes.start as u64..bytes.end as u64 });
+        let range = bytes.start as u64..bytes.end as u64;
+        self.windows.push(Window { index: self.tensors.len(), bytes: range, image: false });
         self.bytes += bytes.len() as u64;
         self.tensors.push(view.tensor);
         self
@@ -128,6 +152,13 @@ pub struct Span {
     pub offset: u32,
     /// Values from one sample to the next.
     pub stride: u32,
+}
+
+impl Span {
+    /// Where a view lies in an [image](Call::bind_image) of it.
+    pub fn in_image(view: &View) -> Self {
+        Self { offset: 0, stride: view.batch_stride() as u32 }
+    }
 }
 
 impl From<&View> for Span {

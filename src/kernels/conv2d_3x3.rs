@@ -13,10 +13,18 @@ use crate::tensor::{Element, Shape, View};
 
 pub(super) static PACK: Shader = shader!("pack_weights", ["grid", "shifted"]);
 pub(super) static FORWARD: Shader =
-    shader!("conv2d_3x3", ["grid", "quads", "activation", "weights_storage", "scales"], Subgroups);
+    shader!("conv2d_3x3", ["grid", "quads", "activation", "input_storage", "weights_storage", "scales"], Subgroups);
 pub(super) static FORWARD_UNIFORM: Shader = Shader {
     name: "conv2d_3x3.uniform",
-    ..shader!("conv2d_3x3", ["grid", "quads", "activation", "weights_uniform", "scales"], Subgroups)
+    ..shader!("conv2d_3x3", ["grid", "quads", "activation", "input_storage", "weights_uniform", "scales"], Subgroups)
+};
+pub(super) static FORWARD_IMAGES: Shader = Shader {
+    name: "conv2d_3x3.images",
+    ..shader!(
+        "conv2d_3x3",
+        ["grid", "quads", "activation", "image", "input_image", "weights_image", "scales"],
+        Subgroups
+    )
 };
 
 pub(crate) const SPEC: Conv2d = Conv2d::same(3);
@@ -56,29 +64,56 @@ impl Input<'_> {
 /// Nothing, for a shader that reads no scales.
 pub(super) const NO_SCALES: Span = Span { offset: 0, stride: 0 };
 
+/// Where a convolution reads its input and its packed weights.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Reads {
+    /// Both in storage buffers.
+    Storage,
+    /// The weights in uniform buffers of 64 KiB, a dispatch for each.
+    Uniform,
+    /// Both in copies, as [images](Call::bind_image).
+    Images,
+}
+
 /// How a convolution is done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Variant {
     /// Output channels of an invocation: 1, 2 or 4.
     pub outputs: usize,
-    /// Weights in uniform buffers of 64 KiB, a dispatch for each; else in one storage buffer.
-    pub uniform: bool,
+    /// Where it reads.
+    pub reads: Reads,
 }
 
 impl Variant {
     /// All of them.
-    pub const ALL: [Self; 6] = {
-        const fn of(outputs: usize, uniform: bool) -> Variant {
-            Variant { outputs, uniform }
+    pub const ALL: [Self; 8] = {
+        const fn of(outputs: usize, reads: Reads) -> Variant {
+            Variant { outputs, reads }
         }
-        [of(1, false), of(2, false), of(4, false), of(1, true), of(2, true), of(4, true)]
+        use Reads::{Images, Storage, Uniform};
+        [
+            of(1, Storage),
+            of(2, Storage),
+            of(4, Storage),
+            of(1, Uniform),
+            of(2, Uniform),
+            of(4, Uniform),
+            of(1, Images),
+            of(2, Images),
+        ]
     };
 
     /// The choice without measuring, good everywhere and best nowhere: two outputs where that leaves no lane of a software adapter
-    /// without work, weights in one buffer. With Mesa 22.3 four are ahead of it, with Mesa 25.0 uniform weights for large
-    /// images (`conv2d_3x3.wgsl`).
-    pub fn fixed(out_channels: usize) -> Self {
-        Self { outputs: if out_channels < 16 { 1 } else { 2 }, uniform: false }
+    /// without work, weights in one buffer, and images where [buffers are slow](Caps::slow_buffers). With Mesa 22.3 four are ahead of it,
+    /// with Mesa 25.0 uniform weights for large images (`conv2d_3x3.wgsl`).
+    pub fn fixed(caps: Caps, out_channels: usize) -> Self {
+        let outputs = if out_channels < 16 { 1 } else { 2 };
+        Self { outputs, reads: if caps.slow_buffers { Reads::Images } else { Reads::Storage } }
+    }
+
+    /// The same for feature maps of halves, which are read from buffers.
+    pub fn of_halves(out_channels: usize) -> Self {
+        Self { outputs: if out_channels < 16 { 1 } else { 2 }, reads: Reads::Storage }
     }
 }
 
@@ -125,10 +160,11 @@ impl Packing {
     pub fn new(caps: Caps, variant: Variant, in_channels: usize, out_channels: usize) -> Self {
         let lanes = lanes(caps, out_channels.div_ceil(variant.outputs));
         let per_lane = (9 * variant.outputs).div_ceil(4);
-        let most = if variant.uniform { WINDOW / (16 * lanes * per_lane) } else { usize::MAX };
+        let uniform = variant.reads == Reads::Uniform;
+        let most = if uniform { WINDOW / (16 * lanes * per_lane) } else { usize::MAX };
         let chunk = in_channels.div_ceil(in_channels.div_ceil(most));
         // Uniform bindings start at multiples of 256 bytes.
-        let block_stride = (chunk * lanes * per_lane).next_multiple_of(if variant.uniform { 16 } else { 1 });
+        let block_stride = (chunk * lanes * per_lane).next_multiple_of(if uniform { 16 } else { 1 });
         Self {
             variant,
             in_channels,
@@ -143,12 +179,16 @@ impl Packing {
 
     /// Shape of the packed weights; at the end of uniform ones there is room for the window of the last dispatch.
     pub fn shape(&self) -> Shape {
-        let room = if self.variant.uniform { WINDOW / 4 } else { 0 };
+        let room = if self.is_uniform() { WINDOW / 4 } else { 0 };
         Shape::vector(4 * self.chunks * self.blocks * self.block_stride + room)
     }
 
+    fn is_uniform(&self) -> bool {
+        self.variant.reads == Reads::Uniform
+    }
+
     fn dispatches(&self) -> impl Iterator<Item = Part> {
-        let most = if self.variant.uniform { (WINDOW / 16 / self.block_stride).max(1) } else { self.blocks };
+        let most = if self.is_uniform() { (WINDOW / 16 / self.block_stride).max(1) } else { self.blocks };
         let blocks = self.blocks;
         (0..self.chunks).flat_map(move |chunk| {
             (0..blocks).step_by(most).map(move |first_block| Part {
@@ -279,10 +319,15 @@ pub fn forward<'a>(
     y.expect("the convolution's output", SPEC.output(x.shape, out_channels)?)?;
     packed.expect("the packed weight", packing.shape())?;
     let first = Start::of(bias, out_channels, accumulate)?;
-    if variant.uniform && [x, packed, y].iter().any(|view| view.element == Element::F16) {
-        return Err(crate::Error::shape("a convolution by uniform weights takes no halves; use weights in storage"));
+    if variant.reads != Reads::Storage && [x, packed, y].iter().any(|view| view.element == Element::F16) {
+        return Err(crate::Error::shape("halves are convolved from storage; use a variant that reads there"));
     }
-    let shader = if variant.uniform { &FORWARD_UNIFORM } else { &FORWARD };
+    let images = variant.reads == Reads::Images;
+    let shader = match variant.reads {
+        Reads::Storage => &FORWARD,
+        Reads::Uniform => &FORWARD_UNIFORM,
+        Reads::Images => &FORWARD_IMAGES,
+    };
     let quads = x.shape.w / 4;
     let tiles = [quads.div_ceil(2), x.shape.h.div_ceil(4)];
     let groups = sample_groups(x.shape);
@@ -294,7 +339,7 @@ pub fn forward<'a>(
         let last = part.chunk + 1 == packing.chunks;
         let workgroups = groups * tiles[0] * tiles[1] * part.blocks;
         let params = Forward {
-            x: (&x).into(),
+            x: if images { Span::in_image(&x) } else { (&x).into() },
             y: y.into(),
             scales: scales.as_ref().map_or(NO_SCALES, Span::from),
             in_channels: channels.len() as u32,
@@ -318,13 +363,14 @@ pub fn forward<'a>(
             .with("OUTPUTS", variant.outputs as u32)
             .with("PAIRED", u32::from(paired(x.shape)))
             .stored(&x, y)
-            .weights_stored(packed)
-            .bind(&x);
-        let call = if variant.uniform {
-            let first = (part.chunk * packing.blocks + part.first_block) * packing.block_stride;
-            call.bind_window(packed, 16 * first..16 * first + WINDOW)
-        } else {
-            call.bind(packed)
+            .weights_stored(packed);
+        let call = match variant.reads {
+            Reads::Storage => call.bind(&x).bind(packed),
+            Reads::Uniform => {
+                let first = (part.chunk * packing.blocks + part.first_block) * packing.block_stride;
+                call.bind(&x).bind_window(packed, 16 * first..16 * first + WINDOW)
+            }
+            Reads::Images => call.bind_image(&x).bind_image(packed),
         };
         let call = match bias {
             Some(bias) => call.bind(bias),

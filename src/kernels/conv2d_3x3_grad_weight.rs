@@ -8,7 +8,16 @@ use crate::Result;
 use crate::gpu::{Caps, Shader};
 use crate::tensor::{Shape, View};
 
-pub(super) static GRAD_WEIGHT: Shader = shader!("conv2d_3x3_grad_weight", ["grid", "scales"], Subgroups);
+pub(super) static GRAD_WEIGHT: Shader =
+    shader!("conv2d_3x3_grad_weight", ["grid", "quads", "input_storage", "gradient_storage", "scales"], Subgroups);
+pub(super) static GRAD_WEIGHT_IMAGES: Shader = Shader {
+    name: "conv2d_3x3_grad_weight.images",
+    ..shader!(
+        "conv2d_3x3_grad_weight",
+        ["grid", "quads", "image", "input_image", "gradient_image", "scales"],
+        Subgroups
+    )
+};
 
 /// Enough workgroups to fill the adapter, without more partial sums than there is work to split.
 pub(super) fn splits(caps: Caps, workgroups: usize, work: usize) -> usize {
@@ -65,13 +74,29 @@ impl Runs {
     }
 }
 
-/// How many output channels an invocation may take. The results differ in the order of their sums.
-pub const OUTPUTS: [usize; 3] = [1, 2, 4];
+/// How a weight gradient is computed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Variant {
+    /// Output channels of an invocation: 1, 2 or 4. The results differ in the order of their sums.
+    pub outputs: usize,
+    /// Reads input and gradient in copies, as [images](Call::bind_image); else in storage buffers.
+    pub images: bool,
+}
 
-/// The choice without measuring: two, where that leaves no lane of a software adapter without work. Four are a little faster
-/// there, but take some drivers seconds to compile.
-pub fn fixed(out_channels: usize) -> usize {
-    if out_channels < 16 { 1 } else { 2 }
+impl Variant {
+    /// All of them.
+    pub const ALL: [Self; 5] = {
+        const fn of(outputs: usize, images: bool) -> Variant {
+            Variant { outputs, images }
+        }
+        [of(1, false), of(2, false), of(4, false), of(1, true), of(2, true)]
+    };
+
+    /// The choice without measuring: two outputs, where that leaves no lane of a software adapter without work, and images where [buffers are
+    /// slow](Caps::slow_buffers). Four outputs are a little faster there, but take some drivers seconds to compile.
+    pub fn fixed(caps: Caps, out_channels: usize) -> Self {
+        Self { outputs: if out_channels < 16 { 1 } else { 2 }, images: caps.slow_buffers }
+    }
 }
 
 /// Shape of the partial sums that [`grad_weight`] writes with so many `outputs` an invocation:
@@ -99,13 +124,20 @@ pub(super) fn whole_quads(splits: u32, out: u32, parts: Shape) -> bool {
 
 /// Partial sums of the weight gradient (first `Cout·Cin·9` values of each split) and the bias gradient (the last `Cout`).
 ///
-/// `outputs` is one of [`OUTPUTS`]; `input` is what the convolution read. Shapes: `x [N, Cin, H, W]`, `g [N, Cout, H, W]`, `W` a
+/// `input` is what the convolution read. Shapes: `x [N, Cin, H, W]`, `g [N, Cout, H, W]`, `W` a
 /// multiple of 4; `sums` as [`parts`] says, or, where that has a single split, a vector of so many values: the gradients
 /// themselves, weight and bias next to each other.
 ///
 /// # Errors
 /// [`crate::Error::Shape`] if a shape is another.
-pub fn grad_weight<'a>(caps: Caps, outputs: usize, input: impl Into<Input<'a>>, g: &View, sums: &View) -> Result<Call> {
+pub fn grad_weight<'a>(
+    caps: Caps,
+    variant: Variant,
+    input: impl Into<Input<'a>>,
+    g: &View,
+    sums: &View,
+) -> Result<Call> {
+    let Variant { outputs, images } = variant;
     let input = input.into();
     let Input { x, scales } = input;
     input.check()?;
@@ -117,9 +149,10 @@ pub fn grad_weight<'a>(caps: Caps, outputs: usize, input: impl Into<Input<'a>>, 
     let runs = Runs::new(caps, outputs, x.shape, g.shape.c);
     let (co_blocks, ci_blocks) = (g.shape.c.div_ceil(wg * outputs), x.shape.c.div_ceil(4));
     let workgroups = co_blocks * ci_blocks * splits as usize;
+    let span = |view: &View| if images { Span::in_image(view) } else { view.into() };
     let params = GradWeight {
-        x: x.into(),
-        g: g.into(),
+        x: span(x),
+        g: span(g),
         scales: scales.map_or(NO_SCALES, Span::from),
         in_channels: x.shape.c as u32,
         out_channels: g.shape.c as u32,
@@ -139,14 +172,14 @@ pub fn grad_weight<'a>(caps: Caps, outputs: usize, input: impl Into<Input<'a>>, 
         normalise: u32::from(scales.is_some()),
     };
     let whole = whole_quads(splits, out, parts) && x.shape.c.is_multiple_of(4);
-    let call = Call::new(&GRAD_WEIGHT, params, grid(workgroups))
+    let shader = if images { &GRAD_WEIGHT_IMAGES } else { &GRAD_WEIGHT };
+    let call = Call::new(shader, params, grid(workgroups))
         .with("WG", wg as u32)
         .with("OUTPUTS", outputs as u32)
         .with("WHOLE", u32::from(whole))
-        .with("PAIRED", u32::from(paired(x.shape)))
-        .bind(x)
-        .bind(g)
-        .bind(sums);
+        .with("PAIRED", u32::from(paired(x.shape)));
+    let call = if images { call.bind_image(x).bind_image(g) } else { call.bind(x).bind(g) };
+    let call = call.bind(sums);
     let call = match scales {
         Some(scales) => call.bind(scales),
         None => call.bind_unread(x),

@@ -207,9 +207,9 @@ impl Tape {
             self.push([split_sum::channel_sum(g, &gb, add_b)?]);
             return Ok(());
         }
-        let outputs = self.weight_gradient_outputs(x, g.shape.c)?;
-        let parts = conv2d_3x3_grad_weight::parts(caps, outputs, x, g.shape.c);
-        let record = |to: &View| conv2d_3x3_grad_weight::grad_weight(caps, outputs, input, g, to);
+        let variant = self.weight_gradient_variant(x, g.shape.c)?;
+        let parts = conv2d_3x3_grad_weight::parts(caps, variant.outputs, x, g.shape.c);
+        let record = |to: &View| conv2d_3x3_grad_weight::grad_weight(caps, variant, input, g, to);
         self.split_gradient(parts, [&gw, &gb], [add_w, add_b], record)
     }
 

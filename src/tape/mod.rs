@@ -11,6 +11,7 @@ mod layout;
 mod ops;
 mod plan;
 mod pointwise;
+mod prepared;
 mod recompute;
 mod spatial;
 mod tune;

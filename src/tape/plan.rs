@@ -4,7 +4,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::layout::{bytes_of, lay_out};
-use crate::gpu::{Caps, Elements, Gpu, Pipeline, Timer};
+use super::prepared::{Memories, Prepared, image_sizes, record, record_timed};
+use crate::gpu::{Caps, Elements, Gpu, Image, Timer};
 use crate::kernels::Call;
 use crate::tensor::{Element, Shape, TensorId, View};
 use crate::{Error, Result};
@@ -40,25 +41,27 @@ pub struct Memory {
     pub shared: u64,
     /// What the intermediates would need without sharing.
     pub unshared: u64,
+    /// The images that calls read copies from, which they share too.
+    pub images: u64,
 }
 
 impl Memory {
     /// All that is allocated.
     pub fn total(&self) -> u64 {
-        self.persistent + self.shared
+        self.persistent + self.shared + self.images
     }
 }
 
 /// Refuses a recording that holds a tensor or a dispatch which no adapter with these limits can take.
 pub(super) fn check_limits(caps: Caps, tensors: &[TensorInfo], calls: &[Call]) -> Result<()> {
-    let limit = caps.max_binding.min(caps.max_buffer);
     let of_call = |call: &Call, index: usize| {
         let info = &tensors[call.tensors[index].0];
         let bound = call.bound(index, bytes_of(info));
-        (bound.end - bound.start, call.tensors[index])
+        let limit = if call.is_image(index) { caps.max_image } else { caps.max_binding.min(caps.max_buffer) };
+        (bound.end - bound.start, limit, call.tensors[index])
     };
     let used = calls.iter().flat_map(|call| (0..call.tensors.len()).map(move |index| of_call(call, index)));
-    if let Some((bytes, tensor)) = used.max().filter(|(bytes, _)| *bytes > limit) {
+    if let Some((bytes, limit, tensor)) = used.filter(|(bytes, limit, _)| bytes > limit).max() {
         let TensorInfo { label, shape, .. } = &tensors[tensor.0];
         return Err(Error::Limit(format!(
             "the tensor \"{label}\" {shape} needs {bytes} bytes in a binding, which holds {limit}; use a smaller batch or image"
@@ -105,13 +108,8 @@ pub(super) fn memory(tensors: &[TensorInfo], calls: &[Call]) -> Memory {
     let layout = lay_out(tensors, calls);
     let persistent = tensors.iter().filter(|t| t.role == Role::Persistent).map(bytes_of).sum();
     let unshared = layout.slot.keys().map(|t| bytes_of(&tensors[t.0])).sum();
-    Memory { shared: layout.sizes.iter().sum(), unshared, persistent }
-}
-
-struct Prepared {
-    pipeline: Arc<Pipeline>,
-    bind_group: wgpu::BindGroup,
-    grid: [u32; 3],
+    let images = image_sizes(calls).iter().sum();
+    Memory { shared: layout.sizes.iter().sum(), unshared, persistent, images }
 }
 
 /// A recording with buffers, ready to be replayed: no allocation, no pipeline and no bind group is made after this.
@@ -166,8 +164,15 @@ impl Plan {
                 buffers.insert(id, buffer);
             }
         }
-        let prologue = prepare(gpu, &prologue, &buffers, &tensors, guard)?;
-        let steps = prepare(gpu, &calls, &buffers, &tensors, guard)?;
+        for call in prologue.iter().chain(&calls) {
+            check_grid(call, gpu.caps())?;
+            check_elements(call, &tensors)?;
+        }
+        let image = |&bytes: &u64| Image::new(gpu, bytes).map(Arc::new);
+        let images = image_sizes(prologue.iter().chain(&calls)).iter().map(image).collect::<Result<Vec<_>>>()?;
+        let memories = Memories { tensors: &tensors, buffers: &buffers, images: &images, guard };
+        let prologue = memories.prepare(gpu, &prologue)?;
+        let steps = memories.prepare(gpu, &calls)?;
         gpu.check()?;
         Ok(Self { gpu: gpu.clone(), tensors, buffers, prologue, steps, calls, memory, guard })
     }
@@ -289,12 +294,7 @@ impl Plan {
 
     fn submit(&self, steps: &[Prepared]) -> Result<()> {
         let mut encoder = self.gpu.device().create_command_encoder(&Default::default());
-        {
-            let mut pass = encoder.begin_compute_pass(&Default::default());
-            for step in steps {
-                record(&mut pass, step);
-            }
-        }
+        record(&mut encoder, steps);
         self.gpu.queue().submit([encoder.finish()]);
         self.gpu.check()
     }
@@ -306,13 +306,7 @@ impl Plan {
     pub fn profile(&self) -> Result<Vec<f64>> {
         let timer = Timer::new(&self.gpu, self.steps.len() as u32)?;
         let mut encoder = self.gpu.device().create_command_encoder(&Default::default());
-        for (i, step) in self.steps.iter().enumerate() {
-            let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor {
-                label: None,
-                timestamp_writes: Some(timer.writes(i as u32)),
-            });
-            record(&mut pass, step);
-        }
+        record_timed(&mut encoder, &self.steps, &timer);
         timer.resolve(&mut encoder);
         self.gpu.queue().submit([encoder.finish()]);
         timer.nanoseconds(&self.gpu)
@@ -330,68 +324,4 @@ fn from_half(bits: u16) -> f32 {
         _ => (1024.0 + fraction) * 2f32.powi(exponent - 25),
     };
     sign * size
-}
-
-fn record(pass: &mut wgpu::ComputePass<'_>, step: &Prepared) {
-    pass.set_pipeline(&step.pipeline.pipeline);
-    pass.set_bind_group(0, &step.bind_group, &[]);
-    pass.dispatch_workgroups(step.grid[0], step.grid[1], step.grid[2]);
-}
-
-/// Pipelines, one uniform buffer for all parameters, and a bind group a call.
-fn prepare(
-    gpu: &Gpu,
-    calls: &[Call],
-    buffers: &HashMap<TensorId, wgpu::Buffer>,
-    tensors: &[TensorInfo],
-    guard: u64,
-) -> Result<Vec<Prepared>> {
-    // 256 is the largest uniform offset alignment that any adapter may ask for.
-    const ALIGN: usize = 256;
-    let mut params = Vec::new();
-    let mut starts = Vec::new();
-    for call in calls {
-        params.resize(params.len().next_multiple_of(ALIGN), 0u8);
-        starts.push(params.len() as u64);
-        params.extend_from_slice(&call.params);
-    }
-    let uniform = gpu.device().create_buffer(&wgpu::BufferDescriptor {
-        label: Some("params"),
-        size: params.len().max(16) as u64,
-        usage: wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST,
-        mapped_at_creation: false,
-    });
-    gpu.queue().write_buffer(&uniform, 0, &params);
-    let mut steps = Vec::with_capacity(calls.len());
-    for (call, start) in calls.iter().zip(starts) {
-        check_grid(call, gpu.caps())?;
-        check_elements(call, tensors)?;
-        let pipeline = gpu.pipeline(call.shader, call.elements, &call.overrides)?;
-        let mut entries = vec![wgpu::BindGroupEntry {
-            binding: 0,
-            resource: wgpu::BindingResource::Buffer(wgpu::BufferBinding {
-                buffer: &uniform,
-                offset: start,
-                size: std::num::NonZeroU64::new(call.params.len() as u64),
-            }),
-        }];
-        for (i, t) in call.tensors.iter().enumerate() {
-            let buffer = buffers
-                .get(t)
-                .ok_or_else(|| Error::shape(format!("\"{}\" has no buffer in this plan", tensors[t.0].label)))?;
-            // Exactly the tensor, not the slot: a slot may be longer.
-            let bytes = call.bound(i, bytes_of(&tensors[t.0]));
-            let size = std::num::NonZeroU64::new(bytes.end - bytes.start);
-            let resource =
-                wgpu::BindingResource::Buffer(wgpu::BufferBinding { buffer, offset: guard + bytes.start, size });
-            entries.push(wgpu::BindGroupEntry { binding: i as u32 + 1, resource });
-        }
-        let bind_group = gpu.device().create_bind_group(&wgpu::BindGroupDescriptor {
-            label: Some(call.shader.name),
-            layout: &pipeline.layout,
-            entries: &entries,
-        });
-        steps.push(Prepared { pipeline, bind_group, grid: call.grid });
-    }
-    Ok(steps)
 }

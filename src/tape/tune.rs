@@ -8,7 +8,7 @@ use crate::Result;
 use crate::gpu::Gpu;
 use crate::kernels::conv2d::{Activation, Direction};
 use crate::kernels::conv2d_3x3::{self, Packing, Variant};
-use crate::kernels::{Call, conv2d_3x3_grad_weight};
+use crate::kernels::{Call, conv2d_3x3_grad_weight as grad_weight};
 use crate::tensor::{Element, Shape};
 
 /// Rounds in which every candidate runs once; the fastest run of each counts, because what disturbs a run only slows it.
@@ -25,19 +25,22 @@ fn fastest(
     if let Some(known) = choices.known(question, candidates) {
         return Ok(Some(known));
     }
-    let prepare = |number: usize| -> Result<Plan> {
+    let prepare = |number: usize| -> Result<Option<Plan>> {
         let mut tape = Tape::new(gpu.caps());
         let calls = record(&mut tape, number)?;
         tape.push(calls);
+        if tape.check_limits().is_err() {
+            return Ok(None);
+        }
         let plan = tape.plan(gpu, &HashMap::new(), PlanOptions::default())?;
         plan.run()?;
         plan.wait()?;
-        Ok(plan)
+        Ok(Some(plan))
     };
-    let plans: Vec<Plan> = (0..candidates).map(prepare).collect::<Result<_>>()?;
+    let plans: Vec<Option<Plan>> = (0..candidates).map(prepare).collect::<Result<_>>()?;
     let mut best = vec![Duration::MAX; candidates];
     for _ in 0..ROUNDS {
-        for (plan, best) in plans.iter().zip(&mut best) {
+        for (plan, best) in plans.iter().zip(&mut best).filter_map(|(plan, best)| Some((plan.as_ref()?, best))) {
             let begin = Instant::now();
             plan.run()?;
             plan.wait()?;
@@ -55,11 +58,11 @@ impl Tape {
     /// # Errors
     /// Those of the measurement, if the tape is [tuned](Tape::on).
     pub fn convolution_variant(&self, x: Shape, channels: usize) -> Result<Variant> {
-        let fixed = Variant::fixed(channels);
         if self.features == Element::F16 {
             // Sums that pass from dispatch to dispatch through halves would lose what they gain.
-            return Ok(fixed);
+            return Ok(Variant::of_halves(channels));
         }
+        let fixed = Variant::fixed(self.caps, channels);
         let Some(gpu) = &self.tuned_for else { return Ok(fixed) };
         let question = format!("conv2d_3x3 of {x} to {channels} channels");
         let chosen = fastest(gpu, &question, Variant::ALL.len(), |tape, number| {
@@ -74,21 +77,22 @@ impl Tape {
         Ok(chosen.map_or(fixed, |number| Variant::ALL[number]))
     }
 
-    /// How many output channels an invocation of the weight gradient takes. Each has its own order of summation.
+    /// How to compute the weight gradient of a convolution. Variants with as many outputs give the same bits; others have
+    /// their own order of summation.
     ///
     /// # Errors
     /// As [`Tape::convolution_variant`].
-    pub fn weight_gradient_outputs(&self, x: Shape, channels: usize) -> Result<usize> {
-        const OUTPUTS: [usize; 3] = conv2d_3x3_grad_weight::OUTPUTS;
-        let fixed = conv2d_3x3_grad_weight::fixed(channels);
+    pub fn weight_gradient_variant(&self, x: Shape, channels: usize) -> Result<grad_weight::Variant> {
+        const ALL: [grad_weight::Variant; 5] = grad_weight::Variant::ALL;
+        let fixed = grad_weight::Variant::fixed(self.caps, channels);
         let Some(gpu) = &self.tuned_for else { return Ok(fixed) };
         let question = format!("conv2d_3x3_grad_weight of {x} to {channels} channels");
-        let chosen = fastest(gpu, &question, OUTPUTS.len(), |tape, number| {
-            let parts = conv2d_3x3_grad_weight::parts(tape.caps(), OUTPUTS[number], x, channels);
+        let chosen = fastest(gpu, &question, ALL.len(), |tape, number| {
+            let parts = grad_weight::parts(tape.caps(), ALL[number].outputs, x, channels);
             let (x, g) = (tape.persistent("x", x)?, tape.persistent("g", Shape { c: channels, ..x })?);
             let sums = tape.persistent("sums", parts)?;
-            Ok(vec![conv2d_3x3_grad_weight::grad_weight(tape.caps(), OUTPUTS[number], &x, &g, &sums)?])
+            Ok(vec![grad_weight::grad_weight(tape.caps(), ALL[number], &x, &g, &sums)?])
         })?;
-        Ok(chosen.map_or(fixed, |number| OUTPUTS[number]))
+        Ok(chosen.map_or(fixed, |number| ALL[number]))
     }
 }
