@@ -2,16 +2,17 @@
 
 override KIND: u32 = 1u; // 1 softplus, 2 sigmoid, 3 ReLU, 4 GELU, 5 swish
 override WG: u32 = 64u;
+override BLOCK: u32 = 256u; // items that the invocations of a workgroup take in turn
 
 struct Params {
     x: vec2u, // offset, stride
     y: vec2u,
     items: u32,  // of a sample
-    blocks: u32, // workgroups of a sample
+    blocks: u32, // of a sample, a workgroup each
     workgroups: u32,
 }
 
-@group(0) @binding(0) var<uniform> p: Params;
+@group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<V>;
 @group(0) @binding(2) var<storage, read_write> y: array<V>;
 
@@ -27,13 +28,17 @@ fn apply(v: V) -> V {
 
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index) local: u32) {
+    let p = params;
     let id = linear(workgroup);
-    let n = id / p.blocks;
-    let item = (id % p.blocks) * WG + local;
-    if (id >= p.workgroups || item >= p.items) {
+    if (id >= p.workgroups) {
         return;
     }
-    let v = x[(p.x.x + n * p.x.y) / LANES + item];
-    let into = (p.y.x + n * p.y.y) / LANES + item;
-    y[into] = apply(v);
+    let n = quotient(id, p.blocks);
+    let first = remainder(id, p.blocks) * BLOCK;
+    let end = min(first + BLOCK, p.items);
+    for (var item = first + local; item < end; item += WG) {
+        let v = x[(p.x.x + n * p.x.y) / LANES + item];
+        let into = (p.y.x + n * p.y.y) / LANES + item;
+        y[into] = apply(v);
+    }
 }

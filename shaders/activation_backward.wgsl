@@ -6,18 +6,19 @@
 // 1, 2 softplus from output, input; 3, 4 sigmoid from output, input; 5 ReLU; 6, 7 GELU, swish from input.
 override KIND: u32 = 1u;
 override WG: u32 = 64u;
+override BLOCK: u32 = 256u; // items that the invocations of a workgroup take in turn
 
 struct Params {
     v: vec2u, // offset, stride
     g: vec2u,
     gx: vec2u,
     items: u32,  // of a sample
-    blocks: u32, // workgroups of a sample
+    blocks: u32, // of a sample, a workgroup each
     workgroups: u32,
     accumulate: u32,
 }
 
-@group(0) @binding(0) var<uniform> p: Params;
+@group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> v: array<V>;
 @group(0) @binding(2) var<storage, read> g: array<V>;
 @group(0) @binding(3) var<storage, read_write> gx: array<V>;
@@ -46,16 +47,20 @@ fn slope(v: V) -> V {
 
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index) local: u32) {
+    let p = params;
     let id = linear(workgroup);
-    let n = id / p.blocks;
-    let item = (id % p.blocks) * WG + local;
-    if (id >= p.workgroups || item >= p.items) {
+    if (id >= p.workgroups) {
         return;
     }
-    let into = (p.gx.x + n * p.gx.y) / LANES + item;
-    var gradient = g[(p.g.x + n * p.g.y) / LANES + item] * slope(v[(p.v.x + n * p.v.y) / LANES + item]);
-    if (p.accumulate == 1u) {
-        gradient += gx[into];
+    let n = quotient(id, p.blocks);
+    let first = remainder(id, p.blocks) * BLOCK;
+    let end = min(first + BLOCK, p.items);
+    for (var item = first + local; item < end; item += WG) {
+        let into = (p.gx.x + n * p.gx.y) / LANES + item;
+        var gradient = g[(p.g.x + n * p.g.y) / LANES + item] * slope(v[(p.v.x + n * p.v.y) / LANES + item]);
+        if (p.accumulate == 1u) {
+            gradient += gx[into];
+        }
+        gx[into] = gradient;
     }
-    gx[into] = gradient;
 }

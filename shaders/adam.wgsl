@@ -7,6 +7,7 @@
 // average. The last quad may reach into the padding of the buffers, which is read but not written.
 
 override WG: u32 = 64u;
+override BLOCK: u32 = 256u; // vec4 that the invocations of a workgroup take in turn
 
 struct Params {
     len: u32,
@@ -22,29 +23,30 @@ struct Params {
 
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index) local: u32) {
-    let quad = linear(workgroup) * WG + local;
-    if (quad * 4u >= params.len) {
-        return;
-    }
+    let len = params.len;
     let step = hyper[0];
     let corrections = hyper[1];
-    let g = corrections.w * gradient[quad];
-    var m = first[quad];
-    m += step.y * (g - m);
-    let v = (1.0 - step.z) * second[quad] + step.z * g * g;
-    let p = parameters[quad] - step.x / corrections.x * m / (sqrt(v) / sqrt(corrections.y) + step.w);
-    let ema = averaged(quad, p, corrections.z);
-    if (quad * 4u + 4u <= params.len) {
-        first[quad] = m;
-        second[quad] = v;
-        parameters[quad] = p;
-        keep_average(quad, ema);
-        return;
-    }
-    for (var k = 0u; k < params.len % 4u; k++) {
-        first[quad][k] = m[k];
-        second[quad][k] = v[k];
-        parameters[quad][k] = p[k];
-        keep_average_of(quad, k, ema[k]);
+    let first_quad = linear(workgroup) * BLOCK;
+    let end = min(first_quad + BLOCK, (len + 3u) / 4u);
+    for (var quad = first_quad + local; quad < end; quad += WG) {
+        let g = corrections.w * gradient[quad];
+        var m = first[quad];
+        m += step.y * (g - m);
+        let v = (1.0 - step.z) * second[quad] + step.z * g * g;
+        let p = parameters[quad] - step.x / corrections.x * m / (sqrt(v) / sqrt(corrections.y) + step.w);
+        let ema = averaged(quad, p, corrections.z);
+        if (quad * 4u + 4u <= len) {
+            first[quad] = m;
+            second[quad] = v;
+            parameters[quad] = p;
+            keep_average(quad, ema);
+        } else {
+            for (var k = 0u; k < len % 4u; k++) {
+                first[quad][k] = m[k];
+                second[quad][k] = v[k];
+                parameters[quad][k] = p[k];
+                keep_average_of(quad, k, ema[k]);
+            }
+        }
     }
 }

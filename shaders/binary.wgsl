@@ -2,39 +2,44 @@
 
 override KIND: u32 = 1u; // 1 sum, 2 product
 override WG: u32 = 64u;
+override BLOCK: u32 = 256u; // items that the invocations of a workgroup take in turn
 
 struct Params {
     a: vec2u, // offset, stride
     b: vec2u,
     y: vec2u,
     items: u32,  // of a sample
-    blocks: u32, // workgroups of a sample
+    blocks: u32, // of a sample, a workgroup each
     workgroups: u32,
     accumulate: u32,
 }
 
-@group(0) @binding(0) var<uniform> p: Params;
+@group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> a: array<V>;
 @group(0) @binding(2) var<storage, read> b: array<V>;
 @group(0) @binding(3) var<storage, read_write> y: array<V>;
 
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index) local: u32) {
+    let p = params;
     let id = linear(workgroup);
-    let n = id / p.blocks;
-    let item = (id % p.blocks) * WG + local;
-    if (id >= p.workgroups || item >= p.items) {
+    if (id >= p.workgroups) {
         return;
     }
-    let into = (p.y.x + n * p.y.y) / LANES + item;
-    var v = a[(p.a.x + n * p.a.y) / LANES + item];
-    if (KIND == 1u) {
-        v += b[(p.b.x + n * p.b.y) / LANES + item];
-    } else {
-        v *= b[(p.b.x + n * p.b.y) / LANES + item];
+    let n = quotient(id, p.blocks);
+    let first = remainder(id, p.blocks) * BLOCK;
+    let end = min(first + BLOCK, p.items);
+    for (var item = first + local; item < end; item += WG) {
+        let into = (p.y.x + n * p.y.y) / LANES + item;
+        var v = a[(p.a.x + n * p.a.y) / LANES + item];
+        if (KIND == 1u) {
+            v += b[(p.b.x + n * p.b.y) / LANES + item];
+        } else {
+            v *= b[(p.b.x + n * p.b.y) / LANES + item];
+        }
+        if (p.accumulate == 1u) {
+            v += y[into];
+        }
+        y[into] = v;
     }
-    if (p.accumulate == 1u) {
-        v += y[into];
-    }
-    y[into] = v;
 }

@@ -11,27 +11,28 @@ struct Params {
     accumulate: u32,
 }
 
-@group(0) @binding(0) var<uniform> p: Params;
+@group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<f32>; // [N, C, H, W]
 @group(0) @binding(2) var<storage, read_write> y: array<f32>;
 
 var<workgroup> sums: array<f32, WG>;
 
-fn value(c: u32, i: u32) -> f32 {
+fn value(p: Params, c: u32, i: u32) -> f32 {
     if (i >= p.batch * p.plane) {
         return 0.0;
     }
-    return x[p.x.x + (i / p.plane) * p.x.y + c * p.plane + i % p.plane];
+    return x[p.x.x + quotient(i, p.plane) * p.x.y + c * p.plane + remainder(i, p.plane)];
 }
 
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index) local: u32) {
+    let p = params;
     let c = linear(workgroup);
     var sum = 0.0;
     if (c < p.workgroups) {
         // Four at a time: Mesa's llvmpipe ends an invocation's loops after 65,535 iterations, and says nothing.
         for (var i = local; i < p.batch * p.plane; i += 4u * WG) {
-            sum += (value(c, i) + value(c, i + WG)) + (value(c, i + 2u * WG) + value(c, i + 3u * WG));
+            sum += (value(p, c, i) + value(p, c, i + WG)) + (value(p, c, i + 2u * WG) + value(p, c, i + 3u * WG));
         }
     }
     sums[local] = sum;

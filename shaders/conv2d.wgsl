@@ -26,27 +26,27 @@ struct Params {
     invocations: u32,
 }
 
-@group(0) @binding(0) var<uniform> p: Params;
+@group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<In>;        // [N, Cin, H, W]
 @group(0) @binding(2) var<storage, read> weights: array<f32>; // [Cout, Cin, K, K]
 @group(0) @binding(3) var<storage, read> bias: array<f32>;    // [Cout]
 @group(0) @binding(4) var<storage, read_write> y: array<Out>; // [N, Cout, Ho, Wo]
 
-fn pixel(at: u32, column: i32) -> f32 {
+fn pixel(p: Params, at: u32, column: i32) -> f32 {
     if (column < 0 || column >= i32(p.in_width)) {
         return 0.0;
     }
     return f32(x[at + u32(column)]);
 }
 
-fn first_value(co: u32) -> vec4f {
+fn first_value(p: Params, co: u32) -> vec4f {
     if (p.has_bias == 1u && co < p.out_channels) {
         return vec4f(bias[p.bias_offset + co]);
     }
     return vec4f();
 }
 
-fn put(n: u32, co: u32, row: u32, column: u32, value: vec4f) {
+fn put(p: Params, n: u32, co: u32, row: u32, column: u32, value: vec4f) {
     if (co >= p.out_channels) {
         return;
     }
@@ -63,16 +63,17 @@ fn put(n: u32, co: u32, row: u32, column: u32, value: vec4f) {
 
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index) local: u32) {
+    let p = params;
     var id = linear(workgroup) * 64u + local;
     if (id >= p.invocations) {
         return;
     }
-    let column = (id % p.quads) * 4u;
-    id /= p.quads;
-    let row = id % p.out_height;
-    id /= p.out_height;
-    let co = (id % p.blocks) * 4u;
-    let n = id / p.blocks;
+    let column = remainder(id, p.quads) * 4u;
+    id = quotient(id, p.quads);
+    let row = remainder(id, p.out_height);
+    id = quotient(id, p.out_height);
+    let co = remainder(id, p.blocks) * 4u;
+    let n = quotient(id, p.blocks);
 
     let taps = p.kernel * p.kernel;
     let channel_weights = p.in_channels * taps;
@@ -81,10 +82,10 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
     let w1 = p.weight_offset + min(co + 1u, p.out_channels - 1u) * channel_weights;
     let w2 = p.weight_offset + min(co + 2u, p.out_channels - 1u) * channel_weights;
     let w3 = p.weight_offset + min(co + 3u, p.out_channels - 1u) * channel_weights;
-    var o0 = first_value(co);
-    var o1 = first_value(co + 1u);
-    var o2 = first_value(co + 2u);
-    var o3 = first_value(co + 3u);
+    var o0 = first_value(p, co);
+    var o1 = first_value(p, co + 1u);
+    var o2 = first_value(p, co + 2u);
+    var o3 = first_value(p, co + 3u);
     let s = i32(p.stride);
     for (var ci = 0u; ci < p.in_channels; ci++) {
         let channel = p.x.x + n * p.x.y + ci * p.in_height * p.in_width;
@@ -94,7 +95,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
                 let at = channel + u32(in_row) * p.in_width;
                 for (var kx = 0u; kx < p.kernel; kx++) {
                     let c = i32(column * p.stride + kx) - i32(p.padding);
-                    let v = vec4f(pixel(at, c), pixel(at, c + s), pixel(at, c + 2 * s), pixel(at, c + 3 * s));
+                    let v = vec4f(pixel(p, at, c), pixel(p, at, c + s), pixel(p, at, c + 2 * s), pixel(p, at, c + 3 * s));
                     let tap = ci * taps + ky * p.kernel + kx;
                     o0 += weights[w0 + tap] * v;
                     o1 += weights[w1 + tap] * v;
@@ -104,8 +105,8 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
             }
         }
     }
-    put(n, co, row, column, o0);
-    put(n, co + 1u, row, column, o1);
-    put(n, co + 2u, row, column, o2);
-    put(n, co + 3u, row, column, o3);
+    put(p, n, co, row, column, o0);
+    put(p, n, co + 1u, row, column, o1);
+    put(p, n, co + 2u, row, column, o2);
+    put(p, n, co + 3u, row, column, o3);
 }

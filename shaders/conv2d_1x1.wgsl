@@ -23,7 +23,7 @@ struct Params {
     invocations: u32,
 }
 
-@group(0) @binding(0) var<uniform> p: Params;
+@group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<vec4<In>>;           // [N, Cin, H W]
 @group(0) @binding(2) var<storage, read> weights: array<vec4<Weight>>; // [Cin, 8 blocks]
 @group(0) @binding(3) var<storage, read> bias: array<f32>;             // [Cout]
@@ -34,7 +34,7 @@ fn outer(pixels: vec4f, w: vec4f) -> mat4x4f {
     return mat4x4f(pixels * w.x, pixels * w.y, pixels * w.z, pixels * w.w);
 }
 
-fn put(n: u32, first: u32, quad: u32, sums: mat4x4f) {
+fn put(p: Params, n: u32, first: u32, quad: u32, sums: mat4x4f) {
     for (var i = 0u; i < 4u; i++) {
         let channel = first + i;
         if (channel < p.out_channels) {
@@ -54,12 +54,13 @@ fn put(n: u32, first: u32, quad: u32, sums: mat4x4f) {
 
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index) local: u32) {
+    let p = params;
     let id = linear(workgroup) * 64u + local;
     if (id >= p.invocations) {
         return;
     }
-    let quad = id % p.pairs * 2u;
-    let block = id / p.pairs % p.blocks;
+    let quad = remainder(id, p.pairs) * 2u;
+    let block = remainder(quotient(id, p.pairs), p.blocks);
     let n = id / (p.pairs * p.blocks);
     // The second quad is loaded once more where there is none, and not stored.
     let next = min(quad + 1u, p.quads - 1u) - quad;
@@ -81,10 +82,10 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
         at += p.quads;
         w += 2u * p.blocks;
     }
-    put(n, 8u * block, quad, low);
-    put(n, 8u * block + 4u, quad, high);
+    put(p, n, 8u * block, quad, low);
+    put(p, n, 8u * block + 4u, quad, high);
     if (next == 1u) {
-        put(n, 8u * block, quad + 1u, low_next);
-        put(n, 8u * block + 4u, quad + 1u, high_next);
+        put(p, n, 8u * block, quad + 1u, low_next);
+        put(p, n, 8u * block + 4u, quad + 1u, high_next);
     }
 }

@@ -19,23 +19,23 @@ struct Params {
     invocations: u32,
 }
 
-@group(0) @binding(0) var<uniform> p: Params;
+@group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<vec4f>;         // [N, Cin, H W]
 @group(0) @binding(2) var<storage, read> g: array<vec4f>;         // [N, Cout, H W]
 @group(0) @binding(3) var<storage, read_write> parts: array<f32>; // [splits, Cout, Cin]
 
 // The quads of four channels from `first` on, of the last one where there are none.
-fn of_x(start: u32, first: u32) -> mat4x4f {
+fn of_x(p: Params, start: u32, first: u32) -> mat4x4f {
     let c = min(first + vec4u(0u, 1u, 2u, 3u), vec4u(p.in_channels - 1u)) * p.quads + start;
     return mat4x4f(x[c.x], x[c.y], x[c.z], x[c.w]);
 }
 
-fn of_g(start: u32, first: u32) -> mat4x4f {
+fn of_g(p: Params, start: u32, first: u32) -> mat4x4f {
     let c = min(first + vec4u(0u, 1u, 2u, 3u), vec4u(p.out_channels - 1u)) * p.quads + start;
     return mat4x4f(g[c.x], g[c.y], g[c.z], g[c.w]);
 }
 
-fn put(split: u32, row: u32, column: u32, sums: mat4x4f) {
+fn put(p: Params, split: u32, row: u32, column: u32, sums: mat4x4f) {
     for (var i = 0u; i < 4u; i++) {
         for (var j = 0u; j < 4u; j++) {
             if (row + i < p.out_channels && column + j < p.in_channels) {
@@ -47,14 +47,15 @@ fn put(split: u32, row: u32, column: u32, sums: mat4x4f) {
 
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index) local: u32) {
+    let p = params;
     let id = linear(workgroup) * 64u + local;
     if (id >= p.invocations) {
         return;
     }
-    let split = id % p.splits;
-    let tile = id / p.splits;
-    let row = tile / p.across * 8u;
-    let column = tile % p.across * 8u;
+    let split = remainder(id, p.splits);
+    let tile = quotient(id, p.splits);
+    let row = quotient(tile, p.across) * 8u;
+    let column = remainder(tile, p.across) * 8u;
     var upper_left = mat4x4f();
     var upper_right = mat4x4f();
     var lower_left = mat4x4f();
@@ -63,18 +64,18 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
         let at_x = (p.x.x + n * p.x.y) / 4u;
         let at_g = (p.g.x + n * p.g.y) / 4u;
         for (var quad = split; quad < p.quads; quad += p.splits) {
-            let left = transpose(of_x(at_x + quad, column));
-            let right = transpose(of_x(at_x + quad, column + 4u));
-            let upper = of_g(at_g + quad, row);
-            let lower = of_g(at_g + quad, row + 4u);
+            let left = transpose(of_x(p, at_x + quad, column));
+            let right = transpose(of_x(p, at_x + quad, column + 4u));
+            let upper = of_g(p, at_g + quad, row);
+            let lower = of_g(p, at_g + quad, row + 4u);
             upper_left += left * upper;
             upper_right += right * upper;
             lower_left += left * lower;
             lower_right += right * lower;
         }
     }
-    put(split, row, column, upper_left);
-    put(split, row, column + 4u, upper_right);
-    put(split, row + 4u, column, lower_left);
-    put(split, row + 4u, column + 4u, lower_right);
+    put(p, split, row, column, upper_left);
+    put(p, split, row, column + 4u, upper_right);
+    put(p, split, row + 4u, column, lower_left);
+    put(p, split, row + 4u, column + 4u, lower_right);
 }

@@ -9,17 +9,18 @@ struct Params {
     invocations: u32,
 }
 
-@group(0) @binding(0) var<uniform> p: Params;
+@group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> weights: array<f32>;      // [Cout, Cin]
 @group(0) @binding(2) var<storage, read_write> packed: array<Out>; // [K, row]
 
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index) local: u32) {
+    let p = params;
     let id = linear(workgroup) * 64u + local;
     if (id >= p.invocations) {
         return;
     }
-    let m = id % p.row;
-    let at = p.weight_offset + id / p.row * p.step.x + min(m, p.channels - 1u) * p.step.y;
+    let m = remainder(id, p.row);
+    let at = p.weight_offset + quotient(id, p.row) * p.step.x + min(m, p.channels - 1u) * p.step.y;
     packed[id] = Out(select(0.0, weights[at], m < p.channels));
 }

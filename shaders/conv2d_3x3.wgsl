@@ -64,7 +64,7 @@ struct Params {
     normalise: u32,
 }
 
-@group(0) @binding(0) var<uniform> p: Params;
+@group(0) @binding(0) var<uniform> params: Params;
 // Bindings 1 and 2 are the input and the packed weights: input_*.wgsl, weights_*.wgsl.
 @group(0) @binding(3) var<storage, read> bias: array<f32>;      // [Cout]
 @group(0) @binding(4) var<storage, read_write> y: array<VOut>;  // [N, Cout, H, W / 4]
@@ -110,7 +110,7 @@ fn add_channel(sum: Tile, w: Taps, v: Window) -> Tile {
 // Where the first and the second quad of a row of the tile lie in y, and whether they lie in the image.
 struct Place { at_lo: u32, at_hi: u32, lo: bool, hi: bool }
 
-fn place(n: u32, co: u32, row: u32, quad: u32) -> Place {
+fn place(p: Params, n: u32, co: u32, row: u32, quad: u32) -> Place {
     let inside = co < p.out_channels && row < p.height;
     let at = (p.y.x + n * p.y.y) / 4u + (co * p.height + row) * p.quads + quad;
     if (PAIRED == 1u) {
@@ -119,8 +119,8 @@ fn place(n: u32, co: u32, row: u32, quad: u32) -> Place {
     return Place(at, at + 1u, inside, inside && quad + 1u < p.quads);
 }
 
-fn get_row(n: u32, co: u32, row: u32, quad: u32) -> Row {
-    let to = place(n, co, row, quad);
+fn get_row(p: Params, n: u32, co: u32, row: u32, quad: u32) -> Row {
+    let to = place(p, n, co, row, quad);
     var value = Row();
     if (to.lo) {
         value.lo = V(y[to.at_lo]);
@@ -131,13 +131,13 @@ fn get_row(n: u32, co: u32, row: u32, quad: u32) -> Row {
     return value;
 }
 
-fn first_sums(n: u32, co: u32, row: u32, quad: u32) -> Tile {
+fn first_sums(p: Params, n: u32, co: u32, row: u32, quad: u32) -> Tile {
     if (p.start == 2u) {
         return Tile(
-            get_row(n, co, row, quad),
-            get_row(n, co, row + 1u, quad),
-            get_row(n, co, row + 2u, quad),
-            get_row(n, co, row + 3u, quad),
+            get_row(p, n, co, row, quad),
+            get_row(p, n, co, row + 1u, quad),
+            get_row(p, n, co, row + 2u, quad),
+            get_row(p, n, co, row + 3u, quad),
         );
     }
     var first = 0.0;
@@ -148,8 +148,8 @@ fn first_sums(n: u32, co: u32, row: u32, quad: u32) -> Tile {
     return Tile(blank, blank, blank, blank);
 }
 
-fn put_row(n: u32, co: u32, row: u32, quad: u32, value: Row) {
-    let to = place(n, co, row, quad);
+fn put_row(p: Params, n: u32, co: u32, row: u32, quad: u32, value: Row) {
+    let to = place(p, n, co, row, quad);
     if (to.lo) {
         y[to.at_lo] = VOut(activate(value.lo, p.activation));
     }
@@ -158,11 +158,11 @@ fn put_row(n: u32, co: u32, row: u32, quad: u32, value: Row) {
     }
 }
 
-fn put_tile(n: u32, co: u32, row: u32, quad: u32, value: Tile) {
-    put_row(n, co, row, quad, value.r0);
-    put_row(n, co, row + 1u, quad, value.r1);
-    put_row(n, co, row + 2u, quad, value.r2);
-    put_row(n, co, row + 3u, quad, value.r3);
+fn put_tile(p: Params, n: u32, co: u32, row: u32, quad: u32, value: Tile) {
+    put_row(p, n, co, row, quad, value.r0);
+    put_row(p, n, co, row + 1u, quad, value.r1);
+    put_row(p, n, co, row + 2u, quad, value.r2);
+    put_row(p, n, co, row + 3u, quad, value.r3);
 }
 
 @compute @workgroup_size(WG)
@@ -171,17 +171,18 @@ fn main(
     @builtin(local_invocation_index) local: u32,
     @builtin(subgroup_invocation_id) lane: u32,
 ) {
+    let p = params;
     var id = linear(workgroup);
     if (id >= p.workgroups) {
         return;
     }
-    let block = id % p.blocks;
+    let block = remainder(id, p.blocks);
     let co = ((p.first_block + block) * WG + local) * OUTPUTS;
-    id /= p.blocks;
-    let quad = (id % p.tiles_x) * 2u;
-    id /= p.tiles_x;
-    let row = (id % p.tiles_y) * 4u;
-    let n = id / p.tiles_y * (1u + PAIRED);
+    id = quotient(id, p.blocks);
+    let quad = remainder(id, p.tiles_x) * 2u;
+    id = quotient(id, p.tiles_x);
+    let row = remainder(id, p.tiles_y) * 4u;
+    let n = quotient(id, p.tiles_y) * (1u + PAIRED);
 
     // The lane's part of the window: of its rows two a load, of each row the quads left of, in, in and right of the tile. Of a
     // pair of samples there are but the two in the tile.
@@ -201,16 +202,16 @@ fn main(
     var at1 = select(0u, u32(start + 2 * i32(p.quads)), in1);
     var at2 = select(0u, u32(start + 4 * i32(p.quads)), in2);
 
-    var t0 = first_sums(n, co, row, quad);
+    var t0 = first_sums(p, n, co, row, quad);
     var t1 = t0;
     var t2 = t0;
     var t3 = t0;
     if (OUTPUTS >= 2u) {
-        t1 = first_sums(n, co + 1u, row, quad);
+        t1 = first_sums(p, n, co + 1u, row, quad);
     }
     if (OUTPUTS == 4u) {
-        t2 = first_sums(n, co + 2u, row, quad);
-        t3 = first_sums(n, co + 3u, row, quad);
+        t2 = first_sums(p, n, co + 2u, row, quad);
+        t3 = first_sums(p, n, co + 3u, row, quad);
     }
     let per_lane = (9u * OUTPUTS + 3u) / 4u;
     var at = block * p.block_stride + local * per_lane;
@@ -221,9 +222,9 @@ fn main(
     for (var ci = 0u; ci < p.in_channels; ci++) {
         if (ci % 8u == 0u) {
             let channel = min(ci + part, p.in_channels - 1u);
-            scales_of_eight = load_scale(first_scale + channel);
+            scales_of_eight = load_scale(first_scale + channel, p.normalise);
             if (PAIRED == 1u) {
-                scales_next = load_scale(first_scale_next + channel);
+                scales_next = load_scale(first_scale_next + channel, p.normalise);
             }
         }
         var scale = subgroupShuffle(scales_of_eight, ci % 8u);
@@ -261,12 +262,12 @@ fn main(
         at2 += plane;
         at += WG * per_lane;
     }
-    put_tile(n, co, row, quad, t0);
+    put_tile(p, n, co, row, quad, t0);
     if (OUTPUTS >= 2u) {
-        put_tile(n, co + 1u, row, quad, t1);
+        put_tile(p, n, co + 1u, row, quad, t1);
     }
     if (OUTPUTS == 4u) {
-        put_tile(n, co + 2u, row, quad, t2);
-        put_tile(n, co + 3u, row, quad, t3);
+        put_tile(p, n, co + 2u, row, quad, t2);
+        put_tile(p, n, co + 3u, row, quad, t3);
     }
 }

@@ -35,7 +35,7 @@ struct Params {
     normalise: u32,
 }
 
-@group(0) @binding(0) var<uniform> p: Params;
+@group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<In>;         // [N, C, H, W]
 @group(0) @binding(2) var<storage, read> weights: array<f16>;  // [Cout / TILE, Cin / TILE, tap, TILE, TILE]
 @group(0) @binding(3) var<storage, read> bias: array<f32>;     // [Cout]
@@ -53,7 +53,7 @@ var<workgroup> sums: array<f32, 4u * MATRIX>;                           // a mat
 // Where the workgroup's part of the output lies.
 struct Place { inside: bool, n: u32, co: u32, row: u32, column: u32 }
 
-fn load_window(to: Place, first_channel: u32, local: u32) {
+fn load_window(p: Params, to: Place, first_channel: u32, local: u32) {
     let first_scale = (p.scales.x + to.n * p.scales.y) / 2u;
     for (var i = local; i < WINDOW_ROWS * WINDOW_COLUMNS * TILE; i += WG) {
         let within = i % (WINDOW_ROWS * WINDOW_COLUMNS);
@@ -65,7 +65,7 @@ fn load_window(to: Place, first_channel: u32, local: u32) {
         var value = 0.0;
         if (to.inside && ci < p.in_channels && row < p.height && column < p.width) {
             let at = p.x.x + to.n * p.x.y + (ci * p.height + row) * p.width + column;
-            let scale = load_scale(first_scale + ci);
+            let scale = load_scale(first_scale + ci, p.normalise);
             value = f32(x[at]) * scale.x + scale.y;
         }
         window[within * TILE + channel] = f16(value);
@@ -73,7 +73,7 @@ fn load_window(to: Place, first_channel: u32, local: u32) {
 }
 
 // Writes the matrix of sums that lies in workgroup memory: TILE channels from `co` on, TILE columns of `row`.
-fn put(to: Place, co: u32, row: u32, mine: u32, lane: u32) {
+fn put(p: Params, to: Place, co: u32, row: u32, mine: u32, lane: u32) {
     for (var i = lane; i < MATRIX; i += WG / 4u) {
         let channel = co + i / TILE;
         let column = to.column + i % TILE;
@@ -97,12 +97,13 @@ fn main(
     @builtin(subgroup_id) subgroup: u32,
     @builtin(subgroup_invocation_id) lane: u32,
 ) {
+    let p = params;
     // Past the end, where others return: the loop runs, since matrix operations want uniform control flow, on nothing.
     let id = linear(workgroup);
-    let block = id % p.blocks;
-    let tile_x = id / p.blocks % p.tiles_x;
-    let tile_y = id / p.blocks / p.tiles_x % p.tiles_y;
-    let n = id / p.blocks / p.tiles_x / p.tiles_y;
+    let block = remainder(id, p.blocks);
+    let tile_x = remainder(quotient(id, p.blocks), p.tiles_x);
+    let tile_y = remainder(quotient(quotient(id, p.blocks), p.tiles_x), p.tiles_y);
+    let n = quotient(quotient(quotient(id, p.blocks), p.tiles_x), p.tiles_y);
     let to = Place(id < p.workgroups, n, block * 2u * TILE, tile_y * ROWS, tile_x * TILE);
 
     let in_tiles = (p.in_channels + TILE - 1u) / TILE;
@@ -115,7 +116,7 @@ fn main(
     var c11 = Sums();
     for (var tile = 0u; tile < in_tiles; tile++) {
         workgroupBarrier();
-        load_window(to, tile * TILE, local);
+        load_window(p, to, tile * TILE, local);
         workgroupBarrier();
         for (var tap = 0u; tap < 9u; tap++) {
             let w0 = coopLoadT<Weights>(&weights[at], TILE);
@@ -134,17 +135,17 @@ fn main(
     let row = to.row + subgroup * 2u;
     coopStoreT(c00, &sums[mine], TILE);
     workgroupBarrier();
-    put(to, to.co, row, mine, lane);
+    put(p, to, to.co, row, mine, lane);
     workgroupBarrier();
     coopStoreT(c01, &sums[mine], TILE);
     workgroupBarrier();
-    put(to, to.co, row + 1u, mine, lane);
+    put(p, to, to.co, row + 1u, mine, lane);
     workgroupBarrier();
     coopStoreT(c10, &sums[mine], TILE);
     workgroupBarrier();
-    put(to, to.co + TILE, row, mine, lane);
+    put(p, to, to.co + TILE, row, mine, lane);
     workgroupBarrier();
     coopStoreT(c11, &sums[mine], TILE);
     workgroupBarrier();
-    put(to, to.co + TILE, row + 1u, mine, lane);
+    put(p, to, to.co + TILE, row + 1u, mine, lane);
 }

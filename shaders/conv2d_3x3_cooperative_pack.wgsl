@@ -15,12 +15,13 @@ struct Params {
     invocations: u32,
 }
 
-@group(0) @binding(0) var<uniform> p: Params;
+@group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> weights: array<f32>;
 @group(0) @binding(2) var<storage, read_write> packed: array<f16>;
 
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index) local: u32) {
+    let p = params;
     let index = linear(workgroup) * 64u + local;
     if (index >= p.invocations) {
         return;
@@ -28,8 +29,8 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
     let within = index % (TILE * TILE);
     let matrix = index / (TILE * TILE);
     let tap = matrix % 9u;
-    let ci = (matrix / 9u % p.in_tiles) * TILE + within % TILE;
-    let co = (matrix / 9u / p.in_tiles) * TILE + within / TILE;
+    let ci = remainder(matrix / 9u, p.in_tiles) * TILE + within % TILE;
+    let co = quotient(matrix / 9u, p.in_tiles) * TILE + within / TILE;
     var value = 0.0;
     if (ci < p.in_channels && co < p.out_channels) {
         if (FLIP == 1u) {

@@ -230,7 +230,7 @@ fn main(
         let next = PAIRED == 1u && side == 2u && n + 1u < p.samples;
         let sample_of_scales = min(n + PAIRED * (part >> 2u), p.samples - 1u);
         let own_scale = (p.scales.x + sample_of_scales * p.scales.y) / 2u + min(ci + side, p.in_channels - 1u);
-        let eight_scales = load_scale(own_scale);
+        let eight_scales = load_scale(own_scale, p.normalise);
         let q0 = scale_of(eight_scales, 0u, next);
         let q1 = scale_of(eight_scales, 1u, next);
         let q2 = scale_of(eight_scales, 2u, next);

@@ -25,7 +25,7 @@ struct Params {
     invocations: u32,
 }
 
-@group(0) @binding(0) var<uniform> p: Params;
+@group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> g: array<In>;         // [N, Cout, Ho, Wo]
 @group(0) @binding(2) var<storage, read> weights: array<f32>;  // [Cout, Cin, K, K]
 @group(0) @binding(3) var<storage, read> bias: array<f32>;     // [Cin], of a transposed convolution
@@ -33,16 +33,17 @@ struct Params {
 
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index) local: u32) {
+    let p = params;
     var id = linear(workgroup) * 64u + local;
     if (id >= p.invocations) {
         return;
     }
-    let column = id % p.in_width;
-    id /= p.in_width;
-    let row = id % p.in_height;
-    id /= p.in_height;
-    let ci = (id % p.blocks) * 4u;
-    let n = id / p.blocks;
+    let column = remainder(id, p.in_width);
+    id = quotient(id, p.in_width);
+    let row = remainder(id, p.in_height);
+    id = quotient(id, p.in_height);
+    let ci = remainder(id, p.blocks) * 4u;
+    let n = quotient(id, p.blocks);
 
     let taps = p.kernel * p.kernel;
     // Channels past the end read the last one's weights; their sums are not written.

@@ -24,7 +24,7 @@ struct Params {
     workgroups: u32,
 }
 
-@group(0) @binding(0) var<uniform> p: Params;
+@group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<f32>;        // [N, Cin, H, W]
 @group(0) @binding(2) var<storage, read> g: array<f32>;        // [N, Cout, Ho, Wo]
 @group(0) @binding(3) var<storage, read_write> gw: array<f32>; // [Cout, Cin, K, K]
@@ -32,11 +32,11 @@ struct Params {
 var<workgroup> sums: array<f32, WG>;
 
 // The weight's product at output pixel `i` of all samples.
-fn product(co: u32, ci: u32, ky: u32, kx: u32, i: u32) -> f32 {
+fn product(p: Params, co: u32, ci: u32, ky: u32, kx: u32, i: u32) -> f32 {
     let plane = p.out_height * p.out_width;
     let n = i / plane;
-    let oy = (i % plane) / p.out_width;
-    let ox = i % p.out_width;
+    let oy = quotient(i % plane, p.out_width);
+    let ox = remainder(i, p.out_width);
     let iy = i32(oy * p.stride + ky) - i32(p.padding);
     let ix = i32(ox * p.stride + kx) - i32(p.padding);
     if (n >= p.batch || iy < 0 || iy >= i32(p.in_height) || ix < 0 || ix >= i32(p.in_width)) {
@@ -48,18 +48,19 @@ fn product(co: u32, ci: u32, ky: u32, kx: u32, i: u32) -> f32 {
 
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index) local: u32) {
+    let p = params;
     let weight = linear(workgroup);
     let taps = p.kernel * p.kernel;
-    let kx = weight % p.kernel;
-    let ky = (weight / p.kernel) % p.kernel;
-    let ci = (weight / taps) % p.in_channels;
+    let kx = remainder(weight, p.kernel);
+    let ky = remainder(quotient(weight, p.kernel), p.kernel);
+    let ci = remainder(weight / taps, p.in_channels);
     let co = weight / (taps * p.in_channels);
     let pixels = p.batch * p.out_height * p.out_width;
     var sum = 0.0;
     if (weight < p.workgroups) {
         // Two at a time: Mesa's llvmpipe ends an invocation's loops after 65,535 iterations, and says nothing.
         for (var i = local; i < pixels; i += 2u * WG) {
-            sum += product(co, ci, ky, kx, i) + product(co, ci, ky, kx, i + WG);
+            sum += product(p, co, ci, ky, kx, i) + product(p, co, ci, ky, kx, i + WG);
         }
     }
     sums[local] = sum;

@@ -23,9 +23,8 @@ struct Params {
     workgroups: u32,
 }
 
-@group(0) @binding(0) var<uniform> p: Params;
-@group(0) @binding(1) var<storage, read> x: array<vec4<In>>;    // [N, Cin, H, W / 4]
-@group(0) @binding(2) var<storage, read> weights: array<vec4f>;  // [Cin, Cout, 2, 2]
+@group(0) @binding(0) var<uniform> params: Params;
+// Bindings 1 and 2 are x and the weights, [Cin, Cout, 2, 2]: input_*.wgsl, weights_*.wgsl.
 @group(0) @binding(3) var<storage, read> bias: array<f32>;      // [Cout]
 @group(0) @binding(4) var<storage, read_write> y: array<vec4<Out>>; // [N, Cout, 2H, 2W / 4]
 
@@ -42,22 +41,22 @@ fn add(f: Four, w: mat4x4f, p0: vec4f, p1: vec4f, p2: vec4f, p3: vec4f) -> Four 
     );
 }
 
-fn weight(ci: u32, co: u32) -> vec4f {
+fn weight(p: Params, ci: u32, co: u32) -> vec4f {
     let at = p.first_weight + min(ci, p.in_channels - 1u) * p.out_channels + co;
-    var w = weights[at];
+    var w = weight_quad(at);
     if (SHIFT > 0u) {
-        w = shifted(w, weights[at + 1u], SHIFT);
+        w = shifted(w, weight_quad(at + 1u), SHIFT);
     }
     return select(vec4f(), w, ci < p.in_channels);
 }
 
-fn put(n: u32, co: u32, quad: u32, f: Four) {
+fn put(p: Params, n: u32, co: u32, quad: u32, f: Four) {
     if (co >= p.out_channels || quad >= p.height * p.quads) {
         return;
     }
-    let row = quad / p.quads;
+    let row = quotient(quad, p.quads);
     let wide = p.quads * 2u;
-    let at = (p.y.x + n * p.y.y) / 4u + (co * p.height * 2u + row * 2u) * wide + (quad % p.quads) * 2u;
+    let at = (p.y.x + n * p.y.y) / 4u + (co * p.height * 2u + row * 2u) * wide + remainder(quad, p.quads) * 2u;
     y[at] = vec4<Out>(vec4f(f.a.xy, f.b.xy));
     y[at + 1u] = vec4<Out>(vec4f(f.c.xy, f.d.xy));
     y[at + wide] = vec4<Out>(vec4f(f.a.zw, f.b.zw));
@@ -70,14 +69,15 @@ fn main(
     @builtin(local_invocation_index) local: u32,
     @builtin(subgroup_invocation_id) lane: u32,
 ) {
+    let p = params;
     var id = linear(workgroup);
     if (id >= p.workgroups) {
         return;
     }
-    let co = (id % p.blocks) * WG + local;
-    id /= p.blocks;
-    let quad = (id % p.groups) * 4u;
-    let n = id / p.groups;
+    let co = remainder(id, p.blocks) * WG + local;
+    id = quotient(id, p.blocks);
+    let quad = remainder(id, p.groups) * 4u;
+    let n = quotient(id, p.groups);
     let plane = p.height * p.quads;
     let co_read = min(co, p.out_channels - 1u);
 
@@ -93,17 +93,17 @@ fn main(
     var f2 = f0;
     var f3 = f0;
     for (var ci = 0u; ci < p.in_channels; ci += 4u) {
-        let v = vec4f(x[start + min(ci + own_channel, last_channel) * plane]);
-        let u = vec4f(x[start + min(ci + 2u + own_channel, last_channel) * plane]);
-        let w = mat4x4f(weight(ci, co_read), weight(ci + 1u, co_read), weight(ci + 2u, co_read), weight(ci + 3u, co_read));
+        let v = input_quad(start + min(ci + own_channel, last_channel) * plane);
+        let u = input_quad(start + min(ci + 2u + own_channel, last_channel) * plane);
+        let w = mat4x4f(weight(p, ci, co_read), weight(p, ci + 1u, co_read), weight(p, ci + 2u, co_read), weight(p, ci + 3u, co_read));
         // All channels of a quad in turn: a sum is fetched and put back once for four multiply-adds.
         f0 = add(f0, w, subgroupBroadcast(v, 0u), subgroupBroadcast(v, 4u), subgroupBroadcast(u, 0u), subgroupBroadcast(u, 4u));
         f1 = add(f1, w, subgroupBroadcast(v, 1u), subgroupBroadcast(v, 5u), subgroupBroadcast(u, 1u), subgroupBroadcast(u, 5u));
         f2 = add(f2, w, subgroupBroadcast(v, 2u), subgroupBroadcast(v, 6u), subgroupBroadcast(u, 2u), subgroupBroadcast(u, 6u));
         f3 = add(f3, w, subgroupBroadcast(v, 3u), subgroupBroadcast(v, 7u), subgroupBroadcast(u, 3u), subgroupBroadcast(u, 7u));
     }
-    put(n, co, quad, f0);
-    put(n, co, quad + 1u, f1);
-    put(n, co, quad + 2u, f2);
-    put(n, co, quad + 3u, f3);
+    put(p, n, co, quad, f0);
+    put(p, n, co, quad + 1u, f1);
+    put(p, n, co, quad + 2u, f2);
+    put(p, n, co, quad + 3u, f3);
 }

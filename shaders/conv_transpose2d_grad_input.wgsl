@@ -22,9 +22,8 @@ struct Params {
     workgroups: u32,
 }
 
-@group(0) @binding(0) var<uniform> p: Params;
-@group(0) @binding(1) var<storage, read> g: array<vec4f>;        // [N, Cout, 2H, 2W / 4]
-@group(0) @binding(2) var<storage, read> weights: array<vec4f>;  // [Cin, Cout, 2, 2]
+@group(0) @binding(0) var<uniform> params: Params;
+// Bindings 1 and 2 are g and the weights, [Cin, Cout, 2, 2]: input_*.wgsl, weights_*.wgsl.
 @group(0) @binding(3) var<storage, read_write> gx: array<vec4f>; // [N, Cin, H, W / 4]
 
 // Four pixels of gx from the two rows of g below them.
@@ -36,7 +35,7 @@ fn gather(sum: vec4f, w: vec4f, t0: vec4f, t1: vec4f, b0: vec4f, b1: vec4f) -> v
         + w.w * vec4f(b0.yw, b1.yw);
 }
 
-fn put(n: u32, ci: u32, quad: u32, value: vec4f) {
+fn put(p: Params, n: u32, ci: u32, quad: u32, value: vec4f) {
     if (ci >= p.in_channels || quad >= p.height * p.quads) {
         return;
     }
@@ -49,9 +48,9 @@ fn put(n: u32, ci: u32, quad: u32, value: vec4f) {
 }
 
 fn weight(at: u32) -> vec4f {
-    let w = weights[at];
+    let w = weight_quad(at);
     if (SHIFT > 0u) {
-        return shifted(w, weights[at + 1u], SHIFT);
+        return shifted(w, weight_quad(at + 1u), SHIFT);
     }
     return w;
 }
@@ -62,14 +61,15 @@ fn main(
     @builtin(local_invocation_index) local: u32,
     @builtin(subgroup_invocation_id) lane: u32,
 ) {
+    let p = params;
     var id = linear(workgroup);
     if (id >= p.workgroups) {
         return;
     }
-    let ci = ((id % p.blocks) * WG + local) * 2u;
-    id /= p.blocks;
-    let quad = (id % p.groups) * 4u;
-    let n = id / p.groups;
+    let ci = (remainder(id, p.blocks) * WG + local) * 2u;
+    id = quotient(id, p.blocks);
+    let quad = remainder(id, p.groups) * 4u;
+    let n = quotient(id, p.groups);
 
     // The lane's part of g: for each of two quads, and of two more, two vec4 of the upper and two of the lower row.
     let part = lane & 7u;
@@ -79,8 +79,8 @@ fn main(
     let own = min(quad + (part >> 2u), last_quad);
     let own_next = min(quad + 2u + (part >> 2u), last_quad);
     let lower = (part >> 1u) & 1u;
-    var at = image + (own / p.quads * 2u + lower) * wide + own % p.quads * 2u;
-    var at_next = image + (own_next / p.quads * 2u + lower) * wide + own_next % p.quads * 2u;
+    var at = image + (quotient(own, p.quads) * 2u + lower) * wide + remainder(own, p.quads) * 2u;
+    var at_next = image + (quotient(own_next, p.quads) * 2u + lower) * wide + remainder(own_next, p.quads) * 2u;
     let plane = p.height * 2u * wide;
     let last_channel = p.in_channels - 1u;
     var at_w = p.first_weight + min(ci, last_channel) * p.out_channels;
@@ -96,7 +96,7 @@ fn main(
     for (var co = 0u; co < p.out_channels; co++) {
         let w = weight(at_w);
         let v = weight(at_v);
-        let a = g[at];
+        let a = input_quad(at);
         let a0 = subgroupBroadcast(a, 0u);
         let a1 = subgroupBroadcast(a, 1u);
         let a2 = subgroupBroadcast(a, 2u);
@@ -109,7 +109,7 @@ fn main(
         let a7 = subgroupBroadcast(a, 7u);
         w1 = gather(w1, w, a4, a5, a6, a7);
         v1 = gather(v1, v, a4, a5, a6, a7);
-        let b = g[at_next];
+        let b = input_quad(at_next);
         let b0 = subgroupBroadcast(b, 0u);
         let b1 = subgroupBroadcast(b, 1u);
         let b2 = subgroupBroadcast(b, 2u);
@@ -127,12 +127,12 @@ fn main(
         at_w++;
         at_v++;
     }
-    put(n, ci, quad, w0);
-    put(n, ci, quad + 1u, w1);
-    put(n, ci, quad + 2u, w2);
-    put(n, ci, quad + 3u, w3);
-    put(n, ci + 1u, quad, v0);
-    put(n, ci + 1u, quad + 1u, v1);
-    put(n, ci + 1u, quad + 2u, v2);
-    put(n, ci + 1u, quad + 3u, v3);
+    put(p, n, ci, quad, w0);
+    put(p, n, ci, quad + 1u, w1);
+    put(p, n, ci, quad + 2u, w2);
+    put(p, n, ci, quad + 3u, w3);
+    put(p, n, ci + 1u, quad, v0);
+    put(p, n, ci + 1u, quad + 1u, v1);
+    put(p, n, ci + 1u, quad + 2u, v2);
+    put(p, n, ci + 1u, quad + 3u, v3);
 }

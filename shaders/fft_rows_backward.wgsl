@@ -9,12 +9,13 @@ struct Params {
     accumulate: u32,
 }
 
-@group(0) @binding(0) var<uniform> p: Params;
+@group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> spectrum: array<vec2f>; // [N, C, H, W / 2 + 1]
 @group(0) @binding(2) var<storage, read_write> gx: array<f32>;   // [N, C, H, W]
 
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index) local: u32) {
+    let p = params;
     let number = linear(workgroup);
     let id = min(number, p.workgroups - 1u);
     for (var k = local; k < LENGTH; k += WG) {
@@ -24,7 +25,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
     }
     let line = transform(local, 1.0);
     if (number < p.workgroups) {
-        let into = p.gx.x + id / p.rows * p.gx.y + id % p.rows * LENGTH;
+        let into = p.gx.x + quotient(id, p.rows) * p.gx.y + remainder(id, p.rows) * LENGTH;
         for (var i = local; i < LENGTH; i += WG) {
             var v = transformed(line, i).x;
             if (p.accumulate == 1u) {

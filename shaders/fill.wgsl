@@ -1,24 +1,30 @@
 // y = value.
 
 override WG: u32 = 64u;
+override BLOCK: u32 = 256u; // items that the invocations of a workgroup take in turn
 
 struct Params {
     y: vec2u, // offset, stride
     items: u32,  // of a sample
-    blocks: u32, // workgroups of a sample
+    blocks: u32, // of a sample, a workgroup each
     workgroups: u32,
     value: f32,
 }
 
-@group(0) @binding(0) var<uniform> p: Params;
+@group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read_write> y: array<V>;
 
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index) local: u32) {
+    let p = params;
     let id = linear(workgroup);
-    let item = (id % p.blocks) * WG + local;
-    if (id >= p.workgroups || item >= p.items) {
+    if (id >= p.workgroups) {
         return;
     }
-    y[(p.y.x + (id / p.blocks) * p.y.y) / LANES + item] = V(p.value);
+    let n = quotient(id, p.blocks);
+    let first = remainder(id, p.blocks) * BLOCK;
+    let end = min(first + BLOCK, p.items);
+    for (var item = first + local; item < end; item += WG) {
+        y[(p.y.x + n * p.y.y) / LANES + item] = V(p.value);
+    }
 }

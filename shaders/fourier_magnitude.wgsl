@@ -10,24 +10,25 @@ struct Params {
     power: f32,
 }
 
-@group(0) @binding(0) var<uniform> p: Params;
+@group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> spectrum: array<vec2f>; // [N, C, H, W / 2 + 1]
 @group(0) @binding(2) var<storage, read_write> y: array<f32>;    // [N, C, H, W]
 
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index) local: u32) {
+    let p = params;
     let id = linear(workgroup) * 64u + local;
     if (id >= p.invocations) {
         return;
     }
     let half = p.size.y / 2u + 1u;
     let plane = id / (p.size.x * p.size.y);
-    var v = (id / p.size.y + p.size.x - p.size.x / 2u) % p.size.x;
-    var u = (id % p.size.y + p.size.y - p.size.y / 2u) % p.size.y;
+    var v = remainder(quotient(id, p.size.y) + p.size.x - p.size.x / 2u, p.size.x);
+    var u = remainder(remainder(id, p.size.y) + p.size.y - p.size.y / 2u, p.size.y);
     if (u >= half) {
         u = p.size.y - u;
-        v = (p.size.x - v) % p.size.x;
+        v = remainder(p.size.x - v, p.size.x);
     }
     let magnitude = length(spectrum[(plane * p.size.x + v) * half + u]);
-    y[p.y.x + id / p.values * p.y.y + id % p.values] = pow(magnitude + p.epsilon, p.power);
+    y[p.y.x + quotient(id, p.values) * p.y.y + remainder(id, p.values)] = pow(magnitude + p.epsilon, p.power);
 }

@@ -10,13 +10,14 @@ struct Params {
     power: f32,
 }
 
-@group(0) @binding(0) var<uniform> p: Params;
+@group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> spectrum: array<vec2f>;        // [N, C, H, W / 2 + 1]
 @group(0) @binding(2) var<storage, read> g: array<f32>;                 // [N, C, H, W]
 @group(0) @binding(3) var<storage, read_write> gspectrum: array<vec2f>; // [N, C, H, W / 2 + 1]
 
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index) local: u32) {
+    let p = params;
     let id = linear(workgroup) * 64u + local;
     if (id >= p.invocations) {
         return;

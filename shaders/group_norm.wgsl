@@ -19,7 +19,7 @@ struct Params {
     epsilon: f32,
 }
 
-@group(0) @binding(0) var<uniform> p: Params;
+@group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<V>;              // [N, C, H, W]
 @group(0) @binding(2) var<storage, read> deviations: array<vec2f>; // [N, C]: mean, sum of squared deviations
 @group(0) @binding(3) var<storage, read> weight: array<f32>;       // [C]
@@ -31,11 +31,12 @@ var<workgroup> moments: array<vec3f, WG>;
 
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index) local: u32) {
+    let p = params;
     let number = linear(workgroup);
     let id = min(number, p.workgroups - 1u);
-    let n = id / p.channels;
-    let c = id % p.channels;
-    let group = id - c % p.members;
+    let n = quotient(id, p.channels);
+    let c = remainder(id, p.channels);
+    let group = id - remainder(c, p.members);
     var mine = vec3f();
     for (var i = local; i < p.members; i += WG) {
         mine = merge(mine, vec3f(f32(p.items * LANES), deviations[group + i]));

@@ -17,7 +17,7 @@ struct Params {
     workgroups: u32,
 }
 
-@group(0) @binding(0) var<uniform> p: Params;
+@group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<V>;         // [N, C, H, W]
 @group(0) @binding(2) var<storage, read> g: array<V>;         // [N, C, H, W]
 @group(0) @binding(3) var<storage, read> weight: array<f32>;  // [C]
@@ -29,11 +29,12 @@ var<workgroup> partial: array<vec2f, WG>;
 
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index) local: u32) {
+    let p = params;
     let number = linear(workgroup);
     let id = min(number, p.workgroups - 1u);
-    let n = id / p.channels;
-    let c = id % p.channels;
-    let group = c - c % p.members;
+    let n = quotient(id, p.channels);
+    let c = remainder(id, p.channels);
+    let group = c - remainder(c, p.members);
     var mine = vec2f();
     for (var i = local; i < p.members; i += WG) {
         mine += weight[p.weight_offset + group + i] * sums[n * p.channels + group + i];

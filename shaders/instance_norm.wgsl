@@ -1,9 +1,7 @@
 // Instance norm: y = (x - mean) / sqrt(var + epsilon) * weight + bias, over each sample's channel; var is biased.
 //
-// One workgroup does a whole channel, statistics and all: the second reading of x comes from the cache, so the tensor
+// A team of invocations (shared/teams.wgsl) does a whole channel, statistics and all: the second reading of x comes from the cache, so the tensor
 // crosses memory once in and once out. How the statistics are summed: shared/channel_moments.wgsl.
-
-override WG: u32 = 64u;
 
 struct Params {
     x: vec2u, // offset, stride
@@ -13,11 +11,11 @@ struct Params {
     weight_offset: u32,
     bias_offset: u32,
     affine: u32,
-    workgroups: u32,
+    planes: u32, // of all samples
     epsilon: f32,
 }
 
-@group(0) @binding(0) var<uniform> p: Params;
+@group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<VIn>;             // [N, C, H, W]
 @group(0) @binding(2) var<storage, read> weight: array<f32>;        // [C]
 @group(0) @binding(3) var<storage, read> bias: array<f32>;          // [C]
@@ -26,10 +24,11 @@ struct Params {
 
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index) local: u32) {
-    let number = linear(workgroup);
-    let id = min(number, p.workgroups - 1u);
-    let n = id / p.channels;
-    let c = id % p.channels;
+    let p = params;
+    let number = plane_of(workgroup, local);
+    let id = min(number, p.planes - 1u);
+    let n = quotient(id, p.channels);
+    let c = remainder(id, p.channels);
     let at_x = (p.x.x + n * p.x.y) / LANES + c * p.items;
     let into = (p.y.x + n * p.y.y) / LANES + c * p.items;
     let all = channel_moments(at_x, p.items, local);
@@ -41,11 +40,11 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
         scale *= weight[p.weight_offset + c];
         offset = bias[p.bias_offset + c];
     }
-    if (number < p.workgroups) {
-        for (var i = local; i < p.items; i += WG) {
+    if (number < p.planes) {
+        for (var i = local % TEAM; i < p.items; i += TEAM) {
             y[into + i] = VOut((V(x[at_x + i]) - mean) * scale + offset);
         }
-        if (local == 0u) {
+        if (local % TEAM == 0u) {
             stats[id] = vec2f(mean, inverse);
         }
     }

@@ -1,15 +1,13 @@
 // Gradient of instance norm. With xn = (x - mean) * inverse and P values a channel:
 // gx = weight * inverse * (g - sum(g) / P - xn * sum(g * xn) / P), and the sums themselves, for the affine gradients.
 //
-// One workgroup does a whole channel; g and x are read a second time from the cache. Where x is known to be
+// A team of invocations (shared/teams.wgsl) does a whole channel; g and x are read a second time from the cache. Where x is known to be
 // softplus(before), gx is multiplied by its slope 1 - exp(-x), which saves the softplus a pass of its own.
 //
 // Measured (llvmpipe, batch 4): half of the copy's speed at 64 squared. A load or store is a loop over the lanes there: five for
 // 12 bytes, where a copy has two for 8, so that 60 % is the most. Tried and dropped: keeping both tensors in registers from the
 // first reading to the second takes a quarter less time at 8 and 16 squared, no less at 4, and more at 32 and 64, where the
 // workgroup must grow for it; 1 ms of a training step of 380.
-
-override WG: u32 = 64u;
 
 struct Params {
     x: vec2u, // offset, stride
@@ -21,10 +19,10 @@ struct Params {
     affine: u32,
     accumulate: u32,
     softplus: u32,
-    workgroups: u32,
+    planes: u32, // of all samples
 }
 
-@group(0) @binding(0) var<uniform> p: Params;
+@group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<V>;              // [N, C, H, W]
 @group(0) @binding(2) var<storage, read> g: array<V>;              // [N, C, H, W]
 @group(0) @binding(3) var<storage, read> weight: array<f32>;       // [C]
@@ -36,10 +34,11 @@ var<workgroup> partial: array<vec2f, WG>;
 
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index) local: u32) {
-    let number = linear(workgroup);
-    let id = min(number, p.workgroups - 1u);
-    let n = id / p.channels;
-    let c = id % p.channels;
+    let p = params;
+    let number = plane_of(workgroup, local);
+    let id = min(number, p.planes - 1u);
+    let n = quotient(id, p.channels);
+    let c = remainder(id, p.channels);
     let at_x = (p.x.x + n * p.x.y) / LANES + c * p.items;
     let at_g = (p.g.x + n * p.g.y) / LANES + c * p.items;
     let into = (p.gx.x + n * p.gx.y) / LANES + c * p.items;
@@ -47,31 +46,36 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
     let inverse = stats[id].y;
     var sum = V();
     var product = V();
-    for (var i = local; i < p.items; i += WG) {
+    for (var i = local % TEAM; i < p.items; i += TEAM) {
         let v = g[at_g + i];
         sum += v;
         product += v * ((x[at_x + i] - mean) * inverse);
     }
-    partial[local] = vec2f(total(sum), total(product));
-    for (var width = WG / 2u; width > 0u; width >>= 1u) {
-        workgroupBarrier();
-        if (local < width) {
-            partial[local] += partial[local + width];
+    var both = vec2f(total(sum), total(product));
+    if (TEAM > 1u) {
+        let member = local % TEAM;
+        partial[local] = both;
+        for (var width = TEAM / 2u; width > 0u; width >>= 1u) {
+            workgroupBarrier();
+            if (member < width) {
+                partial[local] += partial[local + width];
+            }
         }
+        workgroupBarrier();
+        both = partial[local - member];
     }
-    workgroupBarrier();
-    let means = partial[0] / f32(p.items * LANES);
+    let means = both / f32(p.items * LANES);
     var scale = inverse;
     if (p.affine == 1u) {
         scale *= weight[p.weight_offset + c];
     }
-    if (number >= p.workgroups) {
+    if (number >= p.planes) {
         return;
     }
-    if (local == 0u) {
-        sums[id] = partial[0];
+    if (local % TEAM == 0u) {
+        sums[id] = both;
     }
-    for (var i = local; i < p.items; i += WG) {
+    for (var i = local % TEAM; i < p.items; i += TEAM) {
         let v = x[at_x + i];
         var gradient = scale * (g[at_g + i] - means.x - (v - mean) * inverse * means.y);
         if (p.softplus == 1u) {

@@ -5,8 +5,6 @@
 // bit for bit, those of the two kernels one after the other, in two thirds of their time (llvmpipe, 64 to 32 squared), and in
 // as much at 8 squared. The gradients are still two: the norm's would have to find each block's largest value again, twice.
 
-override WG: u32 = 64u;
-
 struct Params {
     x: vec2u, // offset, stride
     y: vec2u,
@@ -16,11 +14,11 @@ struct Params {
     width: u32, // items of a row of the pooled map
     weight_offset: u32,
     bias_offset: u32,
-    workgroups: u32,
+    planes: u32, // of all samples
     epsilon: f32,
 }
 
-@group(0) @binding(0) var<uniform> p: Params;
+@group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<VIn>;             // [N, C, 2H, 2W]
 @group(0) @binding(2) var<storage, read> weight: array<f32>;        // [C]
 @group(0) @binding(3) var<storage, read> bias: array<f32>;          // [C]
@@ -30,26 +28,27 @@ struct Params {
 
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index) local: u32) {
-    let number = linear(workgroup);
-    let id = min(number, p.workgroups - 1u);
-    let n = id / p.channels;
-    let c = id % p.channels;
+    let p = params;
+    let number = plane_of(workgroup, local);
+    let id = min(number, p.planes - 1u);
+    let n = quotient(id, p.channels);
+    let c = remainder(id, p.channels);
     let at = (p.x.x + n * p.x.y) / LANES + c * p.items;
     let all = channel_moments(at, p.items, local);
     let mean = all.y;
     let inverse = 1.0 / sqrt(all.z / all.x + p.epsilon);
     let scale = inverse * weight[p.weight_offset + c];
     let offset = bias[p.bias_offset + c];
-    if (number >= p.workgroups) {
+    if (number >= p.planes) {
         return;
     }
-    if (local == 0u) {
+    if (local % TEAM == 0u) {
         stats[id] = vec2f(mean, inverse);
     }
     let into = (p.y.x + n * p.y.y) / LANES + c * p.items;
     let pool = (p.pooled.x + n * p.pooled.y) / LANES + c * p.items / 4u;
-    for (var i = local; i < p.items / 4u; i += WG) {
-        let top = 2u * (i + i / p.width * p.width);
+    for (var i = local % TEAM; i < p.items / 4u; i += TEAM) {
+        let top = 2u * (i + quotient(i, p.width) * p.width);
         let bottom = top + 2u * p.width;
         let upper_left = (V(x[at + top]) - mean) * scale + offset;
         let upper_right = (V(x[at + top + 1u]) - mean) * scale + offset;

@@ -21,7 +21,7 @@ struct Params {
     scale: f32,
 }
 
-@group(0) @binding(0) var<uniform> p: Params;
+@group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> a: array<f32>;       // [N, heads, rows, depth]; A^T B: [N, heads, depth, rows]
 @group(0) @binding(2) var<storage, read> b: array<f32>;       // [N, heads, depth, columns]; A B^T: [N, heads, columns, depth]
 @group(0) @binding(3) var<storage, read_write> y: array<f32>; // [N, heads, rows, columns]
@@ -29,14 +29,14 @@ struct Params {
 var<workgroup> left: array<vec4f, 64>;  // [STEP, 8 quads of rows]
 var<workgroup> right: array<vec4f, 64>; // [STEP, 8 quads of columns]
 
-fn a_at(start: u32, row: u32, k: u32) -> f32 {
+fn a_at(p: Params, start: u32, row: u32, k: u32) -> f32 {
     if (row >= p.size.x || k >= p.depth) {
         return 0.0;
     }
     return a[start + select(row * p.depth + k, k * p.size.x + row, KIND == 3u)];
 }
 
-fn b_at(start: u32, k: u32, column: u32) -> f32 {
+fn b_at(p: Params, start: u32, k: u32, column: u32) -> f32 {
     if (column >= p.size.y || k >= p.depth) {
         return 0.0;
     }
@@ -45,16 +45,17 @@ fn b_at(start: u32, k: u32, column: u32) -> f32 {
 
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index) local: u32) {
+    let p = params;
     let number = linear(workgroup);
     let id = min(number, p.workgroups - 1u);
     let tile = id % (p.tiles.x * p.tiles.y);
     let product = id / (p.tiles.x * p.tiles.y);
-    let n = product / p.heads;
-    let head = product % p.heads;
+    let n = quotient(product, p.heads);
+    let head = remainder(product, p.heads);
     let at_a = p.a.x + n * p.a.y + head * p.size.x * p.depth;
     let at_b = p.b.x + n * p.b.y + head * p.size.y * p.depth;
-    let top = tile / p.tiles.y * 32u;
-    let side = tile % p.tiles.y * 32u;
+    let top = quotient(tile, p.tiles.y) * 32u;
+    let side = remainder(tile, p.tiles.y) * 32u;
     // What the invocation loads, and the rows and columns of y that it computes.
     let k = local / 8u;
     let row = top + local % 8u * 4u;
@@ -63,8 +64,8 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
     for (var start = 0u; start < p.depth; start += STEP) {
         let at = start + k;
         for (var i = 0u; i < 4u; i++) {
-            left[local][i] = a_at(at_a, row + i, at);
-            right[local][i] = b_at(at_b, at, column + i);
+            left[local][i] = a_at(p, at_a, row + i, at);
+            right[local][i] = b_at(p, at_b, at, column + i);
         }
         workgroupBarrier();
         for (var i = 0u; i < STEP; i++) {

@@ -19,13 +19,13 @@ struct Params {
     scale: f32,
 }
 
-@group(0) @binding(0) var<uniform> p: Params;
+@group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> a: array<vec4f>;       // [N, heads, rows, depth]; A^T B: [N, heads, depth, rows]
 @group(0) @binding(2) var<storage, read> b: array<vec4f>;       // [N, heads, depth, columns]; A B^T: [N, heads, columns, depth]
 @group(0) @binding(3) var<storage, read_write> y: array<vec4f>; // [N, heads, rows, columns]
 
 // Quad `row` of rows by quad `k` of the sum: a column of the result for each row of A.
-fn block_a(start: u32, row: u32, k: u32) -> mat4x4f {
+fn block_a(p: Params, start: u32, row: u32, k: u32) -> mat4x4f {
     if (KIND == 3u) {
         let at = start + k * p.size.x + row;
         let step = p.size.x / 4u;
@@ -37,7 +37,7 @@ fn block_a(start: u32, row: u32, k: u32) -> mat4x4f {
 }
 
 // Quad `k` of the sum by quad `column` of columns: a column of the result for each row of B.
-fn block_b(start: u32, k: u32, column: u32) -> mat4x4f {
+fn block_b(p: Params, start: u32, k: u32, column: u32) -> mat4x4f {
     if (KIND == 2u) {
         let at = start + column * p.depth + k;
         let step = p.depth / 4u;
@@ -48,7 +48,7 @@ fn block_b(start: u32, k: u32, column: u32) -> mat4x4f {
     return mat4x4f(b[at], b[at + step], b[at + 2u * step], b[at + 3u * step]);
 }
 
-fn store(start: u32, row: u32, column: u32, sums: mat4x4f) {
+fn store(p: Params, start: u32, row: u32, column: u32, sums: mat4x4f) {
     if (row >= p.size.x / 4u || column >= p.size.y / 4u) {
         return;
     }
@@ -64,19 +64,20 @@ fn store(start: u32, row: u32, column: u32, sums: mat4x4f) {
 
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index) local: u32) {
+    let p = params;
     let id = linear(workgroup) * 64u + local;
     if (id >= p.invocations) {
         return;
     }
     let tile = id % (p.tiles.x * p.tiles.y);
     let product = id / (p.tiles.x * p.tiles.y);
-    let n = product / p.heads;
-    let head = product % p.heads;
+    let n = quotient(product, p.heads);
+    let head = remainder(product, p.heads);
     let at_a = (p.a.x + n * p.a.y + head * p.size.x * p.depth) / 4u;
     let at_b = (p.b.x + n * p.b.y + head * p.size.y * p.depth) / 4u;
     // In quads; the second of each is loaded once more where there is none, and not stored.
-    let row = tile / p.tiles.y * 2u;
-    let column = tile % p.tiles.y * 2u;
+    let row = quotient(tile, p.tiles.y) * 2u;
+    let column = remainder(tile, p.tiles.y) * 2u;
     let next_row = min(row + 1u, p.size.x / 4u - 1u);
     let next_column = min(column + 1u, p.size.y / 4u - 1u);
     var upper_left = mat4x4f();
@@ -84,18 +85,18 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
     var lower_left = mat4x4f();
     var lower_right = mat4x4f();
     for (var k = 0u; k < p.depth / 4u; k++) {
-        let upper = block_a(at_a, row, k);
-        let lower = block_a(at_a, next_row, k);
-        let left = block_b(at_b, k, column);
-        let right = block_b(at_b, k, next_column);
+        let upper = block_a(p, at_a, row, k);
+        let lower = block_a(p, at_a, next_row, k);
+        let left = block_b(p, at_b, k, column);
+        let right = block_b(p, at_b, k, next_column);
         upper_left += left * upper;
         upper_right += right * upper;
         lower_left += left * lower;
         lower_right += right * lower;
     }
     let into = (p.y.x + n * p.y.y + head * p.size.x * p.size.y) / 4u;
-    store(into, row, column, upper_left);
-    store(into, row, column + 1u, upper_right);
-    store(into, row + 1u, column, lower_left);
-    store(into, row + 1u, column + 1u, lower_right);
+    store(p, into, row, column, upper_left);
+    store(p, into, row, column + 1u, upper_right);
+    store(p, into, row + 1u, column, lower_left);
+    store(p, into, row + 1u, column + 1u, lower_right);
 }

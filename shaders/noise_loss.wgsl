@@ -14,7 +14,7 @@ struct Params {
     scale: f32, // 2 weight / number of values
 }
 
-@group(0) @binding(0) var<uniform> p: Params;
+@group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> rng: vec4u;
 @group(0) @binding(2) var<storage, read> prediction: array<V>; // [N, C, H, W]
 @group(0) @binding(3) var<storage, read_write> gprediction: array<V>; // [N, C, H, W]
@@ -22,9 +22,10 @@ struct Params {
 
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index) local: u32) {
+    let p = params;
     let id = linear(workgroup);
-    let n = id / p.blocks;
-    let invocation = (id % p.blocks) * WG + local;
+    let n = quotient(id, p.blocks);
+    let invocation = remainder(id, p.blocks) * WG + local;
     if (id >= p.workgroups || invocation >= p.invocations) {
         return;
     }

@@ -3,6 +3,7 @@
 // what needs it again (backward, loss) draws it again. Reads two values and writes two for each pixel.
 
 override WG: u32 = 64u;
+override BLOCK: u32 = 256u; // items that the invocations of a workgroup take in turn
 
 struct Params {
     y: vec2u, // offset, stride
@@ -11,12 +12,12 @@ struct Params {
     z: vec2u,
     rho: vec2u,
     items: u32, // of a sample
-    blocks: u32, // workgroups of a sample
+    blocks: u32, // of a sample, a workgroup each
     workgroups: u32,
     sigma_floor: f32,
 }
 
-@group(0) @binding(0) var<uniform> p: Params;
+@group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> rng: vec4u; // seed, seed, step, first sample
 @group(0) @binding(2) var<storage, read> y: array<V>; // [N, C, H, W]
 @group(0) @binding(3) var<storage, read> lambda: array<V>; // [N, C, H, W]
@@ -25,16 +26,20 @@ struct Params {
 
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index) local: u32) {
+    let p = params;
     let id = linear(workgroup);
-    let n = id / p.blocks;
-    let item = (id % p.blocks) * WG + local;
-    if (id >= p.workgroups || item >= p.items) {
+    if (id >= p.workgroups) {
         return;
     }
-    let x = -lambda[(p.lambda.x + n * p.lambda.y) / LANES + item] * rho[p.rho.x + n * p.rho.y];
-    let gamma = exp(x);
-    let sigma = max(-expm1_of(x, gamma), V(p.sigma_floor));
-    let value = y[(p.y.x + n * p.y.y) / LANES + item];
-    latent[(p.gamma.x + n * p.gamma.y) / LANES + item] = gamma;
-    latent[(p.z.x + n * p.z.y) / LANES + item] = sqrt(gamma) * value + sqrt(sigma) * noise(rng, 0u, rng.z, n, item);
+    let n = quotient(id, p.blocks);
+    let first = remainder(id, p.blocks) * BLOCK;
+    let end = min(first + BLOCK, p.items);
+    for (var item = first + local; item < end; item += WG) {
+        let x = -lambda[(p.lambda.x + n * p.lambda.y) / LANES + item] * rho[p.rho.x + n * p.rho.y];
+        let gamma = exp(x);
+        let sigma = max(-expm1_of(x, gamma), V(p.sigma_floor));
+        let value = y[(p.y.x + n * p.y.y) / LANES + item];
+        latent[(p.gamma.x + n * p.gamma.y) / LANES + item] = gamma;
+        latent[(p.z.x + n * p.z.y) / LANES + item] = sqrt(gamma) * value + sqrt(sigma) * noise(rng, 0u, rng.z, n, item);
+    }
 }

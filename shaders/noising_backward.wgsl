@@ -21,7 +21,7 @@ struct Params {
     accumulate: u32, // add to glambda
 }
 
-@group(0) @binding(0) var<uniform> p: Params;
+@group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> rng: vec4u;
 @group(0) @binding(2) var<storage, read> y: array<V>; // [N, C, H, W]
 @group(0) @binding(3) var<storage, read> lambda: array<V>; // [N, C, H, W]
@@ -32,9 +32,10 @@ struct Params {
 
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index) local: u32) {
+    let p = params;
     let id = linear(workgroup);
-    let n = id / p.blocks;
-    let invocation = (id % p.blocks) * WG + local;
+    let n = quotient(id, p.blocks);
+    let invocation = remainder(id, p.blocks) * WG + local;
     if (id >= p.workgroups || invocation >= p.invocations) {
         return;
     }

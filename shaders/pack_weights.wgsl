@@ -27,13 +27,13 @@ struct Params {
     invocations: u32,  // a lane of an input channel of a block of a chunk each
 }
 
-@group(0) @binding(0) var<uniform> p: Params;
+@group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> weights: array<vec4f>;
 @group(0) @binding(2) var<storage, read_write> packed: array<vec4<Out>>;
 
 struct Taps { a: vec4f, b: vec4f, c: f32 }
 
-fn taps(co: u32, ci: u32) -> Taps {
+fn taps(p: Params, co: u32, ci: u32) -> Taps {
     if (co >= p.out_channels || ci >= p.in_channels) {
         return Taps();
     }
@@ -56,7 +56,7 @@ fn taps(co: u32, ci: u32) -> Taps {
 // The taps of four neighbours, the first one's starting a vec4.
 struct Four { t0: Taps, t1: Taps, t2: Taps, t3: Taps }
 
-fn four(first: u32, inside: bool) -> Four {
+fn four(p: Params, first: u32, inside: bool) -> Four {
     if (!inside) {
         return Four();
     }
@@ -97,6 +97,7 @@ fn put_four(at: u32, t: Taps, u: Taps, v: Taps, w: Taps) {
 
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index) local: u32) {
+    let p = params;
     var id = linear(workgroup) * 64u + local;
     if (id >= p.invocations) {
         return;
@@ -107,33 +108,33 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
     var block: u32;
     var within: u32;
     if (FLIP == 1u) {
-        block = id % p.blocks;
-        id /= p.blocks;
-        within = id % p.chunk;
-        chunk = id / p.chunk;
+        block = remainder(id, p.blocks);
+        id = quotient(id, p.blocks);
+        within = remainder(id, p.chunk);
+        chunk = quotient(id, p.chunk);
     } else {
-        within = id % p.chunk;
-        id /= p.chunk;
-        block = id % p.blocks;
-        chunk = id / p.blocks;
+        within = remainder(id, p.chunk);
+        id = quotient(id, p.chunk);
+        block = remainder(id, p.blocks);
+        chunk = quotient(id, p.blocks);
     }
     let ci = chunk * p.chunk + within;
     let co = (block * WG + lane) * OUTPUTS;
     let per_lane = (9u * OUTPUTS + 3u) / 4u;
     let at = (chunk * p.blocks + block) * p.block_stride + (within * WG + lane) * per_lane;
     if (FOURS == 1u) {
-        let all = four(ci * p.out_channels + co, ci < p.in_channels && co < p.out_channels);
+        let all = four(p, ci * p.out_channels + co, ci < p.in_channels && co < p.out_channels);
         put_four(at, reversed(all.t0), reversed(all.t1), reversed(all.t2), reversed(all.t3));
         return;
     }
-    let t = taps(co, ci);
+    let t = taps(p, co, ci);
     if (OUTPUTS == 1u) {
         packed[at] = vec4<Out>(t.a);
         packed[at + 1u] = vec4<Out>(t.b);
         packed[at + 2u] = vec4<Out>(vec4f(t.c, 0.0, 0.0, 0.0));
         return;
     }
-    let u = taps(co + 1u, ci);
+    let u = taps(p, co + 1u, ci);
     if (OUTPUTS == 2u) {
         packed[at] = vec4<Out>(vec4f(t.a.x, u.a.x, t.a.y, u.a.y));
         packed[at + 1u] = vec4<Out>(vec4f(t.a.z, u.a.z, t.a.w, u.a.w));
@@ -142,7 +143,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
         packed[at + 4u] = vec4<Out>(vec4f(t.c, u.c, 0.0, 0.0));
         return;
     }
-    let v = taps(co + 2u, ci);
-    let w = taps(co + 3u, ci);
+    let v = taps(p, co + 2u, ci);
+    let w = taps(p, co + 3u, ci);
     put_four(at, t, u, v, w);
 }

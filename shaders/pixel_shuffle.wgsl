@@ -16,43 +16,44 @@ struct Params {
     accumulate: u32,
 }
 
-@group(0) @binding(0) var<uniform> p: Params;
+@group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<f32>;
 @group(0) @binding(2) var<storage, read_write> y: array<f32>;
 
 // Where value i of the large planes, [C, s H, s W], lies in the small ones, [C s^2, H, W].
-fn in_small(i: u32) -> u32 {
+fn in_small(p: Params, i: u32) -> u32 {
     let wide = p.factor * p.width;
     let column = i % wide;
     let row = i / wide % (p.factor * p.height);
     let channel = i / wide / (p.factor * p.height);
-    let part = (channel * p.factor + row % p.factor) * p.factor + column % p.factor;
-    return (part * p.height + row / p.factor) * p.width + column / p.factor;
+    let part = (channel * p.factor + remainder(row, p.factor)) * p.factor + remainder(column, p.factor);
+    return (part * p.height + quotient(row, p.factor)) * p.width + quotient(column, p.factor);
 }
 
 // And the other way round.
-fn in_large(i: u32) -> u32 {
-    let column = i % p.width;
-    let row = i / p.width % p.height;
-    let part = i / p.width / p.height;
+fn in_large(p: Params, i: u32) -> u32 {
+    let column = remainder(i, p.width);
+    let row = remainder(quotient(i, p.width), p.height);
+    let part = quotient(quotient(i, p.width), p.height);
     let channel = part / (p.factor * p.factor);
-    let y = (channel * p.height + row) * p.factor + part / p.factor % p.factor;
-    return (y * p.width + column) * p.factor + part % p.factor;
+    let y = (channel * p.height + row) * p.factor + remainder(quotient(part, p.factor), p.factor);
+    return (y * p.width + column) * p.factor + remainder(part, p.factor);
 }
 
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index) local: u32) {
+    let p = params;
     let id = linear(workgroup) * 64u + local;
     if (id >= p.invocations) {
         return;
     }
-    let n = id / p.values;
-    let i = id % p.values;
+    let n = quotient(id, p.values);
+    let i = remainder(id, p.values);
     var source = 0u;
     if (KIND == 1u) {
-        source = in_small(i);
+        source = in_small(p, i);
     } else {
-        source = in_large(i);
+        source = in_large(p, i);
     }
     let into = p.y.x + n * p.y.y + i;
     var v = x[p.x.x + n * p.x.y + source];

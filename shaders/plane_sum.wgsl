@@ -17,7 +17,7 @@ struct Params {
     factor: f32,
 }
 
-@group(0) @binding(0) var<uniform> p: Params;
+@group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> a: array<V>;         // [N, C, H, W]
 @group(0) @binding(2) var<storage, read> b: array<V>;         // [N, C, H, W]
 @group(0) @binding(3) var<storage, read_write> y: array<f32>; // [N, C, 1, 1]
@@ -26,10 +26,11 @@ var<workgroup> partial: array<f32, WG>;
 
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index) local: u32) {
+    let p = params;
     let number = linear(workgroup);
     let id = min(number, p.workgroups - 1u);
-    let n = id / p.channels;
-    let c = id % p.channels;
+    let n = quotient(id, p.channels);
+    let c = remainder(id, p.channels);
     let at_a = (p.a.x + n * p.a.y) / LANES + c * p.items;
     let at_b = (p.b.x + n * p.b.y) / LANES + c * p.items;
     var sum = V();

@@ -13,7 +13,7 @@ struct Params {
     invocations: u32,
 }
 
-@group(0) @binding(0) var<uniform> p: Params;
+@group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<f32>;       // [N, C, H, W]
 @group(0) @binding(2) var<storage, read_write> y: array<f32>; // [N, C, H', W']
 
@@ -25,13 +25,14 @@ fn reflected(i: u32, size: u32) -> u32 {
 
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index) local: u32) {
+    let p = params;
     let id = linear(workgroup) * 64u + local;
     if (id >= p.invocations) {
         return;
     }
-    let n = id / p.values;
-    let i = id % p.values;
-    let row = i / p.y_width;
-    let source = (row / p.y_height) * p.x_height + reflected(row % p.y_height, p.x_height);
-    y[p.y.x + n * p.y.y + i] = x[p.x.x + n * p.x.y + source * p.x_width + reflected(i % p.y_width, p.x_width)];
+    let n = quotient(id, p.values);
+    let i = remainder(id, p.values);
+    let row = quotient(i, p.y_width);
+    let source = quotient(row, p.y_height) * p.x_height + reflected(remainder(row, p.y_height), p.x_height);
+    y[p.y.x + n * p.y.y + i] = x[p.x.x + n * p.x.y + source * p.x_width + reflected(remainder(i, p.y_width), p.x_width)];
 }

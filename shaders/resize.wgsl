@@ -10,21 +10,22 @@ struct Params {
     invocations: u32,
 }
 
-@group(0) @binding(0) var<uniform> p: Params;
+@group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<V>;
 @group(0) @binding(2) var<storage, read_write> y: array<V>;
 
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index) local: u32) {
+    let p = params;
     let id = linear(workgroup) * 64u + local;
     if (id >= p.invocations) {
         return;
     }
-    let n = id / p.items;
-    let i = id % p.items;
-    let line = i / p.inner / p.sizes.y;
-    let at = (p.x.x + n * p.x.y) / LANES + line * p.sizes.x * p.inner + i % p.inner;
-    let place = place(i / p.inner % p.sizes.y, p.sizes);
+    let n = quotient(id, p.items);
+    let i = remainder(id, p.items);
+    let line = quotient(quotient(i, p.inner), p.sizes.y);
+    let at = (p.x.x + n * p.x.y) / LANES + line * p.sizes.x * p.inner + remainder(i, p.inner);
+    let place = place(remainder(quotient(i, p.inner), p.sizes.y), p.sizes);
     let w = weights(place.t);
     let last = i32(p.sizes.x) - 1;
     var sum = w.y * x[at + u32(max(place.base, 0)) * p.inner];

@@ -2,6 +2,7 @@
 // written into the noise network's z and gamma channels. See reverse_step.wgsl.
 
 override WG: u32 = 64u;
+override BLOCK: u32 = 256u; // items that the invocations of a workgroup take in turn
 
 struct Params {
     lambda: vec2u, // offset, stride
@@ -9,14 +10,14 @@ struct Params {
     gamma: vec2u,
     z: vec2u,
     items: u32, // of a sample
-    blocks: u32, // workgroups of a sample
+    blocks: u32, // of a sample, a workgroup each
     workgroups: u32,
     repeats: u32, // samples of one measurement
     steps: u32, // T
     exponential: u32,
 }
 
-@group(0) @binding(0) var<uniform> p: Params;
+@group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> rng: vec4u;
 @group(0) @binding(2) var<storage, read> lambda: array<V>; // [N / repeats, C, H, W]
 @group(0) @binding(3) var<storage, read> tau: array<f32>; // [T], entry j - 1 at time j / T
@@ -24,19 +25,28 @@ struct Params {
 
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index) local: u32) {
+    let p = params;
     let id = linear(workgroup);
-    let n = id / p.blocks;
-    let item = (id % p.blocks) * WG + local;
-    if (id >= p.workgroups || item >= p.items) {
+    if (id >= p.workgroups) {
         return;
     }
-    let rate = lambda[(p.lambda.x + n / p.repeats * p.lambda.y) / LANES + item] / f32(p.steps);
-    var power: Power;
+    let n = quotient(id, p.blocks);
+    let first = remainder(id, p.blocks) * BLOCK;
+    let end = min(first + BLOCK, p.items);
+    var sum = 0.0;
     if (p.exponential == 1u) {
-        power = power_exponential(p.tau.x, p.tau.y, p.steps, rate);
-    } else {
-        power = power_product(p.tau.x, p.tau.y, p.steps, rate);
+        sum = tau_sum(p.tau.x, p.tau.y, p.steps);
     }
-    latent[(p.gamma.x + n * p.gamma.y) / LANES + item] = power.gamma;
-    latent[(p.z.x + n * p.z.y) / LANES + item] = noise(rng, 2u, 0u, n, item);
+    let measurement = (p.lambda.x + quotient(n, p.repeats) * p.lambda.y) / LANES;
+    for (var item = first + local; item < end; item += WG) {
+        let rate = lambda[measurement + item] / f32(p.steps);
+        var power: Power;
+        if (p.exponential == 1u) {
+            power = power_exponential(sum, rate);
+        } else {
+            power = power_product(p.tau.x, p.tau.y, p.steps, rate);
+        }
+        latent[(p.gamma.x + n * p.gamma.y) / LANES + item] = power.gamma;
+        latent[(p.z.x + n * p.z.y) / LANES + item] = noise(rng, 2u, 0u, n, item);
+    }
 }

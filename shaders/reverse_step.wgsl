@@ -9,6 +9,7 @@
 // T / 2 times four operations a pixel on average, under one percent of the network's.
 
 override WG: u32 = 64u;
+override BLOCK: u32 = 256u; // items that the invocations of a workgroup take in turn
 
 struct Params {
     lambda: vec2u, // offset, stride
@@ -17,7 +18,7 @@ struct Params {
     gamma: vec2u,
     z: vec2u,
     items: u32, // of a sample
-    blocks: u32, // workgroups of a sample
+    blocks: u32, // of a sample, a workgroup each
     workgroups: u32,
     repeats: u32, // samples of one measurement
     steps: u32, // T
@@ -25,7 +26,7 @@ struct Params {
     exponential: u32,
 }
 
-@group(0) @binding(0) var<uniform> p: Params;
+@group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> rng: vec4u; // the third word is i
 @group(0) @binding(2) var<storage, read> lambda: array<V>; // [N / repeats, C, H, W]
 @group(0) @binding(3) var<storage, read> tau: array<f32>; // [T], entry j - 1 at time j / T
@@ -34,37 +35,47 @@ struct Params {
 
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index) local: u32) {
+    let p = params;
     let id = linear(workgroup);
-    let n = id / p.blocks;
-    let item = (id % p.blocks) * WG + local;
-    if (id >= p.workgroups || item >= p.items) {
+    if (id >= p.workgroups) {
         return;
     }
+    let n = quotient(id, p.blocks);
+    let first = remainder(id, p.blocks) * BLOCK;
+    let end = min(first + BLOCK, p.items);
     let i = clamp(rng.z, 1u, p.steps);
-    let rate = lambda[(p.lambda.x + n / p.repeats * p.lambda.y) / LANES + item] / f32(p.steps);
-    var before: Power;
-    var b: Beta;
+    let tau_i = tau[p.tau.x + (i - 1u) * p.tau.y];
+    var sum = 0.0;
     if (p.exponential == 1u) {
-        before = power_exponential(p.tau.x, p.tau.y, i - 1u, rate);
-        b = beta_exponential(tau[p.tau.x + (i - 1u) * p.tau.y], rate);
-    } else {
-        before = power_product(p.tau.x, p.tau.y, i - 1u, rate);
-        b = beta_of(tau[p.tau.x + (i - 1u) * p.tau.y], rate);
+        sum = tau_sum(p.tau.x, p.tau.y, i - 1u);
     }
-    let sigma = next(before, b).sigma;
-    let eps = prediction[(p.prediction.x + n * p.prediction.y) / LANES + item];
-    let at = (p.z.x + n * p.z.y) / LANES + item;
-    let z = latent[at];
-    var result: V;
-    if (p.variant == 2u) {
-        result = (z - sqrt(sigma) * eps) / sqrt(b.alpha) + sqrt(before.sigma) * eps;
-    } else {
-        result = (z - b.beta / sqrt(sigma) * eps) / sqrt(b.alpha);
-        if (i > 1u) {
-            let variance = select(b.beta, b.beta * before.sigma / sigma, p.variant == 1u);
-            result += sqrt(variance) * noise(rng, 3u, i, n, item);
+    let measurement = (p.lambda.x + quotient(n, p.repeats) * p.lambda.y) / LANES;
+    for (var item = first + local; item < end; item += WG) {
+        let rate = lambda[measurement + item] / f32(p.steps);
+        var before: Power;
+        var b: Beta;
+        if (p.exponential == 1u) {
+            before = power_exponential(sum, rate);
+            b = beta_exponential(tau_i, rate);
+        } else {
+            before = power_product(p.tau.x, p.tau.y, i - 1u, rate);
+            b = beta_of(tau_i, rate);
         }
+        let sigma = next(before, b).sigma;
+        let eps = prediction[(p.prediction.x + n * p.prediction.y) / LANES + item];
+        let at = (p.z.x + n * p.z.y) / LANES + item;
+        let z = latent[at];
+        var result: V;
+        if (p.variant == 2u) {
+            result = (z - sqrt(sigma) * eps) / sqrt(b.alpha) + sqrt(before.sigma) * eps;
+        } else {
+            result = (z - b.beta / sqrt(sigma) * eps) / sqrt(b.alpha);
+            if (i > 1u) {
+                let variance = select(b.beta, b.beta * before.sigma / sigma, p.variant == 1u);
+                result += sqrt(variance) * noise(rng, 3u, i, n, item);
+            }
+        }
+        latent[at] = result;
+        latent[(p.gamma.x + n * p.gamma.y) / LANES + item] = before.gamma;
     }
-    latent[at] = result;
-    latent[(p.gamma.x + n * p.gamma.y) / LANES + item] = before.gamma;
 }

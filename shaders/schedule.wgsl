@@ -14,7 +14,7 @@ struct Params {
     workgroups: u32,
 }
 
-@group(0) @binding(0) var<uniform> p: Params;
+@group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> parameters: array<f32>; // a, b, w[H], c[H], v[H], d
 @group(0) @binding(2) var<storage, read> times: array<f32>; // [M]
 @group(0) @binding(3) var<storage, read_write> y: array<f32>; // [M, 3]
@@ -23,6 +23,7 @@ var<workgroup> sums: array<vec3f, WG>;
 
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index) local: u32) {
+    let p = params;
     let m = min(linear(workgroup), p.workgroups - 1u);
     let at = p.parameters;
     let t = times[p.times + m];

@@ -20,7 +20,7 @@ struct Params {
     accumulate: u32,
 }
 
-@group(0) @binding(0) var<uniform> p: Params;
+@group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> parameters: array<f32>; // a, b, w[H], c[H], v[H], d
 @group(0) @binding(2) var<storage, read> times: array<f32>; // [M]
 @group(0) @binding(3) var<storage, read> g: array<f32>; // [M, 3]
@@ -30,7 +30,7 @@ var<workgroup> sums: array<vec2f, WG>;
 
 struct Upstream { t: f32, h: f32, h1: f32, h2: f32 }
 
-fn upstream(m: u32) -> Upstream {
+fn upstream(p: Params, m: u32) -> Upstream {
     let t = times[p.times + m];
     let at = p.g.x + m * p.g.y;
     let g0 = g[at];
@@ -39,7 +39,7 @@ fn upstream(m: u32) -> Upstream {
     return Upstream(t, t * g0 + g1, t * g1 + 2.0 * g2, t * g2);
 }
 
-fn put(index: u32, gradient: f32) {
+fn put(p: Params, index: u32, gradient: f32) {
     let to = p.gparameters + index;
     if (p.accumulate == 1u) {
         gparameters[to] += gradient;
@@ -50,6 +50,7 @@ fn put(index: u32, gradient: f32) {
 
 @compute @workgroup_size(WG)
 fn main(@builtin(local_invocation_index) local: u32) {
+    let p = params;
     let at = p.parameters;
     let a = abs(parameters[at]);
     let b = abs(parameters[at + 1u]);
@@ -64,7 +65,7 @@ fn main(@builtin(local_invocation_index) local: u32) {
         var dc = 0.0;
         var dv = 0.0;
         for (var m = 0u; m < p.count; m++) {
-            let o = upstream(m);
+            let o = upstream(p, m);
             let u = a * o.t + b;
             let s = sigmoid(w * u + c);
             let s1 = s * (1.0 - s);
@@ -78,9 +79,9 @@ fn main(@builtin(local_invocation_index) local: u32) {
             dw += u * dx + v * (k1 * s1 + 2.0 * k2 * w * s2);
             ab += vec2f(o.t * w * dx + v * w * (o.h1 * s1 + 2.0 * a * o.h2 * w * s2), w * dx);
         }
-        put(2u + k, dw * sign(raw_w));
-        put(2u + p.hidden + k, dc);
-        put(2u + 2u * p.hidden + k, dv * sign(raw_v));
+        put(p, 2u + k, dw * sign(raw_w));
+        put(p, 2u + p.hidden + k, dc);
+        put(p, 2u + 2u * p.hidden + k, dv * sign(raw_v));
     }
     sums[local] = ab;
     for (var half = WG / 2u; half > 0u; half /= 2u) {
@@ -94,14 +95,14 @@ fn main(@builtin(local_invocation_index) local: u32) {
         var db = sums[0].y;
         var dd = 0.0;
         for (var m = 0u; m < p.count; m++) {
-            let o = upstream(m);
+            let o = upstream(p, m);
             da += o.t * o.h + o.h1;
             db += o.h;
             dd += o.h;
         }
         let last = 2u + 3u * p.hidden;
-        put(0u, da * sign(parameters[at]));
-        put(1u, db * sign(parameters[at + 1u]));
-        put(last, dd * sign(parameters[at + last]));
+        put(p, 0u, da * sign(parameters[at]));
+        put(p, 1u, db * sign(parameters[at + 1u]));
+        put(p, last, dd * sign(parameters[at + last]));
     }
 }

@@ -13,7 +13,7 @@ struct Params {
     workgroups: u32,
 }
 
-@group(0) @binding(0) var<uniform> p: Params;
+@group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<V>;       // [N, C, H, W]
 @group(0) @binding(2) var<storage, read_write> y: array<V>; // [N, C, H, W]
 
@@ -21,10 +21,11 @@ var<workgroup> partial: array<f32, WG>;
 
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index) local: u32) {
+    let p = params;
     let number = linear(workgroup);
     let id = min(number, p.workgroups - 1u);
-    let n = id / p.channels;
-    let c = id % p.channels;
+    let n = quotient(id, p.channels);
+    let c = remainder(id, p.channels);
     let at = (p.x.x + n * p.x.y) / LANES + c * p.items;
     let into = (p.y.x + n * p.y.y) / LANES + c * p.items;
     // Past the last workgroup and for idle invocations nothing changes: the first item is looked at once more.

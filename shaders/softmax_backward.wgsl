@@ -13,7 +13,7 @@ struct Params {
     accumulate: u32,
 }
 
-@group(0) @binding(0) var<uniform> p: Params;
+@group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> y: array<V>;        // [N, C, H, W]
 @group(0) @binding(2) var<storage, read> g: array<V>;        // [N, C, H, W]
 @group(0) @binding(3) var<storage, read_write> gx: array<V>; // [N, C, H, W]
@@ -22,10 +22,11 @@ var<workgroup> partial: array<f32, WG>;
 
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index) local: u32) {
+    let p = params;
     let number = linear(workgroup);
     let id = min(number, p.workgroups - 1u);
-    let n = id / p.channels;
-    let c = id % p.channels;
+    let n = quotient(id, p.channels);
+    let c = remainder(id, p.channels);
     let at_y = (p.y.x + n * p.y.y) / LANES + c * p.items;
     let at_g = (p.g.x + n * p.g.y) / LANES + c * p.items;
     let into = (p.gx.x + n * p.gx.y) / LANES + c * p.items;

@@ -15,7 +15,7 @@ struct Params {
     weights: array<vec4f, 3>,
 }
 
-@group(0) @binding(0) var<uniform> p: Params;
+@group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> a: array<f32>; // [N, C, H, W]
 @group(0) @binding(2) var<storage, read> b: array<f32>; // [N, C, H, W]
 @group(0) @binding(3) var<storage, read> spread: array<f32>; // [N, 3 C, H, W - 10]
@@ -23,15 +23,16 @@ struct Params {
 
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index) local: u32) {
+    let p = params;
     let id = linear(workgroup) * 64u + local;
     if (id >= p.invocations) {
         return;
     }
-    let n = id / p.items;
-    let i = id % p.items;
-    let x = i % p.width;
-    let next = p.items / p.width * p.columns; // from one slope to the next
-    let row = n * 3u * next + i / p.width * p.columns;
+    let n = quotient(id, p.items);
+    let i = remainder(id, p.items);
+    let x = remainder(i, p.width);
+    let next = quotient(p.items, p.width) * p.columns; // from one slope to the next
+    let row = n * 3u * next + quotient(i, p.width) * p.columns;
     var sum = vec3f();
     for (var k = 0u; k < 11u; k++) {
         let inside = x >= k && x - k < p.columns;

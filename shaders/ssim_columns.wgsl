@@ -19,13 +19,14 @@ struct Params {
     weights: array<vec4f, 3>,
 }
 
-@group(0) @binding(0) var<uniform> p: Params;
+@group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> moments: array<f32>;         // [N, 5 C, H, W - 10]
 @group(0) @binding(2) var<storage, read_write> slopes: array<f32>;    // [N, 3 C, H - 10, W - 10]: e, f, g
 @group(0) @binding(3) var<storage, read_write> partials: array<f32>;  // [invocations]
 
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index) local: u32) {
+    let p = params;
     let invocation = linear(workgroup) * WG + local;
     if (invocation >= p.invocations) {
         return;

@@ -16,20 +16,21 @@ struct Params {
     weights: array<vec4f, 3>, // eleven and a zero
 }
 
-@group(0) @binding(0) var<uniform> p: Params;
+@group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> a: array<f32>; // [N, C, H, W]
 @group(0) @binding(2) var<storage, read> b: array<f32>; // [N, C, H, W]
 @group(0) @binding(3) var<storage, read_write> moments: array<f32>; // [N, 5 C, H, W - 10]: means of a, b, spreads aa, bb, ab
 
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index) local: u32) {
+    let p = params;
     let id = linear(workgroup) * 64u + local;
     if (id >= p.invocations) {
         return;
     }
-    let n = id / p.items;
-    let i = id % p.items;
-    let at = i / p.columns * p.width + i % p.columns;
+    let n = quotient(id, p.items);
+    let i = remainder(id, p.items);
+    let at = quotient(i, p.columns) * p.width + remainder(i, p.columns);
     var values: array<vec2f, 11>;
     var mean = vec2f();
     for (var k = 0u; k < 11u; k++) {

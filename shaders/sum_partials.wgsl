@@ -20,7 +20,7 @@ struct Params {
     accumulate: u32,
 }
 
-@group(0) @binding(0) var<uniform> p: Params;
+@group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> partials: array<f32>;
 @group(0) @binding(2) var<storage, read_write> y: array<f32>; // [rows or more, y_columns]
 
@@ -28,15 +28,16 @@ var<workgroup> sums: array<f32, WG>;
 
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index) local: u32) {
+    let p = params;
     let id = min(linear(workgroup), p.workgroups - 1u);
-    let row = id / p.y_columns;
-    let column = id % p.y_columns;
+    let row = quotient(id, p.y_columns);
+    let column = remainder(id, p.y_columns);
     let inside = row < p.rows && column < p.columns;
     let terms = select(0u, p.segments * p.count, inside);
     let start = p.start + row * p.row_stride + column * p.column_stride;
     var sum = 0.0;
     for (var k = local; k < terms; k += WG) {
-        sum += partials[start + (k / p.count) * p.segment_stride + k % p.count];
+        sum += partials[start + quotient(k, p.count) * p.segment_stride + remainder(k, p.count)];
     }
     sums[local] = sum;
     for (var half = WG / 2u; half > 0u; half /= 2u) {

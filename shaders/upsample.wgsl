@@ -9,19 +9,20 @@ struct Params {
     invocations: u32,
 }
 
-@group(0) @binding(0) var<uniform> p: Params;
+@group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<f32>;       // [N, C, H, W]
 @group(0) @binding(2) var<storage, read_write> y: array<f32>; // [N, C, s H, s W]
 
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index) local: u32) {
+    let p = params;
     let id = linear(workgroup) * 64u + local;
     if (id >= p.invocations) {
         return;
     }
-    let n = id / p.values;
-    let i = id % p.values;
+    let n = quotient(id, p.values);
+    let i = remainder(id, p.values);
     // Heights of y are multiples of s: row r of all channels of y lies over row r / s of all channels of x.
-    let source = i / p.width / p.factor * (p.width / p.factor) + i % p.width / p.factor;
+    let source = quotient(quotient(i, p.width), p.factor) * quotient(p.width, p.factor) + quotient(remainder(i, p.width), p.factor);
     y[p.y.x + n * p.y.y + i] = x[p.x.x + n * p.x.y + source];
 }

@@ -3,6 +3,7 @@
 // Reads gamma and z where the noise network reads them, and v; writes the noise. One pass.
 
 override WG: u32 = 64u;
+override BLOCK: u32 = 256u; // items that the invocations of a workgroup take in turn
 
 struct Params {
     gamma: vec2u, // offset, stride
@@ -10,27 +11,31 @@ struct Params {
     v: vec2u,
     y: vec2u,
     items: u32,  // of a sample
-    blocks: u32, // workgroups of a sample
+    blocks: u32, // of a sample, a workgroup each
     workgroups: u32,
     floor: f32, // of gamma and sigma
 }
 
-@group(0) @binding(0) var<uniform> p: Params;
+@group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> latent: array<V>; // [N, .., H, W], gamma and z ranges of it
 @group(0) @binding(2) var<storage, read> v: array<V>;      // [N, C, H, W]
 @group(0) @binding(3) var<storage, read_write> y: array<V>;
 
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index) local: u32) {
+    let p = params;
     let id = linear(workgroup);
-    let n = id / p.blocks;
-    let item = (id % p.blocks) * WG + local;
-    if (id >= p.workgroups || item >= p.items) {
+    if (id >= p.workgroups) {
         return;
     }
-    let gamma = latent[(p.gamma.x + n * p.gamma.y) / LANES + item];
-    let z = latent[(p.z.x + n * p.z.y) / LANES + item];
-    let low = V(p.floor);
-    y[(p.y.x + n * p.y.y) / LANES + item] =
-        sqrt(max(1.0 - gamma, low)) * z + sqrt(max(gamma, low)) * v[(p.v.x + n * p.v.y) / LANES + item];
+    let n = quotient(id, p.blocks);
+    let first = remainder(id, p.blocks) * BLOCK;
+    let end = min(first + BLOCK, p.items);
+    for (var item = first + local; item < end; item += WG) {
+        let gamma = latent[(p.gamma.x + n * p.gamma.y) / LANES + item];
+        let z = latent[(p.z.x + n * p.z.y) / LANES + item];
+        let low = V(p.floor);
+        y[(p.y.x + n * p.y.y) / LANES + item] =
+            sqrt(max(1.0 - gamma, low)) * z + sqrt(max(gamma, low)) * v[(p.v.x + n * p.v.y) / LANES + item];
+    }
 }

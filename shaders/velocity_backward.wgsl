@@ -3,6 +3,7 @@
 // without the term of a root that is at its floor. gamma's and z's gradients are two ranges of one tensor.
 
 override WG: u32 = 64u;
+override BLOCK: u32 = 256u; // items that the invocations of a workgroup take in turn
 
 struct Params {
     gamma: vec2u, // offset, stride
@@ -13,13 +14,13 @@ struct Params {
     ggamma: vec2u,
     gz: vec2u,
     items: u32,  // of a sample
-    blocks: u32, // workgroups of a sample
+    blocks: u32, // of a sample, a workgroup each
     workgroups: u32,
     accumulate: u32, // add to ggamma and gz instead of overwriting them
     floor: f32,
 }
 
-@group(0) @binding(0) var<uniform> p: Params;
+@group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> latent: array<V>; // [N, .., H, W]
 @group(0) @binding(2) var<storage, read> v: array<V>;      // [N, C, H, W]
 @group(0) @binding(3) var<storage, read> g: array<V>;      // [N, C, H, W]
@@ -28,31 +29,35 @@ struct Params {
 
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index) local: u32) {
+    let p = params;
     let id = linear(workgroup);
-    let n = id / p.blocks;
-    let item = (id % p.blocks) * WG + local;
-    if (id >= p.workgroups || item >= p.items) {
+    if (id >= p.workgroups) {
         return;
     }
-    let gamma = latent[(p.gamma.x + n * p.gamma.y) / LANES + item];
-    let z = latent[(p.z.x + n * p.z.y) / LANES + item];
-    let value = v[(p.v.x + n * p.v.y) / LANES + item];
-    let gradient = g[(p.g.x + n * p.g.y) / LANES + item];
-    let low = V(p.floor);
-    let sigma = 1.0 - gamma;
-    let root_gamma = sqrt(max(gamma, low));
-    let root_sigma = sqrt(max(sigma, low));
-    let of_gamma = select(V(), 0.5 * value / root_gamma, gamma > low);
-    let of_sigma = select(V(), 0.5 * z / root_sigma, sigma > low);
-    gv[(p.gv.x + n * p.gv.y) / LANES + item] = root_gamma * gradient;
-    let at_gamma = (p.ggamma.x + n * p.ggamma.y) / LANES + item;
-    let at_z = (p.gz.x + n * p.gz.y) / LANES + item;
-    var ggamma = (of_gamma - of_sigma) * gradient;
-    var gz = root_sigma * gradient;
-    if (p.accumulate == 1u) {
-        ggamma += glatent[at_gamma];
-        gz += glatent[at_z];
+    let n = quotient(id, p.blocks);
+    let first = remainder(id, p.blocks) * BLOCK;
+    let end = min(first + BLOCK, p.items);
+    for (var item = first + local; item < end; item += WG) {
+        let gamma = latent[(p.gamma.x + n * p.gamma.y) / LANES + item];
+        let z = latent[(p.z.x + n * p.z.y) / LANES + item];
+        let value = v[(p.v.x + n * p.v.y) / LANES + item];
+        let gradient = g[(p.g.x + n * p.g.y) / LANES + item];
+        let low = V(p.floor);
+        let sigma = 1.0 - gamma;
+        let root_gamma = sqrt(max(gamma, low));
+        let root_sigma = sqrt(max(sigma, low));
+        let of_gamma = select(V(), 0.5 * value / root_gamma, gamma > low);
+        let of_sigma = select(V(), 0.5 * z / root_sigma, sigma > low);
+        gv[(p.gv.x + n * p.gv.y) / LANES + item] = root_gamma * gradient;
+        let at_gamma = (p.ggamma.x + n * p.ggamma.y) / LANES + item;
+        let at_z = (p.gz.x + n * p.gz.y) / LANES + item;
+        var ggamma = (of_gamma - of_sigma) * gradient;
+        var gz = root_sigma * gradient;
+        if (p.accumulate == 1u) {
+            ggamma += glatent[at_gamma];
+            gz += glatent[at_z];
+        }
+        glatent[at_gamma] = ggamma;
+        glatent[at_z] = gz;
     }
-    glatent[at_gamma] = ggamma;
-    glatent[at_z] = gz;
 }

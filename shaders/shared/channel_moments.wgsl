@@ -1,4 +1,4 @@
-// Mean and sum of squared deviations of a channel of x, `items` from index `at` on, by the WG invocations of a workgroup.
+// Mean and sum of squared deviations of a channel of x, `items` from index `at` on, by the invocations of a team (teams.wgsl).
 //
 // Every component of every invocation runs Welford's recurrence over its share, and the results (count, mean, sum of squared
 // deviations) are merged by Chan's formula in a tree of fixed order, so that nothing cancels. All is relative to the channel's
@@ -10,7 +10,8 @@ fn channel_moments(at: u32, items: u32, local: u32) -> vec3f {
     var centre = V();
     var squares = V();
     var count = 0.0;
-    for (var i = local; i < items; i += WG) {
+    let member = local % TEAM;
+    for (var i = member; i < items; i += TEAM) {
         let v = V(x[at + i]) - origin;
         let delta = v - centre;
         count += 1.0;
@@ -19,14 +20,18 @@ fn channel_moments(at: u32, items: u32, local: u32) -> vec3f {
     }
     let middle = total(centre) / f32(LANES);
     let spread = centre - middle;
-    moments[local] = vec3f(count * f32(LANES), middle, total(squares + count * spread * spread));
-    for (var width = WG / 2u; width > 0u; width >>= 1u) {
+    let own = vec3f(count * f32(LANES), middle, total(squares + count * spread * spread));
+    if (TEAM == 1u) {
+        return vec3f(own.x, origin + own.y, own.z);
+    }
+    moments[local] = own;
+    for (var width = TEAM / 2u; width > 0u; width >>= 1u) {
         workgroupBarrier();
-        if (local < width) {
+        if (member < width) {
             moments[local] = merge(moments[local], moments[local + width]);
         }
     }
     workgroupBarrier();
-    let all = moments[0];
+    let all = moments[local - member];
     return vec3f(all.x, origin + all.y, all.z);
 }

@@ -4,3 +4,18 @@
 fn linear(workgroup: vec3u) -> u32 {
     return workgroup.x + workgroup.y * 65535u;
 }
+
+// a / b and a % b, exactly, of numbers below 2^31. Software drivers take vectors apart to divide integers, lane after lane at the price
+// of a hundred instructions, and GPUs have no instruction for it either. A quotient of floats is off by its rounding, one of what is
+// then left by one at most.
+fn quotient(a: u32, b: u32) -> u32 {
+    let divisor = f32(i32(b));
+    let near = i32(f32(i32(a)) / divisor);
+    let q = near + i32(floor(f32(i32(a) - near * i32(b)) / divisor));
+    let rest = i32(a) - q * i32(b);
+    return u32(select(select(q, q + 1, rest >= i32(b)), q - 1, rest < 0));
+}
+
+fn remainder(a: u32, b: u32) -> u32 {
+    return a - quotient(a, b) * b;
+}

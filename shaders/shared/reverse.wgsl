@@ -25,16 +25,22 @@ fn beta_exponential(tau: f32, rate_over_steps: V) -> Beta {
     return Beta(-expm1_of(-x, alpha), max(alpha, V(1e-30)));
 }
 
-// gamma and sigma after `count` steps of T.
-fn power_exponential(start: u32, stride: u32, count: u32, rate_over_steps: V) -> Power {
+// The sum of tau_1 .. tau_count, the same for every pixel.
+fn tau_sum(start: u32, stride: u32, count: u32) -> f32 {
     var sum = 0.0;
     for (var j = 0u; j < count; j++) {
         sum += tau[start + j * stride];
     }
+    return sum;
+}
+
+// gamma and sigma after steps whose tau have this sum.
+fn power_exponential(sum: f32, rate_over_steps: V) -> Power {
     let gamma = exp(-sum * rate_over_steps);
     return Power(gamma, -expm1_of(-sum * rate_over_steps, gamma));
 }
 
+// The same after `count` steps of T.
 fn power_product(start: u32, stride: u32, count: u32, rate_over_steps: V) -> Power {
     var power = Power(V(1.0), V(0.0));
     for (var j = 0u; j < count; j++) {

@@ -3,7 +3,7 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use super::lanes::WORKGROUP;
+use super::lanes::BLOCK;
 use super::{Call, grid, shader};
 use crate::gpu::Shader;
 use crate::tensor::{Shape, View};
@@ -88,10 +88,10 @@ pub fn step(
     if twice || !hyper.is_whole() || !all[1..].iter().all(|v| same_part(v)) {
         return Err(Error::shape("Adam takes different whole tensors, or the same part of all but its settings"));
     }
-    let workgroups = len.div_ceil(4 * WORKGROUP);
+    let workgroups = len.div_ceil(4 * BLOCK);
     let (shader, operations) = if average.is_some() { (&ADAM_AVERAGE, 16) } else { (&ADAM, 13) };
-    let mut call =
-        Call::new(shader, Params { len: len as u32, unused: [0; 3] }, grid(workgroups)).costs(operations * len);
+    let params = Params { len: len as u32, unused: [0; 3] };
+    let mut call = Call::new(shader, params, grid(workgroups)).in_blocks(BLOCK as u32).costs(operations * len);
     for view in &all {
         call = call.bind(view);
     }

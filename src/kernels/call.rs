@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use bytemuck::{NoUninit, Pod, Zeroable};
 
-use crate::gpu::{Elements, Overrides, Shader};
+use crate::gpu::{Caps, Elements, Overrides, Shader};
 use crate::tensor::{TensorId, View};
 use crate::{Error, Result};
 
@@ -25,6 +25,8 @@ pub struct Call {
     pub windows: Vec<Window>,
     /// Workgroups.
     pub grid: [u32; 3],
+    /// Items of a workgroup's block, if its invocations [take them in turn](Call::in_blocks).
+    pub block: Option<u32>,
     /// Floating-point operations, a fused multiply-add counted as two.
     pub flops: u64,
     /// Bytes that must cross memory at least once.
@@ -55,6 +57,7 @@ impl Call {
             tensors: Vec::new(),
             windows: Vec::new(),
             grid,
+            block: None,
             flops: 0,
             bytes: 0,
         }
@@ -65,6 +68,24 @@ impl Call {
         self.overrides.push((name, value));
         self.overrides.sort_unstable();
         self
+    }
+
+    /// Says that the invocations of a workgroup take the items of a block of so many in turn (the shader's `BLOCK`), so that any number
+    /// of invocations will do.
+    pub fn in_blocks(mut self, items: u32) -> Self {
+        self.block = Some(items);
+        self.with("BLOCK", items)
+    }
+
+    /// The overrides on such an adapter. Of a [block](Call::in_blocks) a GPU gives every item an invocation. A software adapter pays for
+    /// each subgroup's beginning as much as for an item or two: there one subgroup takes them all.
+    pub(crate) fn overrides_on(&self, caps: Caps) -> Overrides {
+        let mut overrides = self.overrides.clone();
+        if let Some(items) = self.block.filter(|_| !overrides.iter().any(|&(name, _)| name == "WG")) {
+            overrides.push(("WG", if caps.software { 8 } else { items }));
+            overrides.sort_unstable();
+        }
+        overrides
     }
 
     /// Says how input and output are stored, where the shader takes halves too.
@@ -111,15 +132,20 @@ impl Call {
         self.images().any(|w| w.index == index)
     }
 
-    /// Binds the next tensor, of single precision, as an image of the view alone ([`Span::in_image`]), and counts its bytes: once, as for
-    /// a buffer, since the copy is what a driver costs and not what the kernel needs.
+    /// Binds the next tensor, of single precision, as an image of the view alone ([`Span::in_image`]), from the whole `vec4` on that it
+    /// starts in, and counts its bytes: once, as for a buffer, since the copy is what a driver costs and not what the kernel needs.
     pub fn bind_image(mut self, view: &View) -> Self {
         let Range { start, end } = view.extent();
-        let bytes = view.element.bytes(start)..view.element.bytes(end).next_multiple_of(16);
+        let bytes = view.element.bytes(start) / 16 * 16..view.element.bytes(end).next_multiple_of(16);
         self.bytes += view.bytes();
         self.windows.push(Window { index: self.tensors.len(), bytes, image: true });
         self.tensors.push(view.tensor);
         self
+    }
+
+    /// [`Call::bind_image`] or [`Call::bind`].
+    pub fn bind_read(self, view: &View, image: bool) -> Self {
+        if image { self.bind_image(view) } else { self.bind(view) }
     }
 
     /// Binds `bytes` of the next tensor as a uniform buffer, and counts them.

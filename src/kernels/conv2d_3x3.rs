@@ -108,7 +108,7 @@ impl Variant {
     /// with Mesa 25.0 uniform weights for large images (`conv2d_3x3.wgsl`).
     pub fn fixed(caps: Caps, out_channels: usize) -> Self {
         let outputs = if out_channels < 16 { 1 } else { 2 };
-        Self { outputs, reads: if caps.slow_buffers { Reads::Images } else { Reads::Storage } }
+        Self { outputs, reads: if caps.software { Reads::Images } else { Reads::Storage } }
     }
 
     /// The same for feature maps of halves, which are read from buffers.

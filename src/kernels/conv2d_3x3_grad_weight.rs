@@ -95,7 +95,7 @@ impl Variant {
     /// The choice without measuring: two outputs, where that leaves no lane of a software adapter without work, and images where [buffers are
     /// slow](Caps::slow_buffers). Four outputs are a little faster there, but take some drivers seconds to compile.
     pub fn fixed(caps: Caps, out_channels: usize) -> Self {
-        Self { outputs: if out_channels < 16 { 1 } else { 2 }, images: caps.slow_buffers }
+        Self { outputs: if out_channels < 16 { 1 } else { 2 }, images: caps.software }
     }
 }
 

@@ -10,12 +10,33 @@ use super::conv2d_3x3::lanes;
 use super::conv2d_3x3_grad_weight::{destination, splits, whole_quads};
 use super::{Call, Span, conv2d, grid, shader};
 use crate::gpu::{Caps, Shader};
-use crate::tensor::{Shape, View};
+use crate::tensor::{Element, Shape, View};
 use crate::{Error, Result};
 
-pub(super) static FORWARD: Shader = shader!("conv_transpose2d", ["grid", "shifted"], Subgroups);
-pub(super) static GRAD_INPUT: Shader = shader!("conv_transpose2d_grad_input", ["grid", "shifted"], Subgroups);
-pub(super) static GRAD_WEIGHT: Shader = shader!("conv_transpose2d_grad_weight", ["grid"], Subgroups);
+pub(super) static FORWARD: Shader =
+    shader!("conv_transpose2d", ["grid", "quads", "shifted", "input_storage", "weights_storage"], Subgroups);
+pub(super) static GRAD_INPUT: Shader =
+    shader!("conv_transpose2d_grad_input", ["grid", "quads", "shifted", "input_storage", "weights_storage"], Subgroups);
+pub(super) static GRAD_WEIGHT: Shader =
+    shader!("conv_transpose2d_grad_weight", ["grid", "quads", "input_storage", "gradient_storage"], Subgroups);
+
+// The same, reading images, as software adapters should (`shaders/shared/image.wgsl`).
+pub(super) static FORWARD_IMAGES: Shader = Shader {
+    name: "conv_transpose2d.images",
+    ..shader!("conv_transpose2d", ["grid", "quads", "shifted", "image", "input_image", "weights_image"], Subgroups)
+};
+pub(super) static GRAD_INPUT_IMAGES: Shader = Shader {
+    name: "conv_transpose2d_grad_input.images",
+    ..shader!(
+        "conv_transpose2d_grad_input",
+        ["grid", "quads", "shifted", "image", "input_image", "weights_image"],
+        Subgroups
+    )
+};
+pub(super) static GRAD_WEIGHT_IMAGES: Shader = Shader {
+    name: "conv_transpose2d_grad_weight.images",
+    ..shader!("conv_transpose2d_grad_weight", ["grid", "quads", "image", "input_image", "gradient_image"], Subgroups)
+};
 
 /// The convolution whose adjoint upscales by two with a kernel of this size.
 ///
@@ -41,6 +62,20 @@ pub fn suits(caps: Caps, kernel: usize, x: Shape) -> bool {
 
 /// Quads of pixels of the small image that an invocation takes, forward and in the input gradient.
 const QUADS: usize = 4;
+
+/// Whether a kernel reads copies of its tensors, as [images](Call::bind_image): on software adapters, of single precision.
+fn reads_images(caps: Caps, views: &[&View]) -> bool {
+    caps.software && views.iter().all(|v| v.element == Element::F32)
+}
+
+fn span(view: &View, image: bool) -> Span {
+    if image { Span::in_image(view) } else { view.into() }
+}
+
+/// The `vec4` that the first weight lies in.
+fn first_weight(weight: &View, image: bool) -> u32 {
+    if image { 0 } else { weight.offset() as u32 / 4 }
+}
 
 fn flops(x: Shape, out_channels: usize) -> usize {
     2 * x.len() * out_channels * 4
@@ -80,8 +115,9 @@ pub fn forward(caps: Caps, kernel: usize, x: &View, weight: &View, bias: &View, 
     let groups = (x.shape.plane() / 4).div_ceil(QUADS);
     let blocks = y.shape.c.div_ceil(wg);
     let workgroups = x.shape.n * groups * blocks;
+    let images = reads_images(caps, &[x, y]);
     let params = Forward {
-        x: x.into(),
+        x: span(x, images),
         y: y.into(),
         in_channels: x.shape.c as u32,
         out_channels: y.shape.c as u32,
@@ -89,16 +125,16 @@ pub fn forward(caps: Caps, kernel: usize, x: &View, weight: &View, bias: &View, 
         quads: x.shape.w as u32 / 4,
         groups: groups as u32,
         blocks: blocks as u32,
-        first_weight: weight.offset() as u32 / 4,
+        first_weight: first_weight(weight, images),
         bias_offset: bias.offset() as u32,
         workgroups: workgroups as u32,
         unused: 0,
     };
-    Ok(Call::new(&FORWARD, params, grid(workgroups))
+    Ok(Call::new(if images { &FORWARD_IMAGES } else { &FORWARD }, params, grid(workgroups))
         .with("WG", wg as u32)
         .with("SHIFT", weight.offset() as u32 % 4)
-        .bind(x)
-        .bind(weight)
+        .bind_read(x, images)
+        .bind_read(weight, images)
         .bind(bias)
         .bind(y)
         .stored(x, y)
@@ -138,8 +174,9 @@ pub fn grad_input(caps: Caps, kernel: usize, g: &View, weight: &View, gx: &View,
     let groups = (gx.shape.plane() / 4).div_ceil(QUADS);
     let blocks = gx.shape.c.div_ceil(2 * wg);
     let workgroups = gx.shape.n * groups * blocks;
+    let images = reads_images(caps, &[g]);
     let params = GradInput {
-        g: g.into(),
+        g: span(g, images),
         gx: gx.into(),
         in_channels: gx.shape.c as u32,
         out_channels: g.shape.c as u32,
@@ -147,16 +184,16 @@ pub fn grad_input(caps: Caps, kernel: usize, g: &View, weight: &View, gx: &View,
         quads: gx.shape.w as u32 / 4,
         groups: groups as u32,
         blocks: blocks as u32,
-        first_weight: weight.offset() as u32 / 4,
+        first_weight: first_weight(weight, images),
         accumulate: u32::from(accumulate),
         workgroups: workgroups as u32,
         unused: 0,
     };
-    Ok(Call::new(&GRAD_INPUT, params, grid(workgroups))
+    Ok(Call::new(if images { &GRAD_INPUT_IMAGES } else { &GRAD_INPUT }, params, grid(workgroups))
         .with("WG", wg as u32)
         .with("SHIFT", weight.offset() as u32 % 4)
-        .bind(g)
-        .bind(weight)
+        .bind_read(g, images)
+        .bind_read(weight, images)
         .bind(gx)
         .costs(flops(gx.shape, g.shape.c)))
 }
@@ -172,9 +209,9 @@ struct GradWeight {
     quads: u32,
     pairs: u32,
     total: u32,
+    share: u32,
     co_blocks: u32,
     ci_blocks: u32,
-    splits: u32,
     part: u32,
     out: u32,
     workgroups: u32,
@@ -204,27 +241,29 @@ pub fn grad_weight(caps: Caps, x: &View, g: &View, sums: &View) -> Result<Call> 
     let pairs = (x.shape.plane() / 4).div_ceil(2);
     let (co_blocks, ci_blocks) = (g.shape.c.div_ceil(wg), x.shape.c.div_ceil(8));
     let workgroups = co_blocks * ci_blocks * splits as usize;
+    let total = x.shape.n * pairs;
+    let images = reads_images(caps, &[x, g]);
     let params = GradWeight {
-        x: x.into(),
-        g: g.into(),
+        x: span(x, images),
+        g: span(g, images),
         in_channels: x.shape.c as u32,
         out_channels: g.shape.c as u32,
         height: x.shape.h as u32,
         quads: x.shape.w as u32 / 4,
         pairs: pairs as u32,
-        total: (x.shape.n * pairs) as u32,
+        total: total as u32,
+        share: total.div_ceil(splits as usize) as u32,
         co_blocks: co_blocks as u32,
         ci_blocks: ci_blocks as u32,
-        splits,
         part: parts.w as u32,
         out,
         workgroups: workgroups as u32,
     };
-    Ok(Call::new(&GRAD_WEIGHT, params, grid(workgroups))
+    Ok(Call::new(if images { &GRAD_WEIGHT_IMAGES } else { &GRAD_WEIGHT }, params, grid(workgroups))
         .with("WG", wg as u32)
         .with("WHOLE", u32::from(whole_quads(splits, out, parts)))
-        .bind(x)
-        .bind(g)
+        .bind_read(x, images)
+        .bind_read(g, images)
         .bind(sums)
         .costs(flops(x.shape, g.shape.c)))
 }

@@ -12,7 +12,7 @@ use crate::tensor::{Shape, View};
 use crate::{Error, Result};
 
 /// `shaders/group_moments.wgsl`.
-pub static MOMENTS: Lanes = lanes!("group_moments", ["moments", "channel_moments"]);
+pub static MOMENTS: Lanes = lanes!("group_moments", ["teams", "moments", "channel_moments"]);
 /// `shaders/group_norm.wgsl`.
 pub static FORWARD: Lanes = lanes!("group_norm", ["moments"]);
 /// `shaders/group_sums.wgsl`.
@@ -39,7 +39,7 @@ struct Moments {
     x: Span,
     channels: u32,
     items: u32,
-    workgroups: u32,
+    planes: u32,
     unused: u32,
 }
 
@@ -88,16 +88,11 @@ pub fn forward(
     }
     distinct("group norm", &[moments, statistics, y], &[x, weight, bias])?;
     let workgroups = x.shape.n * x.shape.c;
-    let (shader, items, wg) = MOMENTS.a_plane_each(caps, x.shape);
-    let params = Moments {
-        x: x.into(),
-        channels: x.shape.c as u32,
-        items: items as u32,
-        workgroups: workgroups as u32,
-        unused: 0,
-    };
-    let first = Call::new(shader, params, grid(workgroups)).with("WG", wg).bind(x).bind(moments);
-    let (shader, ..) = FORWARD.a_plane_each(caps, x.shape);
+    let teams = MOMENTS.teams(caps, x.shape);
+    let params =
+        Moments { x: x.into(), channels: x.shape.c as u32, items: teams.items, planes: teams.planes, unused: 0 };
+    let first = teams.call(params).bind(x).bind(moments);
+    let (shader, items, wg) = FORWARD.a_plane_each(caps, x.shape);
     let params = Forward {
         x: x.into(),
         y: y.into(),

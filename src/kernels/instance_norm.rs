@@ -10,13 +10,13 @@ use crate::tensor::{Shape, View};
 use crate::{Error, Result};
 
 /// `shaders/instance_norm.wgsl`.
-pub static FORWARD: Lanes = lanes!("instance_norm", ["moments", "channel_moments"]);
+pub static FORWARD: Lanes = lanes!("instance_norm", ["teams", "moments", "channel_moments"]);
 /// `shaders/instance_norm_scales.wgsl`.
-pub static SCALES: Lanes = lanes!("instance_norm_scales", ["moments", "channel_moments"]);
+pub static SCALES: Lanes = lanes!("instance_norm_scales", ["teams", "moments", "channel_moments"]);
 /// `shaders/instance_norm_pool.wgsl`.
-pub static POOL: Lanes = lanes!("instance_norm_pool", ["moments", "channel_moments"]);
+pub static POOL: Lanes = lanes!("instance_norm_pool", ["teams", "moments", "channel_moments"]);
 /// `shaders/instance_norm_backward.wgsl`.
-pub static BACKWARD: Lanes = lanes!("instance_norm_backward", ["series"]);
+pub static BACKWARD: Lanes = lanes!("instance_norm_backward", ["teams", "series"]);
 /// `shaders/instance_norm_affine.wgsl`.
 pub static AFFINE: Shader = shader!("instance_norm_affine", ["grid"]);
 
@@ -62,7 +62,7 @@ struct Forward {
     weight_offset: u32,
     bias_offset: u32,
     affine: u32,
-    workgroups: u32,
+    planes: u32,
     epsilon: f32,
     unused: u32,
 }
@@ -93,21 +93,20 @@ pub fn forward(
     // Without weights something must be bound all the same: x, which is read anyway.
     let (weight, bias) = affine.unwrap_or((x, x));
     distinct("instance norm", &[statistics, y], &[x, weight, bias])?;
-    let (shader, items, wg) = FORWARD.a_plane_each(caps, x.shape);
-    let workgroups = x.shape.n * x.shape.c;
+    let teams = FORWARD.teams(caps, x.shape);
     let params = Forward {
         x: x.into(),
         y: y.into(),
         channels: x.shape.c as u32,
-        items: items as u32,
+        items: teams.items,
         weight_offset: affine.map_or(0, |(w, _)| w.offset() as u32),
         bias_offset: affine.map_or(0, |(_, b)| b.offset() as u32),
         affine: u32::from(affine.is_some()),
-        workgroups: workgroups as u32,
+        planes: teams.planes,
         epsilon,
         unused: 0,
     };
-    let call = Call::new(shader, params, grid(workgroups)).with("WG", wg);
+    let call = teams.call(params);
     Ok(call.bind(x).bind(weight).bind(bias).bind(statistics).bind(y).stored(x, y).costs(10 * x.shape.len()))
 }
 
@@ -119,7 +118,7 @@ struct Scales {
     items: u32,
     weight_offset: u32,
     bias_offset: u32,
-    workgroups: u32,
+    planes: u32,
     epsilon: f32,
 }
 
@@ -144,18 +143,17 @@ pub fn scales(
     expect_affine(x.shape, bias, "instance norm's bias")?;
     expect_epsilon(epsilon)?;
     distinct("instance norm", &[statistics, scales], &[x, weight, bias])?;
-    let (shader, items, wg) = SCALES.a_plane_each(caps, x.shape);
-    let workgroups = x.shape.n * x.shape.c;
+    let teams = SCALES.teams(caps, x.shape);
     let params = Scales {
         x: x.into(),
         channels: x.shape.c as u32,
-        items: items as u32,
+        items: teams.items,
         weight_offset: weight.offset() as u32,
         bias_offset: bias.offset() as u32,
-        workgroups: workgroups as u32,
+        planes: teams.planes,
         epsilon,
     };
-    let call = Call::new(shader, params, grid(workgroups)).with("WG", wg);
+    let call = teams.call(params);
     Ok(call.bind(x).bind(weight).bind(bias).bind(statistics).bind(scales).stored(x, scales).costs(8 * x.shape.len()))
 }
 
@@ -170,7 +168,7 @@ struct Pooled {
     width: u32,
     weight_offset: u32,
     bias_offset: u32,
-    workgroups: u32,
+    planes: u32,
     epsilon: f32,
     unused: u32,
 }
@@ -196,22 +194,21 @@ pub fn pooled(
     expect_affine(x.shape, bias, "instance norm's bias")?;
     expect_epsilon(epsilon)?;
     distinct("instance norm with pooling", &[statistics, y, pooled], &[x, weight, bias])?;
-    let (shader, items, wg) = POOL.a_plane_in_pairs(caps, x.shape);
-    let workgroups = x.shape.n * x.shape.c;
+    let teams = POOL.teams_of_pairs(caps, x.shape);
     let params = Pooled {
         x: x.into(),
         y: y.into(),
         pooled: pooled.into(),
         channels: x.shape.c as u32,
-        items: items as u32,
-        width: (items / x.shape.h / 2) as u32,
+        items: teams.items,
+        width: teams.items / x.shape.h as u32 / 2,
         weight_offset: weight.offset() as u32,
         bias_offset: bias.offset() as u32,
-        workgroups: workgroups as u32,
+        planes: teams.planes,
         epsilon,
         unused: 0,
     };
-    let call = Call::new(shader, params, grid(workgroups)).with("WG", wg);
+    let call = teams.call(params);
     let call = call.bind(x).bind(weight).bind(bias).bind(statistics).bind(y).bind(pooled).stored(x, y);
     Ok(call.costs(10 * x.shape.len() + 3 * pooled.shape.len()))
 }
@@ -228,7 +225,7 @@ struct Backward {
     affine: u32,
     accumulate: u32,
     softplus: u32,
-    workgroups: u32,
+    planes: u32,
     unused: u32,
 }
 
@@ -266,22 +263,21 @@ pub fn backward(
         expect_affine(x.shape, weight, "instance norm's weight")?;
     }
     distinct("instance norm's gradient", &[sums, gx], &[x, weight.unwrap_or(x), statistics, g])?;
-    let (shader, items, wg) = BACKWARD.a_plane_each(caps, x.shape);
-    let workgroups = x.shape.n * x.shape.c;
+    let teams = BACKWARD.teams(caps, x.shape);
     let params = Backward {
         x: x.into(),
         g: g.into(),
         gx: gx.into(),
         channels: x.shape.c as u32,
-        items: items as u32,
+        items: teams.items,
         weight_offset: weight.map_or(0, |w| w.offset() as u32),
         affine: u32::from(weight.is_some()),
         accumulate: options.accumulate.into(),
         softplus: options.softplus.into(),
-        workgroups: workgroups as u32,
+        planes: teams.planes,
         unused: 0,
     };
-    let call = Call::new(shader, params, grid(workgroups)).with("WG", wg);
+    let call = teams.call(params);
     let call = call.bind(x).bind(g).bind(weight.unwrap_or(x)).bind(statistics).bind(sums).bind(gx);
     let call = call.adds_to(gx, options.accumulate);
     Ok(call.costs(12 * x.shape.len()))

@@ -5,8 +5,16 @@ use crate::gpu::{Caps, Shader};
 use crate::tensor::{Shape, View};
 use crate::{Error, Result};
 
-/// Invocations of a workgroup: the shaders' `WG`.
+/// Invocations of a workgroup of kernels that sum: their `WG`.
 pub(super) const WORKGROUP: usize = 64;
+
+/// Items of the [block](Call::in_blocks) that a workgroup of the other kernels takes.
+pub(super) const BLOCK: usize = 256;
+
+/// Items of a plane that an invocation of a software adapter goes over alone, however few planes there are, and the planes that give
+/// all of its threads something to do.
+const FEW_ITEMS: usize = 64;
+const MANY_PLANES: usize = 64;
 
 /// Iterations that an invocation's loops may take together: Mesa's llvmpipe ends them after 65,535, and says nothing.
 const ITERATIONS: usize = 65_535;
@@ -53,8 +61,8 @@ macro_rules! lanes {
 }
 pub(crate) use lanes;
 
-/// How the values of `[N, C, H, W]` tensors are dealt out: items of one or four values, one an invocation unless the
-/// kernel sums, in which case every invocation takes items in turn and leaves one partial sum.
+/// How the values of `[N, C, H, W]` tensors are dealt out: items of one or four values, in blocks that a workgroup takes each, or, in
+/// kernels that sum, to invocations that take them in turn and leave one partial sum each.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Deal {
     pub shader: &'static Shader,
@@ -66,6 +74,8 @@ pub(super) struct Deal {
     pub blocks: u32,
     /// All workgroups.
     pub workgroups: u32,
+    /// Items of a workgroup's [block](Call::in_blocks); of a kernel that sums there is none.
+    pub block: Option<u32>,
 }
 
 /// Invocations that share a sample in kernels that sum: at least eight items each, enough of them for a large GPU.
@@ -88,61 +98,114 @@ pub(super) fn partial_count(shape: Shape) -> usize {
 }
 
 impl Lanes {
-    fn deal(&'static self, shape: Shape, quads: bool, invocations: usize) -> Deal {
-        let shader = if quads { &self.quads } else { &self.singles };
-        let blocks = invocations.div_ceil(WORKGROUP);
+    fn in_blocks(&'static self, shape: Shape, quads: bool, block: usize) -> Deal {
+        let items = items(shape, quads);
+        let blocks = items.div_ceil(block);
         Deal {
-            shader,
-            items: items(shape, quads) as u32,
-            invocations: invocations as u32,
+            shader: if quads { &self.quads } else { &self.singles },
+            items: items as u32,
+            invocations: items as u32,
             blocks: blocks as u32,
             workgroups: (shape.n * blocks) as u32,
+            block: Some(block as u32),
         }
     }
 
-    /// One item an invocation.
+    /// Each item by itself.
     pub(super) fn each(&'static self, shape: Shape) -> Deal {
-        self.deal(shape, in_quads(shape), items(shape, in_quads(shape)))
+        self.in_blocks(shape, in_quads(shape), BLOCK)
     }
 
-    /// One item an invocation, none of them across two rows; also the items of a row.
+    /// Each item by itself, with loops of so many `iterations` for each.
+    pub(super) fn each_in_loops(&'static self, shape: Shape, iterations: usize) -> Deal {
+        // With a subgroup of eight, and a few for the loop over items itself.
+        let most = ITERATIONS / (iterations + 2) * 8;
+        self.in_blocks(shape, in_quads(shape), most.clamp(8, BLOCK))
+    }
+
+    /// Each item by itself, none of them across two rows; also the items of a row.
     pub(super) fn each_in_row(&'static self, shape: Shape) -> (Deal, usize) {
         let quads = shape.w.is_multiple_of(4);
-        (self.deal(shape, quads, items(shape, quads)), shape.w / if quads { 4 } else { 1 })
+        (self.in_blocks(shape, quads, BLOCK), shape.w / if quads { 4 } else { 1 })
     }
 
     /// A workgroup for each sample's channel: the shader, items of a channel, and invocations of a workgroup, which on
     /// software adapters is a subgroup unless a plane is too large for it.
     pub(super) fn a_plane_each(&'static self, caps: Caps, shape: Shape) -> (&'static Shader, usize, u32) {
-        self.a_plane_of(caps, shape, in_quads(shape))
+        let Teams { shader, items, wg, .. } = self.teams_of(caps, shape, in_quads(shape));
+        (shader, items as usize, wg)
     }
 
-    /// As [`Lanes::a_plane_each`], with items in pairs, none of them across two rows: for what pools them.
-    pub(super) fn a_plane_in_pairs(&'static self, caps: Caps, shape: Shape) -> (&'static Shader, usize, u32) {
-        self.a_plane_of(caps, shape, shape.w.is_multiple_of(8))
+    /// Teams of invocations, one for each sample's channel.
+    pub(super) fn teams(&'static self, caps: Caps, shape: Shape) -> Teams {
+        self.teams_of(caps, shape, in_quads(shape))
     }
 
-    fn a_plane_of(&'static self, caps: Caps, shape: Shape, quads: bool) -> (&'static Shader, usize, u32) {
+    /// As [`Lanes::teams`], with items in pairs, none of them across two rows: for what pools them.
+    pub(super) fn teams_of_pairs(&'static self, caps: Caps, shape: Shape) -> Teams {
+        self.teams_of(caps, shape, shape.w.is_multiple_of(8))
+    }
+
+    fn teams_of(&'static self, caps: Caps, shape: Shape, quads: bool) -> Teams {
         let (shader, items) = if quads { (&self.quads, shape.plane() / 4) } else { (&self.singles, shape.plane()) };
         let wg = match items {
             // The kernels go over their items up to three times.
-            _ if caps.software => (3 * items).div_ceil(ITERATIONS).next_power_of_two().clamp(8, 256) as u32,
+            _ if caps.software => (3 * items).div_ceil(ITERATIONS).next_power_of_two().clamp(8, 256),
             0..256 => 64,
             _ => 256,
         };
-        (shader, items, wg)
+        let planes = shape.n * shape.c;
+        // There a barrier costs as much as dozens of items, and eight lanes load from eight planes as fast as from one.
+        let alone = caps.software && 3 * items < ITERATIONS && (items <= FEW_ITEMS || planes >= MANY_PLANES);
+        let team = if alone { 1 } else { items.next_power_of_two().min(wg) };
+        Teams { shader, items: items as u32, planes: planes as u32, wg: wg as u32, team: team as u32 }
     }
 
     /// Items in turn: [`partial_count`] invocations a sample.
     pub(super) fn in_turn(&'static self, shape: Shape) -> Deal {
-        self.deal(shape, in_quads(shape), partial_count(shape))
+        let (quads, invocations) = (in_quads(shape), partial_count(shape));
+        let blocks = invocations.div_ceil(WORKGROUP);
+        Deal {
+            shader: if quads { &self.quads } else { &self.singles },
+            items: items(shape, quads) as u32,
+            invocations: invocations as u32,
+            blocks: blocks as u32,
+            workgroups: (shape.n * blocks) as u32,
+            block: None,
+        }
+    }
+}
+
+/// How the planes of a tensor are dealt out to teams of invocations (`shaders/shared/teams.wgsl`).
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Teams {
+    pub shader: &'static Shader,
+    /// Items of a plane.
+    pub items: u32,
+    /// Planes of all samples.
+    pub planes: u32,
+    /// Invocations of a workgroup.
+    wg: u32,
+    /// Invocations of a team, which divide them.
+    team: u32,
+}
+
+impl Teams {
+    /// A call over this grid.
+    pub fn call<P: bytemuck::NoUninit>(&self, params: P) -> Call {
+        let workgroups = self.planes.div_ceil(self.wg / self.team);
+        Call::new(self.shader, params, grid(workgroups as usize)).with("WG", self.wg).with("TEAM", self.team)
     }
 }
 
 impl Deal {
     /// A call over this grid.
     pub fn call<P: bytemuck::NoUninit>(&self, params: P) -> Call {
-        Call::new(self.shader, params, grid(self.workgroups as usize))
+        let call = Call::new(self.shader, params, grid(self.workgroups as usize));
+        match self.block {
+            Some(items) => call.in_blocks(items),
+            None => call,
+        }
     }
 }
 

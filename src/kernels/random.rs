@@ -2,7 +2,7 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use super::lanes::{WORKGROUP, expect_rng};
+use super::lanes::{BLOCK, expect_rng};
 use super::{Call, Span, grid, shader};
 use crate::Result;
 use crate::gpu::Shader;
@@ -44,7 +44,7 @@ struct Params {
 pub fn fill(rng: &View, y: &View, kind: Kind, stream: Stream) -> Result<Vec<Call>> {
     expect_rng(rng)?;
     let len = y.shape.c * y.shape.plane();
-    let blocks = len.div_ceil(4 * WORKGROUP);
+    let blocks = len.div_ceil(4 * BLOCK);
     let workgroups = y.shape.n * blocks;
     let params = Params {
         y: y.into(),
@@ -55,5 +55,11 @@ pub fn fill(rng: &View, y: &View, kind: Kind, stream: Stream) -> Result<Vec<Call
         stream: stream as u32,
         unused: 0,
     };
-    Ok(vec![Call::new(&RANDOM, params, grid(workgroups)).bind(rng).bind(y).costs(40 * y.shape.len())])
+    Ok(vec![
+        Call::new(&RANDOM, params, grid(workgroups))
+            .in_blocks(BLOCK as u32)
+            .bind(rng)
+            .bind(y)
+            .costs(40 * y.shape.len()),
+    ])
 }

@@ -114,7 +114,7 @@ impl Reverse<'_> {
 /// [`Error::Shape`] for shapes that do not fit, or γ and z that overlap or lie in two tensors.
 pub fn start(o: &Reverse<'_>) -> Result<Vec<Call>> {
     let (gamma, z, repeats, steps) = o.check()?;
-    let deal = START.each(o.z.shape);
+    let deal = START.each_in_loops(o.z.shape, steps as usize);
     let params = StartParams {
         lambda: o.lambda.into(),
         tau: o.tau.into(),
@@ -142,7 +142,7 @@ pub fn start(o: &Reverse<'_>) -> Result<Vec<Call>> {
 pub fn step(o: &Reverse<'_>, prediction: &View, variant: Variant) -> Result<Vec<Call>> {
     let (gamma, z, repeats, steps) = o.check()?;
     prediction.expect("the predicted noise", o.z.shape)?;
-    let deal = STEP.each(o.z.shape);
+    let deal = STEP.each_in_loops(o.z.shape, steps as usize);
     let params = StepParams {
         lambda: o.lambda.into(),
         tau: o.tau.into(),

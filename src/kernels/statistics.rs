@@ -36,7 +36,7 @@ pub fn mean_std(x: &View, mean: &View, std: &View) -> Result<Call> {
     mean.expect("the mean of the samples", one)?;
     std.expect("the standard deviation of the samples", one)?;
     distinct("mean and standard deviation", &[mean, std], &[x])?;
-    let deal = MEAN_STD.each(one);
+    let deal = MEAN_STD.each_in_loops(one, x.shape.n);
     let params = MeanStd {
         x: x.into(),
         mean: mean.offset() as u32,

@@ -75,7 +75,7 @@ impl Memories<'_> {
     }
 
     fn prepare_one(&self, gpu: &Gpu, call: &Call, uniform: &wgpu::Buffer, start: u64) -> Result<Prepared> {
-        let pipeline = gpu.pipeline(call.shader, call.elements, &call.overrides)?;
+        let pipeline = gpu.pipeline(call.shader, call.elements, &call.overrides_on(gpu.caps()))?;
         let binding = |buffer, bytes: Range<u64>| {
             let size = std::num::NonZeroU64::new(bytes.end - bytes.start);
             wgpu::BindingResource::Buffer(wgpu::BufferBinding { buffer, offset: bytes.start, size })
