@@ -77,7 +77,7 @@ fn choices_are_measured_once_and_change_no_forward_bit() {
     assert_eq!(text.lines().count(), 3, "forward, input gradient, weight gradient: {text}");
 
     // Whatever the file says is taken without measuring again, and what it says wrongly is not.
-    for answer in 0..8 {
+    for answer in 0..9 {
         let forced: String = text.lines().map(|l| format!("{}: {answer}\n", l.rsplit_once(": ").unwrap().0)).collect();
         fs::write(&path, format!("{forced}half a li")).unwrap();
         let again = convolution(&open(Some(&folder.0)));

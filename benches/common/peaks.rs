@@ -13,6 +13,9 @@ static FMA: Shader = Shader { name: "fma", sources: &[include_str!("../shaders/f
 static COPY_PEAK: Shader =
     Shader { name: "copy_peak", sources: &[include_str!("../shaders/copy_peak.wgsl")], needs: Needs::Nothing };
 
+/// Items of a workgroup.
+const BLOCK: usize = 256;
+
 /// The adapter's limits.
 #[derive(Clone, Copy)]
 pub struct Peaks {
@@ -59,7 +62,8 @@ pub fn copy(gpu: &Gpu) -> Result<Plan> {
     let mut r = Recording::new(gpu);
     let (x, y) = (r.tensor(Shape::vector(values))?, r.tensor(Shape::vector(values))?);
     let items = values / 4;
-    r.plan(gpu, vec![Call::new(&COPY_PEAK, items as u32, grid(items.div_ceil(64))).bind(&x).bind(&y)])
+    let call = Call::new(&COPY_PEAK, items as u32, grid(items.div_ceil(BLOCK))).in_blocks(BLOCK as u32);
+    r.plan(gpu, vec![call.bind(&x).bind(&y)])
 }
 
 /// One value written: what is left is the dispatch.

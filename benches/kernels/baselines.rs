@@ -10,7 +10,7 @@ use cvdm::kernels::resize::{self, Filter};
 use cvdm::kernels::{group_norm, planes, softmax, split_sum, upsample};
 use cvdm::tensor::Shape;
 
-use super::cases::{Case, Level, case};
+use super::cases::{Case, Level, case, over};
 
 /// Attention of larger images would take gigabytes for the weights of all pairs of pixels.
 const LARGEST_ATTENTION: usize = 32;
@@ -120,5 +120,5 @@ pub fn network(level: Level) -> Vec<Case> {
             },
         ));
     }
-    cases
+    over(s, cases)
 }

@@ -51,7 +51,7 @@ pub fn case(
 }
 
 /// Counts passes over a map of this shape.
-fn over(map: Shape, cases: impl IntoIterator<Item = Case>) -> Vec<Case> {
+pub fn over(map: Shape, cases: impl IntoIterator<Item = Case>) -> Vec<Case> {
     cases.into_iter().map(|case| Case { map: 4 * map.len(), ..case }).collect()
 }
 
@@ -238,7 +238,6 @@ pub fn diffusion(level: Level) -> Vec<Case> {
     let both = Shape { c: 2, ..s };
     let rows = Shape::new(s.n + 1, 3, 1, 1);
     let network = Shape::vector(3 * 1024 + 3);
-    const STEPS: usize = 500;
     let cases = [
         case(&["random"], format!("normal {s}"), move |r| {
             let (rng, y) = (rng(r)?, r.tensor(s)?);
@@ -314,22 +313,8 @@ pub fn diffusion(level: Level) -> Vec<Case> {
             calls.extend(schedule::backward(&parameters, &times, &g, &gparameters, false)?);
             Ok(calls)
         }),
-        case(&["reverse_start", "reverse_step"], format!("{s}, step 250 of {STEPS}"), move |r| {
-            let (rng, lambda, latent, prediction) = (rng(r)?, r.tensor(s)?, r.tensor(both)?, r.tensor(s)?);
-            let tau = r.tensor(Shape::new(STEPS, 1, 1, 1))?;
-            let (gamma, z) = (latent.range(0..1)?, latent.range(1..2)?);
-            let reverse = Reverse {
-                rng: &rng,
-                lambda: &lambda,
-                tau: &tau,
-                gamma: &gamma,
-                z: &z,
-                discretisation: Discretisation::Product,
-            };
-            let mut calls = reverse_step::start(&reverse)?;
-            calls.extend(reverse_step::step(&reverse, &prediction, reverse_step::Variant::Posterior)?);
-            Ok(calls)
-        }),
+        reverse(s, Discretisation::Product),
+        reverse(s, Discretisation::Exponential),
         case(&["velocity", "velocity_backward"], s.to_string(), move |r| {
             let (latent, glatent) = (r.tensor(both)?, r.tensor(both)?);
             let (v, y, g, gv) = (r.tensor(s)?, r.tensor(s)?, r.tensor(s)?, r.tensor(s)?);
@@ -371,6 +356,22 @@ pub fn diffusion(level: Level) -> Vec<Case> {
         }),
     ];
     over(s, cases)
+}
+
+/// The start of the reverse process and its step number 250 of 500.
+fn reverse(s: Shape, discretisation: Discretisation) -> Case {
+    const STEPS: usize = 500;
+    let on = format!("{s}, step 250 of {STEPS}, {discretisation:?}");
+    case(&["reverse_start", "reverse_step"], on, move |r| {
+        let both = Shape { c: 2, ..s };
+        let (rng, lambda, latent, prediction) = (rng(r)?, r.tensor(s)?, r.tensor(both)?, r.tensor(s)?);
+        let tau = r.tensor(Shape::new(STEPS, 1, 1, 1))?;
+        let (gamma, z) = (latent.range(0..1)?, latent.range(1..2)?);
+        let reverse = Reverse { rng: &rng, lambda: &lambda, tau: &tau, gamma: &gamma, z: &z, discretisation };
+        let mut calls = reverse_step::start(&reverse)?;
+        calls.extend(reverse_step::step(&reverse, &prediction, reverse_step::Variant::Posterior)?);
+        Ok(calls)
+    })
 }
 
 /// Kernels on all parameters.

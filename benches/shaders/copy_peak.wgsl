@@ -1,4 +1,7 @@
-// The most that the adapter moves: y = x, a vec4f an invocation, over more than any cache holds.
+// The most that the adapter moves: y = x, over more than any cache holds, a block of vec4f a workgroup.
+
+override WG: u32 = 64u;
+override BLOCK: u32 = 256u; // items that the invocations of a workgroup take in turn
 
 struct Params {
     items: u32,
@@ -8,10 +11,11 @@ struct Params {
 @group(0) @binding(1) var<storage, read> x: array<vec4f>;
 @group(0) @binding(2) var<storage, read_write> y: array<vec4f>;
 
-@compute @workgroup_size(64)
+@compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index) local: u32) {
-    let i = (workgroup.x + workgroup.y * 65535u) * 64u + local;
-    if (i < p.items) {
+    let first = (workgroup.x + workgroup.y * 65535u) * BLOCK;
+    let end = min(first + BLOCK, p.items);
+    for (var i = first + local; i < end; i += WG) {
         y[i] = x[i];
     }
 }

@@ -86,7 +86,7 @@ pub struct Variant {
 
 impl Variant {
     /// All of them.
-    pub const ALL: [Self; 8] = {
+    pub const ALL: [Self; 9] = {
         const fn of(outputs: usize, reads: Reads) -> Variant {
             Variant { outputs, reads }
         }
@@ -100,6 +100,7 @@ impl Variant {
             of(4, Uniform),
             of(1, Images),
             of(2, Images),
+            of(4, Images),
         ]
     };
 

@@ -127,7 +127,8 @@ pub fn start(o: &Reverse<'_>) -> Result<Vec<Call>> {
         steps,
         exponential: (o.discretisation == Discretisation::Exponential).into(),
     };
-    let flops = o.z.shape.len() * (45 + 6 * steps as usize);
+    let walked = if o.discretisation == Discretisation::Product { 6 * steps as usize } else { 0 };
+    let flops = o.z.shape.len() * (45 + walked);
     let mut call = deal.call(params).bind(o.rng).bind(o.lambda).bind(o.tau).bind(o.z).costs(flops);
     call.bytes += o.gamma.bytes();
     Ok(vec![call])
@@ -158,8 +159,9 @@ pub fn step(o: &Reverse<'_>, prediction: &View, variant: Variant) -> Result<Vec<
         exponential: (o.discretisation == Discretisation::Exponential).into(),
         unused: 0,
     };
-    // On average over a run, half of the table is walked.
-    let flops = o.z.shape.len() * (60 + 3 * steps as usize);
+    // On average over a run, half of the table is walked, once for every pixel if factors are multiplied.
+    let walked = if o.discretisation == Discretisation::Product { 3 * steps as usize } else { 0 };
+    let flops = o.z.shape.len() * (60 + walked);
     let mut call = deal.call(params).bind(o.rng).bind(o.lambda).bind(o.tau).bind(prediction).bind(o.z).costs(flops);
     call.bytes += o.z.bytes() + o.gamma.bytes();
     Ok(vec![call])
