@@ -126,7 +126,8 @@ fn run(bench: &Bench<'_>, case: &Case, options: &Options) -> Result<Value> {
         for (name, ms, calls) in &shares {
             println!("    {name:<34} {ms:>9.3} ms {:>5.1} % in {calls} calls", 100.0 * ms / total);
         }
-        let others: f64 = shares.iter().filter(|s| !s.0.starts_with("conv")).map(|s| s.1).sum();
+        let others: f64 =
+            shares.iter().filter(|s| !["conv", "winograd"].iter().any(|c| s.0.starts_with(c))).map(|s| s.1).sum();
         println!("    {:<34} {others:>9.3} ms {:>5.1} %", "all but the convolutions", 100.0 * others / total);
         line["without_convolutions"] = json!(others / total);
         line["profile_ms"] = shares.iter().map(|(name, ms, _)| (name.to_string(), json!(ms))).collect();

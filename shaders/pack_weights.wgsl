@@ -3,9 +3,8 @@
 // OUTPUTS output channels side by side: tap * OUTPUTS + output, and zeros up to a whole vec4 or where there is no channel.
 // For the input gradient (FLIP) input and output channels change places, and the taps come in reverse order.
 //
-// An invocation makes all of a lane's vec4s. Nine taps lie next to each other, at any offset: three vec4 loads hold them, which
-// on software adapters, where a load costs the same whatever its width, is a third of nine. The input gradient's output
-// channels lie side by side: the taps of four are nine whole vec4s (FOURS).
+// An invocation makes all of a lane's vec4s. The input gradient's output channels lie side by side: the taps of four are nine
+// whole vec4s (FOURS).
 //
 // Neighbouring invocations read neighbouring memory: the weights lie [Cout][Cin], so the input gradient goes through the blocks
 // first, the forward pass through the input channels. Measured (llvmpipe, Mesa 22.3, 512 channels): in the forward pass's order the
@@ -31,26 +30,15 @@ struct Params {
 @group(0) @binding(1) var<storage, read> weights: array<vec4f>;
 @group(0) @binding(2) var<storage, read_write> packed: array<vec4<Out>>;
 
-struct Taps { a: vec4f, b: vec4f, c: f32 }
-
 fn taps(p: Params, co: u32, ci: u32) -> Taps {
     if (co >= p.out_channels || ci >= p.in_channels) {
         return Taps();
     }
-    let pair = select(co * p.in_channels + ci, ci * p.out_channels + co, FLIP == 1u);
-    let at = p.offset + pair * 9u;
-    let quad = at / 4u;
-    let shift = at % 4u;
-    let v = weights[quad];
-    let w = weights[quad + 1u];
-    let u = weights[quad + 2u]; // the ninth tap lies there, whatever the shift
-    let a = shifted(v, w, shift);
-    let b = shifted(w, u, shift);
-    let c = shifted(u, u, shift).x;
+    let t = nine(p.offset + select(co * p.in_channels + ci, ci * p.out_channels + co, FLIP == 1u) * 9u);
     if (FLIP == 1u) {
-        return reversed(Taps(a, b, c));
+        return reversed(t);
     }
-    return Taps(a, b, c);
+    return t;
 }
 
 // The taps of four neighbours, the first one's starting a vec4.
@@ -76,10 +64,6 @@ fn four(p: Params, first: u32, inside: bool) -> Four {
         Taps(vec4f(e.zw, f.xy), vec4f(f.zw, g.xy), g.z),
         Taps(vec4f(g.w, h.xyz), vec4f(h.w, i.xyz), i.w),
     );
-}
-
-fn reversed(t: Taps) -> Taps {
-    return Taps(vec4f(t.c, t.b.wzy), vec4f(t.b.x, t.a.wzy), t.a.x);
 }
 
 // A lane's vec4s of four output channels.

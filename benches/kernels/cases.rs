@@ -1,6 +1,5 @@
 //! What is timed: every kernel, at the shapes of the networks' levels.
 
-use cvdm::Result;
 use cvdm::gpu::{Caps, Matrices};
 use cvdm::kernels::conv2d::{self, Activation, Conv2d, Direction};
 use cvdm::kernels::conv2d_3x3::{self, Packing};
@@ -9,9 +8,12 @@ use cvdm::kernels::reverse_step::{self, Discretisation, Reverse};
 use cvdm::kernels::{
     Call, activation, adam, conv_transpose2d as up, conv2d_3x3_cooperative, conv2d_3x3_grad_weight, elementwise,
     instance_norm as norm, max_pool2d, noising, pad, random, reduce, schedule, split_sum, ssim, statistics, velocity,
+    winograd,
 };
 use cvdm::random::{Stream, state};
+use cvdm::tape::Convolution;
 use cvdm::tensor::{Shape, View};
+use cvdm::{Error, Result};
 
 use super::measure::Recording;
 
@@ -68,6 +70,9 @@ pub fn network(level: Level, caps: Caps) -> Vec<Case> {
     // The kernels with subgroups take rows of whole quads, and the step up to a level those of the level below.
     if caps.subgroups && s.w.is_multiple_of(4) {
         cases.extend(convolutions_with_subgroups(s));
+    }
+    if winograd::suits(caps, s, c) {
+        cases.push(by_winograd(s));
     }
     if caps.halves {
         cases.push(on_matrices(s, caps));
@@ -161,7 +166,12 @@ fn convolution(s: Shape, direction: Direction) -> Case {
         let (caps, c) = (r.tape.caps(), s.c);
         let (x, y) = (r.tensor(s)?, r.tensor(s)?);
         let (weight, bias) = (r.tensor(Conv2d::same(3).weight(c, c))?, r.tensor(Shape::vector(c))?);
-        let packing = Packing::new(caps, r.tape.convolution_variant(s, c)?, c, c);
+        // Winograd's algorithm, which a tape that recomputes does without, has a case of its own.
+        r.tape.recompute();
+        let Convolution::Direct(variant) = r.tape.convolution(s, c)? else {
+            return Err(Error::Validation("a tape that recomputes chose Winograd's algorithm".into()));
+        };
+        let packing = Packing::new(caps, variant, c, c);
         let packed = r.tensor(packing.shape())?;
         let mut calls = vec![conv2d_3x3::pack(&packing, direction, &weight, &packed)?];
         let (bias, activation) = match direction {
@@ -172,6 +182,23 @@ fn convolution(s: Shape, direction: Direction) -> Case {
         Ok(calls)
     });
     Case { group: Some(group), ..record }
+}
+
+/// A 3×3 convolution by Winograd's algorithm, with the transform of its weights.
+fn by_winograd(s: Shape) -> Case {
+    let shaders = &["winograd_weights", "winograd_input", "winograd_product", "winograd_output"];
+    case(shaders, format!("3×3 of {s}"), move |r| {
+        let (caps, c) = (r.tape.caps(), s.c);
+        let (x, y) = (r.tensor(s)?, r.tensor(s)?);
+        let (weight, bias) = (r.tensor(Conv2d::same(3).weight(c, c))?, r.tensor(Shape::vector(c))?);
+        let weights = r.tensor(winograd::transformed(c, c))?;
+        let (input, product) = (r.tensor(winograd::windows(s, c))?, r.tensor(winograd::windows(s, c))?);
+        let scratch = winograd::Scratch { weights: &weights, input: &input, product: &product };
+        let transform = winograd::weights(Direction::Forward, &weight, [c, c], &weights)?;
+        let softplus = Activation::Softplus;
+        let convolve = winograd::convolve(caps, &x, scratch, Some(&bias), softplus, &y, false)?;
+        Ok([transform].into_iter().chain(convolve).collect())
+    })
 }
 
 /// A 3×3 convolution of halves on cooperative matrices, with the packing of its weights; without matrices the packing for those of

@@ -20,8 +20,8 @@ pub struct OpenOptions {
     /// Pretend that the adapter has no subgroup operations, so that the portable kernels run.
     pub without_subgroups: bool,
     /// Measure once, at the first recording of a shape, which of several kernels is fastest on this device, and keep the answers
-    /// in a file in this folder. `None` takes a fixed choice. Of the answers only those about weight gradients change a result,
-    /// in its last digits: the order of a sum.
+    /// in a file in this folder. `None` takes a fixed choice. Of the answers those about weight gradients change a result in its last
+    /// digits, the order of a sum, and where [Winograd's algorithm](crate::kernels::winograd) is faster it is rounded a few times as much.
     pub tuning: Option<PathBuf>,
     /// Use the adapter's cooperative matrices (tensor cores), where it has those that [`Caps::matrices`] names: convolutions of
     /// halves run on them. Off by default, since to wgpu they are an experiment.

@@ -11,7 +11,7 @@ use crate::Result;
 use crate::gpu::{Caps, Shader};
 use crate::tensor::{Element, Shape, View};
 
-pub(super) static PACK: Shader = shader!("pack_weights", ["grid", "shifted"]);
+pub(super) static PACK: Shader = shader!("pack_weights", ["grid", "shifted", "taps"]);
 pub(super) static FORWARD: Shader =
     shader!("conv2d_3x3", ["grid", "quads", "activation", "input_storage", "weights_storage", "scales"], Subgroups);
 pub(super) static FORWARD_UNIFORM: Shader = Shader {

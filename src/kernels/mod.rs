@@ -34,6 +34,7 @@ pub mod ssim;
 pub mod statistics;
 pub mod upsample;
 pub mod velocity;
+pub mod winograd;
 
 use crate::gpu::Shader;
 pub use call::{Call, Span, Window, grid};
@@ -73,6 +74,13 @@ pub static ALL: &[&Shader] = &[
     &conv2d_3x3_cooperative::FORWARD[1],
     &conv2d_3x3_grad_weight::GRAD_WEIGHT,
     &conv2d_3x3_grad_weight::GRAD_WEIGHT_IMAGES,
+    &winograd::WEIGHTS,
+    &winograd::INPUT,
+    &winograd::PRODUCT,
+    &winograd::OUTPUT,
+    &winograd::INPUT_IMAGES,
+    &winograd::PRODUCT_IMAGES,
+    &winograd::OUTPUT_IMAGES,
     &conv_transpose2d::FORWARD,
     &conv_transpose2d::GRAD_INPUT,
     &conv_transpose2d::GRAD_WEIGHT,

@@ -1,12 +1,15 @@
 //! Convolutions and their gradients: which kernels do them, and the norm that one may do on the way.
 
 use super::autograd::Gradients;
+use super::tune::Convolution;
 use super::{Op, Tape};
 use crate::Result;
 use crate::gpu::Matrices;
 use crate::kernels::conv2d::{self, Activation, Conv2d, Direction};
 use crate::kernels::conv2d_3x3::{self, Input, Packing};
-use crate::kernels::{Call, conv2d_1x1, conv2d_3x3_cooperative, conv2d_3x3_grad_weight, instance_norm, split_sum};
+use crate::kernels::{
+    Call, conv2d_1x1, conv2d_3x3_cooperative, conv2d_3x3_grad_weight, instance_norm, split_sum, winograd,
+};
 use crate::tensor::{Element, Shape, View};
 
 /// An affine instance norm that no one writes: the convolution behind it normalises what it loads.
@@ -125,13 +128,39 @@ impl Tape {
             self.push([call]);
             return Ok(());
         }
-        let variant = self.convolution_variant(x, y.shape.c)?;
+        let variant = match self.convolution(x, y.shape.c)? {
+            Convolution::Direct(variant) => variant,
+            Convolution::Winograd => return self.winograd(direction, input, weight, bias, activation, y, accumulate),
+        };
         let packing = Packing::new(self.caps, variant, x.c, y.shape.c);
         let record = |packed: &View| conv2d_3x3::pack(&packing, direction, weight, packed);
         // Micro-batches of other sizes may want another packing.
         let label = format!("weight packed by {variant:?}, {direction:?}");
         let packed = self.derived(&label, weight, packing.shape(), record)?;
         self.push(conv2d_3x3::forward(&packing, input, &packed, bias, activation, y, accumulate)?);
+        Ok(())
+    }
+
+    /// Records a 3×3 convolution by Winograd's algorithm, which [suits](winograd::suits), with the transform of its weights.
+    #[allow(clippy::too_many_arguments)]
+    fn winograd(
+        &mut self,
+        direction: Direction,
+        input: Input<'_>,
+        weight: &View,
+        bias: Option<&View>,
+        activation: Activation,
+        y: &View,
+        accumulate: bool,
+    ) -> Result<()> {
+        let (x, channels) = (input.x.shape, y.shape.c);
+        let record = |to: &View| winograd::weights(direction, weight, [x.c, channels], to);
+        let label = format!("weight transformed, {direction:?}");
+        let weights = self.derived(&label, weight, winograd::transformed(x.c, channels), record)?;
+        let windows = self.intermediate("windows of a convolution", winograd::windows(x, x.c))?;
+        let product = self.intermediate("product of a convolution", winograd::windows(x, channels))?;
+        let scratch = winograd::Scratch { weights: &weights, input: &windows, product: &product };
+        self.push(winograd::convolve(self.caps, input, scratch, bias, activation, y, accumulate)?);
         Ok(())
     }
 

@@ -25,6 +25,11 @@ pub(super) struct Recompute {
 }
 
 impl Recompute {
+    /// Whether there is anything to be computed again.
+    pub fn is_enabled(&self) -> bool {
+        self.enabled
+    }
+
     /// Whether what is recorded now may be computed again.
     pub fn is_open(&self) -> bool {
         self.open

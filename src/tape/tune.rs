@@ -8,11 +8,20 @@ use crate::Result;
 use crate::gpu::Gpu;
 use crate::kernels::conv2d::{Activation, Direction};
 use crate::kernels::conv2d_3x3::{self, Packing, Variant};
-use crate::kernels::{Call, conv2d_3x3_grad_weight as grad_weight};
+use crate::kernels::{Call, conv2d_3x3_grad_weight as grad_weight, winograd};
 use crate::tensor::{Element, Shape};
 
 /// Rounds in which every candidate runs once; the fastest run of each counts, because what disturbs a run only slows it.
 const ROUNDS: usize = 5;
+
+/// How a 3×3 convolution is done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Convolution {
+    /// As the sum that it is.
+    Direct(Variant),
+    /// By [Winograd's algorithm](crate::kernels::winograd).
+    Winograd,
+}
 
 /// The number of the fastest of some recordings on scratch tensors, from the device's choices or by measuring.
 fn fastest(
@@ -53,35 +62,61 @@ fn fastest(
 }
 
 impl Tape {
-    /// How to convolve `x` to `channels` output channels. All variants give the same bits.
+    /// How to convolve `x` to `channels` output channels. All direct sums give the same bits.
+    ///
+    /// Winograd's algorithm is never the fixed choice, since its results are others in their last digits; and none where blocks are
+    /// [computed again](Tape::recompute) to save memory, of which it takes more.
     ///
     /// # Errors
     /// Those of the measurement, if the tape is [tuned](Tape::on).
-    pub fn convolution_variant(&self, x: Shape, channels: usize) -> Result<Variant> {
+    pub fn convolution(&self, x: Shape, channels: usize) -> Result<Convolution> {
         if self.features == Element::F16 {
             // Sums that pass from dispatch to dispatch through halves would lose what they gain.
-            return Ok(Variant::of_halves(channels));
+            return Ok(Convolution::Direct(Variant::of_halves(channels)));
         }
-        let fixed = Variant::fixed(self.caps, channels);
+        let fixed = Convolution::Direct(Variant::fixed(self.caps, channels));
         let Some(gpu) = &self.tuned_for else { return Ok(fixed) };
-        let question = format!("conv2d_3x3 of {x} to {channels} channels");
-        let chosen = fastest(gpu, &question, Variant::ALL.len(), |tape, number| {
-            let packing = Packing::new(tape.caps(), Variant::ALL[number], x.c, channels);
+        let winograd = winograd::suits(self.caps, x, channels) && !self.recompute.is_enabled();
+        // Weights that stay are packed or transformed once, which takes Winograd's algorithm the longer.
+        let frozen = self.frozen;
+        let question = format!(
+            "conv2d_3x3 of {x} to {channels} channels{}{}",
+            if frozen { ", of the same weights" } else { "" },
+            if winograd { "" } else { ", directly" },
+        );
+        let candidates = Variant::ALL.len() + usize::from(winograd);
+        let chosen = fastest(gpu, &question, candidates, |tape, number| {
+            let caps = tape.caps();
             let (x, y) = (tape.persistent("x", x)?, tape.persistent("y", Shape { c: channels, ..x })?);
             let weight = tape.persistent("weight", conv2d_3x3::SPEC.weight(x.shape.c, channels))?;
-            let packed = tape.persistent("packed", packing.shape())?;
-            let mut calls = vec![conv2d_3x3::pack(&packing, Direction::Forward, &weight, &packed)?];
-            calls.extend(conv2d_3x3::forward(&packing, &x, &packed, None, Activation::None, &y, false)?);
-            Ok(calls)
+            let both = [x.shape.c, channels];
+            let (first, calls) = if let Some(&variant) = Variant::ALL.get(number) {
+                let packing = Packing::new(caps, variant, x.shape.c, channels);
+                let packed = tape.persistent("packed", packing.shape())?;
+                let pack = conv2d_3x3::pack(&packing, Direction::Forward, &weight, &packed)?;
+                (pack, conv2d_3x3::forward(&packing, &x, &packed, None, Activation::None, &y, false)?)
+            } else {
+                let weights = tape.persistent("transformed", winograd::transformed(x.shape.c, channels))?;
+                let input = tape.persistent("windows", winograd::windows(x.shape, x.shape.c))?;
+                let product = tape.persistent("product", winograd::windows(x.shape, channels))?;
+                let scratch = winograd::Scratch { weights: &weights, input: &input, product: &product };
+                let transform = winograd::weights(Direction::Forward, &weight, both, &weights)?;
+                (transform, winograd::convolve(caps, &x, scratch, None, Activation::None, &y, false)?.to_vec())
+            };
+            Ok([first].into_iter().filter(|_| !frozen).chain(calls).collect())
         })?;
-        Ok(chosen.map_or(fixed, |number| Variant::ALL[number]))
+        Ok(match chosen.map(|number| Variant::ALL.get(number)) {
+            None => fixed,
+            Some(Some(&variant)) => Convolution::Direct(variant),
+            Some(None) => Convolution::Winograd,
+        })
     }
 
     /// How to compute the weight gradient of a convolution. Variants with as many outputs give the same bits; others have
     /// their own order of summation.
     ///
     /// # Errors
-    /// As [`Tape::convolution_variant`].
+    /// As [`Tape::convolution`].
     pub fn weight_gradient_variant(&self, x: Shape, channels: usize) -> Result<grad_weight::Variant> {
         const ALL: [grad_weight::Variant; 5] = grad_weight::Variant::ALL;
         let fixed = grad_weight::Variant::fixed(self.caps, channels);
