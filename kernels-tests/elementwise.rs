@@ -8,7 +8,7 @@ use cvdm::tape::Tape;
 use cvdm::tensor::{Shape, View};
 use harness::{Given, close, given, random, run, wide};
 
-/// Sizes around a workgroup's block (64 quads, or 64 values), odd ones, and batches.
+/// Sizes around a workgroup's block (256 quads, or 256 values), odd ones, and batches.
 const TABLE: &[[usize; 4]] = &[
     [1, 1, 1, 1],
     [3, 1, 1, 3],
@@ -19,6 +19,10 @@ const TABLE: &[[usize; 4]] = &[
     [1, 1, 16, 16],
     [2, 1, 4, 65],
     [2, 5, 15, 17],
+    [1, 1, 32, 32],
+    [1, 1, 31, 33],
+    [2, 1, 1, 257],
+    [2, 1, 8, 130],
 ];
 
 /// The largest error of one rounding of a result of this magnitude.
@@ -131,4 +135,22 @@ fn wrong_shapes_are_refused() {
     assert!(matches!(each::scale(&a, f32::INFINITY, &b, false), Err(Error::Input(_))));
     assert!(matches!(each::affine(&a, 1.0, f32::NAN, &b, false), Err(Error::Input(_))));
     assert!(matches!(each::fill(&a, f32::NAN), Err(Error::Input(_))));
+}
+
+/// A block's items are taken in turn by however many invocations there are: by one subgroup on a software adapter, by one each on a GPU.
+#[test]
+fn any_number_of_invocations_shares_a_block() {
+    // Blocks that are full and one that is not, in two samples.
+    let shape = Shape::new(2, 3, 20, 36);
+    let (a, b) = (random(shape, 1, -1.0, 1.0), random(shape, 2, -1.0, 1.0));
+    let want: Vec<f64> = wide(&a.values).iter().zip(wide(&b.values)).map(|(a, b)| a + b).collect();
+    let blank = || given(shape, vec![9.0; shape.len()]);
+    run(
+        &[a, b, blank(), blank(), blank(), blank()],
+        |_, v| {
+            let by = |number: usize, wg: u32| Ok(each::add(&v[0], &v[1], &v[number], false)?.with("WG", wg));
+            [(2, 1), (3, 8), (4, 48), (5, 256)].into_iter().map(|(number, wg)| by(number, wg)).collect()
+        },
+        |mode, got| (2..6).for_each(|number| close(mode, &got[number], &want, 1e-7, 1e-7)),
+    );
 }

@@ -54,11 +54,9 @@ pub struct Caps {
     pub matrices: Option<Matrices>,
     /// GPU timestamps on passes.
     pub timestamps: bool,
-    /// The adapter is a CPU: it has few threads, and per-invocation loads are what costs.
+    /// The adapter is a CPU: it has few threads, and per-invocation loads are what costs, from buffers more than from
+    /// [images](crate::kernels::Call::bind_image).
     pub software: bool,
-    /// A software adapter on a processor without AVX-512: its driver passes every value that an invocation loads from a buffer through
-    /// memory, and what reads much should read [images](crate::kernels::Call::bind_image).
-    pub slow_buffers: bool,
     /// Largest image, in bytes.
     pub max_image: u64,
     /// Largest storage binding, in bytes.
@@ -117,14 +115,6 @@ fn instance() -> wgpu::Instance {
     descriptor.backends = wgpu::Backends::VULKAN | wgpu::Backends::METAL | wgpu::Backends::DX12;
     descriptor.flags = wgpu::InstanceFlags::empty();
     wgpu::Instance::new(descriptor)
-}
-
-/// Whether this processor, and so a software adapter, is known to do without AVX-512.
-fn without_avx512() -> bool {
-    #[cfg(target_arch = "x86_64")]
-    return !std::is_x86_feature_detected!("avx512f");
-    #[cfg(not(target_arch = "x86_64"))]
-    return false;
 }
 
 fn summary(info: &wgpu::AdapterInfo) -> AdapterSummary {
@@ -251,7 +241,6 @@ impl Gpu {
             matrices: matrices.filter(|_| !options.without_subgroups),
             timestamps: offered.contains(wgpu::Features::TIMESTAMP_QUERY),
             software: info.device_type == wgpu::DeviceType::Cpu,
-            slow_buffers: info.device_type == wgpu::DeviceType::Cpu && without_avx512(),
             max_image: image::ROW * u64::from(limits.max_texture_dimension_2d),
             max_binding: limits.max_storage_buffer_binding_size.min(options.max_binding.unwrap_or(u64::MAX)),
             max_buffer: limits.max_buffer_size,

@@ -104,9 +104,9 @@ impl Variant {
         ]
     };
 
-    /// The choice without measuring, good everywhere and best nowhere: two outputs where that leaves no lane of a software adapter
-    /// without work, weights in one buffer, and images where [buffers are slow](Caps::slow_buffers). With Mesa 22.3 four are ahead of it,
-    /// with Mesa 25.0 uniform weights for large images (`conv2d_3x3.wgsl`).
+    /// The choice without measuring: two outputs where that leaves no lane of a software adapter without work, reading images on
+    /// such an adapter and storage buffers elsewhere. Four outputs and images are up to a tenth faster, and take three times as long to
+    /// compile (`conv2d_3x3.wgsl`).
     pub fn fixed(caps: Caps, out_channels: usize) -> Self {
         let outputs = if out_channels < 16 { 1 } else { 2 };
         Self { outputs, reads: if caps.software { Reads::Images } else { Reads::Storage } }

@@ -92,8 +92,8 @@ impl Variant {
         [of(1, false), of(2, false), of(4, false), of(1, true), of(2, true)]
     };
 
-    /// The choice without measuring: two outputs, where that leaves no lane of a software adapter without work, and images where [buffers are
-    /// slow](Caps::slow_buffers). Four outputs are a little faster there, but take some drivers seconds to compile.
+    /// The choice without measuring: two outputs, where that leaves no lane of a software adapter without work, and images on such
+    /// an adapter.
     pub fn fixed(caps: Caps, out_channels: usize) -> Self {
         Self { outputs: if out_channels < 16 { 1 } else { 2 }, images: caps.software }
     }
