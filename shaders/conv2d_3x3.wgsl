@@ -4,34 +4,25 @@
 // a workgroup take the channels after them. What costs on software adapters is the number of loads, each a loop over the
 // lanes of some 30 instructions a lane, whether of a value or of a vec4. So loads are shared: the 6 x 10 input window of a
 // tile is read as 24 vec4, one a lane in three loads, handed round by subgroupBroadcast, and serves all OUTPUTS channels.
-// Weights are packed (pack_weights.wgsl) so that a lane reads the nine taps of its channels as few vec4 next to each other,
-// from a storage buffer or from a uniform one (weights_storage.wgsl, weights_uniform.wgsl), where a driver knows that no lane
-// writes and needs no loop. The input gradient is the same kernel on weights packed in the other order.
+// Weights are packed (pack_weights.wgsl) so that a lane reads the nine taps of its channels as few vec4 next to each other. Input and
+// weights lie in storage buffers, or are images (input_*.wgsl, weights_*.wgsl), which software drivers load without a loop for a copy of
+// 0.05 to 0.5 ms; or the weights lie in a uniform buffer, loaded without a loop too. The input gradient is the same kernel on weights
+// packed in the other order.
 //
-// A driver's multiply and add are separate instructions, two for each of the 288 OUTPUTS multiply-adds of an input channel.
-// Instructions for each of them, counted in the code that Mesa 22.3 makes: 1 output channel 2.5 for the window and 2.5 for
-// the weights (0.8 from a uniform buffer); 4 output channels 0.6 and 0.7. The 128 sums do not fit the registers, but each is
-// fetched once and put back once an input channel, for nine multiply-adds.
-// Measured (llvmpipe, two cores, GFLOP/s of 32, 64, 128, 256 channels at 64, 32, 16, 8 squared, batch 4, in one run, of 150 to 155):
-//               weights in storage: 1 output   2 outputs     4 outputs      uniform: 1 output   2 outputs     4 outputs
-//   Mesa 22.3               51 58 60 59   63 72 76 79   71 86 94 101              58 58 53 -   63 63 40 -   66 74 69 56
-//   Mesa 25.0               64 74 76 57   72 86 91 94   51 55 59 54               65 71 65 -   77 88 70 57  70 67 60 -
-// A uniform window of 64 KiB is a dispatch of 40 us at least, which is what the deep layers pay. Two outputs in storage are good with
-// both drivers and the fixed choice; tuning takes four with the one, and uniform weights for large images with the other.
-// That is with AVX-512. With AVX2 alone every lane's value goes through memory and back (a store of 4 bytes into a vector of 32, which
-// the load after it has to wait for): 8 GFLOP/s with Mesa 22.3 and 18 with 25.0, of some 65. There input and weights are images
-// (input_image.wgsl, weights_image.wgsl), whose pixels the drivers load whole, for a copy of 0.05 to 0.5 ms: 24 to 33 with 22.3, 28 to 40 with 25.0.
-// As sampled textures they have 18 to 28 and 19 to 27: textureLoad then finds out a level of detail for each lane. With four outputs images are
-// a little faster than with two with 22.3, no faster with 25.0, and take 7 s to compile there.
+// The limit is the multiply-adds: 288 OUTPUTS an input channel, of which a driver makes a multiply and an add. Counted in the code of Mesa
+// 22.3 for images and 4 outputs, those are 2304 of 4300 instructions of an input channel's turn; 12 loads make 1100, and the 128 sums, which
+// no registers hold, are fetched, masked (the loop might have ended for a lane) and put back once each.
+// Measured (llvmpipe, two cores with AVX-512, GFLOP/s of 32, 64, 128, 256 channels at 64, 32, 16, 8 squared, batch 4, of 135, in one run):
+//               storage: 2 outputs   4 outputs     images: 1 output    2 outputs       4 outputs
+//   Mesa 22.3            53 62 64 65   53 61 58 65           68 79 82 81   81  95  99 98    85 106 106 109
+//   Mesa 25.0            51 56 58 59   48 61 62 63           67 78 81 80   82  97 100 99    90 106 110 109
+// The fixed choice is two outputs, since four take 3.3 s to compile with Mesa 25.0 (two 1.2). Uniform weights (64 to 88 on another
+// processor) are 64 KiB a dispatch of 40 us at least; they and storage buffers are what tuning has besides. With AVX2 alone images have 24 to 33
+// (22.3) and 28 to 40 (25.0) of some 65, storage 8 and 18. As sampled textures they had 18 to 28 and 19 to 27.
 // Tried and dropped: 8 rows a tile (never ahead with 4 outputs), 8 outputs (half the speed), two input channels at a time,
-// subgroups of 16 by 512-bit vectors.
+// subgroups of 16 by 512-bit vectors; whether tiles are PAIRED as a parameter, so that one shader less is compiled: 4 % slower.
 //
-// Winograd, reckoned from what was measured and not written. In this kernel it would need a load of weights for every one or two
-// multiply-adds instead of every 32. As 16 or 36 products of matrices between transforms of their own, F(2x2) does with 1 / 2.25 of
-// the multiply-adds and F(4x4) with 1 / 4, but the best product of matrices here has 28 GFLOP/s (matmul_quads.wgsl, llvmpipe 22.3), so that
-// F(2x2) would be worth 63 before its transforms, below this kernel's 71 to 101. F(4x4) would be worth 112, of which at 128 channels
-// of 16 squared the transforms (9 / 4 of the values written and read, 4 of the weights' bytes every training step) leave
-// less than this kernel has, and at 4 and 8 squared the weights alone take longer to read than the direct sum to make.
+// With a quarter of the multiply-adds Winograd's algorithm is ahead of it where channels are many and images not small: winograd_product.wgsl.
 //
 // Behind a norm the input is normalised as it is loaded (scales.wgsl). Of scale and shift a lane loads those of one
 // channel in eight and subgroupShuffle hands them round, since a load for every channel would be a fourth one beside the

@@ -10,11 +10,15 @@
 // Each workgroup writes its own partial sums; sum_splits.wgsl adds the splits in a fixed order, so the result repeats bit for
 // bit. A single split is the gradient and goes straight there.
 //
-// Measured (llvmpipe, two cores, GFLOP/s of 32, 64, 128, 256 channels at 64, 32, 16, 8 squared, batch 4, in one run, of 150 to 155):
-//   Mesa 22.3   1 output 36 54 54 48   2 outputs 54 63 57 51   4 outputs 34 53 52 43
-//   Mesa 25.0   1 output 57 67 62 46   2 outputs 45 49 45 40   4 outputs 36 52 49 44
-// Before the walk down columns, which keeps two of a window's four rows, two outputs had 40 and 38 at 64 and 16 squared. Tried and
-// dropped: 8 input channels with 2 outputs, which halve the loads of g for each multiply-add but spill their 144 sums (a fifth slower).
+// Measured (llvmpipe, two cores with AVX-512, GFLOP/s of 32, 64, 128, 256 channels at 64, 32, 16, 8 squared, batch 4, of 135, in one run):
+//               storage: 2 outputs     images: 1 output    2 outputs
+//   Mesa 22.3            49 48 46 40           71 72 70 54   71 72 68 54
+//   Mesa 25.0            51 49 45 37           67 70 69 58   71 74 72 59
+// At 4 squared it is 33: a workgroup's 18 stores of partial sums are a quarter of its work there, and the first loads of its few rows another.
+// Before the walk down columns, which keeps two of a window's four rows, it had a third less. Tried and dropped: 8 input channels with 2
+// outputs, which halve the loads of g for each multiply-add but spill their 144 sums (a fifth slower); 4 outputs with images (66 where 2 have
+// 70). Integers are divided as such: divided as floats (grid.wgsl) the places of a tile are no longer known to be the same for all lanes,
+// and Mesa 25.0 takes a tenth longer.
 
 override WG: u32 = 8u;
 override OUTPUTS: u32 = 2u;

@@ -1,7 +1,7 @@
 // First stage of group norm: mean and sum of squared deviations of each sample's channel.
 //
-// A team of invocations does a channel, as in instance_norm.wgsl. So a group is spread over as many workgroups as it has channels,
-// however large it is, at the price of reading x once more in the second stage.
+// A team of invocations does a channel, as in instance_norm.wgsl. So a group is spread over as many teams as it has channels, however
+// large it is, at the price of reading x once more in the second stage.
 
 struct Params {
     x: vec2u, // offset, stride

@@ -1,7 +1,7 @@
 // Instance norm: y = (x - mean) / sqrt(var + epsilon) * weight + bias, over each sample's channel; var is biased.
 //
-// A team of invocations (shared/teams.wgsl) does a whole channel, statistics and all: the second reading of x comes from the cache, so the tensor
-// crosses memory once in and once out. How the statistics are summed: shared/channel_moments.wgsl.
+// A team of invocations (shared/teams.wgsl) does a whole channel, statistics and all: the second reading of x comes from the cache,
+// so the tensor crosses memory once in and once out. How the statistics are summed: shared/channel_moments.wgsl.
 
 struct Params {
     x: vec2u, // offset, stride
