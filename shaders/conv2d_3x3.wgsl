@@ -10,7 +10,7 @@
 // packed in the other order.
 //
 // The limit is the multiply-adds: 288 OUTPUTS an input channel, of which a driver makes a multiply and an add. Counted in the code of Mesa
-// 22.3 for images and 4 outputs, those are 2304 of 4300 instructions of an input channel's turn; 12 loads make 1100, and the 128 sums, which
+// 22.3 for images and 4 outputs, those are 2304 of 4300 instructions of an input channel's turn; 12 loads make some 1000, and the 128 sums, which
 // no registers hold, are fetched, masked (the loop might have ended for a lane) and put back once each.
 // Measured (llvmpipe, two cores with AVX-512, GFLOP/s of 32, 64, 128, 256 channels at 64, 32, 16, 8 squared, batch 4, of 135, in one run):
 //               storage: 2 outputs   4 outputs     images: 1 output    2 outputs       4 outputs
