@@ -1,6 +1,6 @@
 // Winograd's 3x3 convolution F(4x4, 3x3), second part: v = B' d B of the 6x6 window around every 4x4 tile of every channel, as
-// [36][channels][stride] of vec4, those of four tiles each, as winograd_product.wgsl reads them. Tiles are numbered through the
-// rows, then through the samples. Behind a norm the input is normalised as it is loaded (scales.wgsl).
+// [36][channels][stride] of vec4, those of four tiles each, as winograd_product.wgsl reads them. Behind a norm the input is normalised
+// as it is loaded (scales.wgsl).
 
 override WG: u32 = 64u;
 override BLOCK: u32 = 256u; // items that the invocations of a workgroup take in turn
@@ -8,14 +8,7 @@ override BLOCK: u32 = 256u; // items that the invocations of a workgroup take in
 struct Params {
     x: vec2u, // offset, stride
     scales: vec2u,
-    channels: u32,
-    height: u32,
-    quads: u32,    // width / 4, the tiles of a row
-    tiles: u32,    // of a sample
-    all_tiles: u32,
-    fours: u32,    // of tiles: ceil(all_tiles / 4)
-    stride: u32,   // vec4 from one channel to the next
-    items: u32,    // channels * fours
+    tiles: Tiles,
     normalise: u32,
 }
 
@@ -33,25 +26,22 @@ fn quad_at(at: i32, inside: bool, scale: vec2f) -> vec4f {
 }
 
 fn line(p: Params, image: i32, row: i32, column: i32, scale: vec2f) -> Line {
-    let at = image + row * i32(p.quads) + column;
-    let inside = row >= 0 && row < i32(p.height);
+    let at = image + row * i32(p.tiles.quads) + column;
+    let inside = row >= 0 && row < i32(p.tiles.height);
     return Line(
         quad_at(at - 1, inside && column > 0, scale).w,
         quad_at(at, inside, scale),
-        quad_at(at + 1, inside && column + 1 < i32(p.quads), scale).x,
+        quad_at(at + 1, inside && column + 1 < i32(p.tiles.quads), scale).x,
     );
 }
 
 // The window of a tile; of one past the end that of the last.
 fn patch_of(p: Params, channel: u32, number: u32) -> Patch {
-    let tile = min(number, p.all_tiles - 1u);
-    let n = quotient(tile, p.tiles);
-    let within = tile - n * p.tiles;
-    let tile_row = quotient(within, p.quads);
-    let column = i32(within - tile_row * p.quads);
-    let row = i32(tile_row * 4u) - 1;
-    let scale = load_scale((p.scales.x + n * p.scales.y) / 2u + channel, p.normalise);
-    let image = i32((p.x.x + n * p.x.y) / 4u + channel * p.height * p.quads);
+    let at = place_of(p.tiles, min(number, p.tiles.all - 1u));
+    let column = i32(at.column);
+    let row = i32(at.row * 4u) - 1;
+    let scale = load_scale((p.scales.x + at.n * p.scales.y) / 2u + channel, p.normalise);
+    let image = i32((p.x.x + at.n * p.x.y) / 4u + channel * p.tiles.height * p.tiles.quads);
     return Patch(
         line(p, image, row, column, scale),
         line(p, image, row + 1, column, scale),
@@ -97,12 +87,12 @@ fn put(at: u32, plane: u32, column: Six) {
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index) local: u32) {
     let p = params;
-    let plane = p.channels * p.stride;
+    let plane = p.tiles.channels * p.tiles.stride;
     let first = linear(workgroup) * BLOCK;
-    let end = min(first + BLOCK, p.items);
+    let end = min(first + BLOCK, p.tiles.items);
     for (var item = first + local; item < end; item += WG) {
-        let channel = quotient(item, p.fours);
-        let four = item - channel * p.fours;
+        let channel = quotient(item, p.tiles.fours);
+        let four = item - channel * p.tiles.fours;
         let a = patch_of(p, channel, 4u * four);
         let b = patch_of(p, channel, 4u * four + 1u);
         let c = patch_of(p, channel, 4u * four + 2u);
@@ -113,7 +103,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
         let r3 = row_of(a.i3, b.i3, c.i3, d.i3);
         let r4 = row_of(a.i4, b.i4, c.i4, d.i4);
         let r5 = row_of(a.i5, b.i5, c.i5, d.i5);
-        let at = channel * p.stride + four;
+        let at = channel * p.tiles.stride + four;
         put(at, plane, Six(r0.a, r1.a, r2.a, r3.a, r4.a, r5.a));
         put(at + plane, plane, Six(r0.b, r1.b, r2.b, r3.b, r4.b, r5.b));
         put(at + 2u * plane, plane, Six(r0.c, r1.c, r2.c, r3.c, r4.c, r5.c));

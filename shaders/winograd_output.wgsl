@@ -6,16 +6,9 @@ override BLOCK: u32 = 256u; // items that the invocations of a workgroup take in
 
 struct Params {
     y: vec2u, // offset, stride
-    channels: u32,
-    height: u32,
-    quads: u32,  // width / 4, the tiles of a row
-    tiles: u32,  // of a sample
-    all_tiles: u32,
-    fours: u32,  // of tiles: ceil(all_tiles / 4)
-    stride: u32, // vec4 from one channel to the next
-    items: u32,  // channels * fours
     bias_offset: u32,
-    start: u32,  // where the sums start: 0 at zero, 1 at the bias, 2 at y
+    start: u32, // where the sums start: 0 at zero, 1 at the bias, 2 at y
+    tiles: Tiles,
     activation: u32,
 }
 
@@ -48,8 +41,8 @@ fn column(at: u32, plane: u32) -> Four {
 }
 
 fn put(p: Params, at: u32, row: u32, value: vec4f) {
-    if (row < p.height) {
-        let into = at + row * p.quads;
+    if (row < p.tiles.height) {
+        let into = at + row * p.tiles.quads;
         var sum = value;
         if (p.start == 2u) {
             sum += y[into];
@@ -61,13 +54,13 @@ fn put(p: Params, at: u32, row: u32, value: vec4f) {
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index) local: u32) {
     let p = params;
-    let plane = p.channels * p.stride;
+    let plane = p.tiles.channels * p.tiles.stride;
     let first = linear(workgroup) * BLOCK;
-    let end = min(first + BLOCK, p.items);
+    let end = min(first + BLOCK, p.tiles.items);
     for (var item = first + local; item < end; item += WG) {
-        let channel = quotient(item, p.fours);
-        let four = item - channel * p.fours;
-        let at = channel * p.stride + four;
+        let channel = quotient(item, p.tiles.fours);
+        let four = item - channel * p.tiles.fours;
+        let at = channel * p.tiles.stride + four;
         let c0 = column(at, plane);
         let c1 = column(at + plane, plane);
         let c2 = column(at + 2u * plane, plane);
@@ -85,15 +78,13 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
         }
         for (var k = 0u; k < 4u; k++) {
             let tile = 4u * four + k;
-            if (tile < p.all_tiles) {
-                let n = quotient(tile, p.tiles);
-                let within = tile - n * p.tiles;
-                let tile_row = quotient(within, p.quads);
-                let image = (p.y.x + n * p.y.y) / 4u + channel * p.height * p.quads + within - tile_row * p.quads;
-                put(p, image, 4u * tile_row, vec4f(r0.a[k], r0.b[k], r0.c[k], r0.d[k]) + start);
-                put(p, image, 4u * tile_row + 1u, vec4f(r1.a[k], r1.b[k], r1.c[k], r1.d[k]) + start);
-                put(p, image, 4u * tile_row + 2u, vec4f(r2.a[k], r2.b[k], r2.c[k], r2.d[k]) + start);
-                put(p, image, 4u * tile_row + 3u, vec4f(r3.a[k], r3.b[k], r3.c[k], r3.d[k]) + start);
+            if (tile < p.tiles.all) {
+                let at = place_of(p.tiles, tile);
+                let image = (p.y.x + at.n * p.y.y) / 4u + channel * p.tiles.height * p.tiles.quads + at.column;
+                put(p, image, 4u * at.row, vec4f(r0.a[k], r0.b[k], r0.c[k], r0.d[k]) + start);
+                put(p, image, 4u * at.row + 1u, vec4f(r1.a[k], r1.b[k], r1.c[k], r1.d[k]) + start);
+                put(p, image, 4u * at.row + 2u, vec4f(r2.a[k], r2.b[k], r2.c[k], r2.d[k]) + start);
+                put(p, image, 4u * at.row + 3u, vec4f(r3.a[k], r3.b[k], r3.c[k], r3.d[k]) + start);
             }
         }
     }

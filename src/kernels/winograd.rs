@@ -117,19 +117,43 @@ pub fn weights(
         .costs(in_channels * out_channels * 120))
 }
 
+/// `Tiles` of `shaders/shared/winograd.wgsl`.
+#[derive(Clone, Copy, Pod, Zeroable)]
+#[repr(C)]
+struct Tiles {
+    channels: u32,
+    height: u32,
+    quads: u32,
+    each: u32,
+    all: u32,
+    fours: u32,
+    stride: u32,
+    items: u32,
+}
+
+impl Tiles {
+    fn new(x: Shape, channels: usize) -> Self {
+        let all = x.n * tiles(x);
+        let fours = all.div_ceil(4);
+        Self {
+            channels: channels as u32,
+            height: x.h as u32,
+            quads: x.w as u32 / 4,
+            each: tiles(x) as u32,
+            all: all as u32,
+            fours: fours as u32,
+            stride: stride(x) as u32,
+            items: (channels * fours) as u32,
+        }
+    }
+}
+
 #[derive(Clone, Copy, Pod, Zeroable)]
 #[repr(C)]
 struct Windows {
     x: Span,
     scales: Span,
-    channels: u32,
-    height: u32,
-    quads: u32,
-    tiles: u32,
-    all_tiles: u32,
-    fours: u32,
-    stride: u32,
-    items: u32,
+    tiles: Tiles,
     normalise: u32,
 }
 
@@ -148,18 +172,10 @@ struct Product {
 #[repr(C)]
 struct Output {
     y: Span,
-    channels: u32,
-    height: u32,
-    quads: u32,
-    tiles: u32,
-    all_tiles: u32,
-    fours: u32,
-    stride: u32,
-    items: u32,
     bias_offset: u32,
     start: u32,
+    tiles: Tiles,
     activation: u32,
-    unused: u32,
 }
 
 fn in_blocks<P: Pod>(shader: &'static Shader, params: P, items: usize) -> Call {
@@ -209,19 +225,12 @@ pub fn convolve<'a>(
     let start = Start::of(bias, channels, accumulate)?;
     distinct("Winograd's convolution", &[scratch.input, scratch.product, y], &[x])?;
     let images = caps.software;
-    let (tiles, all_tiles, stride) = (tiles(x.shape), x.shape.n * tiles(x.shape), stride(x.shape));
+    let (all_tiles, stride) = (x.shape.n * tiles(x.shape), stride(x.shape));
     let fours = all_tiles.div_ceil(4);
     let params = Windows {
         x: if images { Span::in_image(x) } else { x.into() },
         scales: input.scales.map_or(NO_SCALES, Span::from),
-        channels: x.shape.c as u32,
-        height: x.shape.h as u32,
-        quads: x.shape.w as u32 / 4,
-        tiles: tiles as u32,
-        all_tiles: all_tiles as u32,
-        fours: fours as u32,
-        stride: stride as u32,
-        items: (x.shape.c * fours) as u32,
+        tiles: Tiles::new(x.shape, x.shape.c),
         normalise: u32::from(input.scales.is_some()),
     };
     let first = in_blocks(if images { &INPUT_IMAGES } else { &INPUT }, params, x.shape.c * fours);
@@ -250,18 +259,10 @@ pub fn convolve<'a>(
         .costs(2 * PLANES * all_tiles * x.shape.c * channels);
     let params = Output {
         y: y.into(),
-        channels: channels as u32,
-        height: y.shape.h as u32,
-        quads: y.shape.w as u32 / 4,
-        tiles: tiles as u32,
-        all_tiles: all_tiles as u32,
-        fours: fours as u32,
-        stride: stride as u32,
-        items: (channels * fours) as u32,
         bias_offset: bias.map_or(0, |b| b.offset() as u32),
         start: start as u32,
+        tiles: Tiles::new(x.shape, channels),
         activation: activation as u32,
-        unused: 0,
     };
     let last = in_blocks(if images { &OUTPUT_IMAGES } else { &OUTPUT }, params, channels * fours);
     let last = last.bind_read(scratch.product, images);
