@@ -23,7 +23,7 @@ use cvdm::Error;
 use cvdm::kernels::conv2d::{Activation, Conv2d};
 use cvdm::kernels::elementwise::copy;
 use cvdm::nets::{Dfcan, DfcanConfig, Init, Parameters, Sr3, Sr3Config, noise_encoding};
-use cvdm::tape::{Op, Tape};
+use cvdm::tape::{Measured, Op, Tape};
 use cvdm::tensor::{Shape, View};
 use harness::{close, devices, dot, random, wide};
 use interpreter::Tensors;
@@ -176,16 +176,16 @@ fn convolutions_of_norms_and_all_their_gradients() {
         });
         let x = random(Shape::new(2, 3, 5, width), 1, -1.0, 1.0);
         check(&parameters, &[x], Shape::new(2, 5, 5, width), |tape, flat, inputs| {
-            let mut layer = |i: usize, x: &View, activation| {
+            let mut layer = |i: usize, x: Measured, activation| {
                 let [norm, shift, weight, bias] = places[i].clone().map(|range| flat.range(range).unwrap());
                 tape.conv2d_of_normalised(SPEC, x, [&norm, &shift], groups::EPSILON, [&weight, &bias], activation)
             };
-            let first = layer(0, &inputs[0], Activation::Softplus)?;
-            let second = layer(1, &first, Activation::Softplus)?;
-            let third = layer(2, &second, Activation::None)?;
+            let first = layer(0, (&inputs[0]).into(), Activation::Softplus)?;
+            let second = layer(1, first, Activation::Softplus)?;
+            let third = layer(2, second, Activation::None)?;
             let fused = tape.ops().iter().filter(|op| matches!(op, Op::Conv2dOfNormalised { .. })).count();
             assert_eq!(fused, if on_the_way && tape.caps().subgroups { 3 } else { 0 });
-            tape.add(&first, &third)
+            tape.add(&first.map, &third.map)
         });
     }
 }

@@ -9,6 +9,10 @@
 // 0.05 to 0.5 ms; or the weights lie in a uniform buffer, loaded without a loop too. The input gradient is the same kernel on weights
 // packed in the other order.
 //
+// A tile's moments for the norm behind (Output::tiles) are summed row by row while they are stored, and cost 1 to 2 % of a forward pass on
+// llvmpipe, as much as the norms gain by them (22.3) or half a millisecond more of 60 (25.0); on a GPU they are for the memory's sake. Summed
+// over the finished tile, or in a loop that need not run, they cost the same: drivers compute both sides of an if and one turn of a loop.
+//
 // The limit is the multiply-adds: 288 OUTPUTS an input channel, of which a driver makes a multiply and an add. Counted in the code of Mesa
 // 22.3 for images and 4 outputs, those are 2304 of 4300 instructions of an input channel's turn; 12 loads make some 1000, and the 128 sums, which
 // no registers hold, are fetched, masked (the loop might have ended for a lane) and put back once each.
@@ -53,6 +57,7 @@ struct Params {
     activation: u32,
     block_stride: u32, // vec4 from one block's weights to the next one's
     normalise: u32,
+    keep_moments: u32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -60,6 +65,8 @@ struct Params {
 @group(0) @binding(3) var<storage, read> bias: array<f32>;      // [Cout]
 @group(0) @binding(4) var<storage, read_write> y: array<VOut>;  // [N, Cout, H, W / 4]
 @group(0) @binding(5) var<storage, read> scales: array<vec2f>;  // [N, Cin]: scale, shift
+// Of every tile's values in the image, for the norm behind (tile_moments.wgsl).
+@group(0) @binding(6) var<storage, read_write> moments: array<vec2f>; // [N, Cout, tiles]: mean, sum of squared deviations
 
 // A row of the window: the value left of the tile, its eight columns, and the value right of it.
 struct Line { l: f32, a: vec4f, b: vec4f, r: f32 }
@@ -142,18 +149,67 @@ fn first_sums(p: Params, n: u32, co: u32, row: u32, quad: u32) -> Tile {
 fn put_row(p: Params, n: u32, co: u32, row: u32, quad: u32, value: Row) {
     let to = place(p, n, co, row, quad);
     if (to.lo) {
-        y[to.at_lo] = VOut(activate(value.lo, p.activation));
+        y[to.at_lo] = VOut(value.lo);
     }
     if (to.hi) {
-        y[to.at_hi] = VOut(activate(value.hi, p.activation));
+        y[to.at_hi] = VOut(value.hi);
     }
 }
 
-fn put_tile(p: Params, n: u32, co: u32, row: u32, quad: u32, value: Tile) {
-    put_row(p, n, co, row, quad, value.r0);
-    put_row(p, n, co, row + 1u, quad, value.r1);
-    put_row(p, n, co, row + 2u, quad, value.r2);
-    put_row(p, n, co, row + 3u, quad, value.r3);
+fn activated(row: Row, function: u32) -> Row {
+    return Row(activate(row.lo, function), activate(row.hi, function));
+}
+
+// Sums over a tile's values in the image, relative to one of them, so that the squares' sum is at most 33 times the squared deviations'.
+struct Sums { lo: vec4f, hi: vec4f, lo_squares: vec4f, hi_squares: vec4f }
+
+fn added(s: Sums, row: Row, origin: vec2f, inside: bool) -> Sums {
+    let lo = select(vec4f(), row.lo - origin.x, inside);
+    let hi = select(vec4f(), row.hi - origin.y, inside);
+    return Sums(s.lo + lo, s.hi + hi, s.lo_squares + lo * lo, s.hi_squares + hi * hi);
+}
+
+// Mean and sum of squared deviations: of both halves of the tile together or, of a pair, of each.
+fn put_moments(p: Params, n: u32, co: u32, row: u32, quad: u32, s: Sums, origin: vec2f) {
+    var sum = vec2f(total(s.lo), total(s.hi));
+    var squares = vec2f(total(s.lo_squares), total(s.hi_squares));
+    var count = f32(4u * min(p.height - row, 4u));
+    if (PAIRED == 0u) {
+        let wide = select(0.0, 1.0, quad + 1u < p.quads);
+        sum = vec2f(sum.x + wide * sum.y);
+        squares = vec2f(squares.x + wide * squares.y);
+        count += wide * count;
+    }
+    let mean = sum / count;
+    let both = vec4f(origin + mean, max(squares - sum * mean, vec2f()));
+    let tiles = p.tiles_x * p.tiles_y;
+    let at = (n * p.out_channels + co) * tiles + (row / 4u) * p.tiles_x + quad / 2u;
+    if (co < p.out_channels) {
+        moments[at] = both.xz;
+    }
+    if (PAIRED == 1u && co < p.out_channels && n + 1u < p.samples) {
+        moments[at + p.out_channels * tiles] = both.yw;
+    }
+}
+
+fn put_tile(p: Params, n: u32, co: u32, row: u32, quad: u32, sums: Tile) {
+    let r0 = activated(sums.r0, p.activation);
+    put_row(p, n, co, row, quad, r0);
+    let origin = vec2f(r0.lo.x, select(r0.lo.x, r0.hi.x, PAIRED == 1u));
+    var s = added(Sums(), r0, origin, true);
+    let rows = min(p.height - row, 4u);
+    let r1 = activated(sums.r1, p.activation);
+    put_row(p, n, co, row + 1u, quad, r1);
+    s = added(s, r1, origin, rows > 1u);
+    let r2 = activated(sums.r2, p.activation);
+    put_row(p, n, co, row + 2u, quad, r2);
+    s = added(s, r2, origin, rows > 2u);
+    let r3 = activated(sums.r3, p.activation);
+    put_row(p, n, co, row + 3u, quad, r3);
+    s = added(s, r3, origin, rows > 3u);
+    if (p.keep_moments == 1u) {
+        put_moments(p, n, co, row, quad, s, origin);
+    }
 }
 
 @compute @workgroup_size(WG)

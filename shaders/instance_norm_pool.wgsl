@@ -9,6 +9,7 @@ struct Params {
     x: vec2u, // offset, stride
     y: vec2u,
     pooled: vec2u,
+    size: vec2u, // of a channel: rows, quads of each
     channels: u32,
     items: u32, // of a channel of x
     width: u32, // items of a row of the pooled map
@@ -26,6 +27,8 @@ struct Params {
 @group(0) @binding(5) var<storage, read_write> y: array<VOut>;      // [N, C, 2H, 2W]
 @group(0) @binding(6) var<storage, read_write> pooled: array<VOut>; // [N, C, H, W]
 
+const TILES = 7u; // where the moments of tiles are bound, if there are any
+
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index) local: u32) {
     let p = params;
@@ -34,7 +37,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
     let n = quotient(id, p.channels);
     let c = remainder(id, p.channels);
     let at = (p.x.x + n * p.x.y) / LANES + c * p.items;
-    let all = channel_moments(at, p.items, local);
+    let all = moments_of(p, id, at, local);
     let mean = all.y;
     let inverse = 1.0 / sqrt(all.z / all.x + p.epsilon);
     let scale = inverse * weight[p.weight_offset + c];

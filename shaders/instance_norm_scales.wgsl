@@ -3,10 +3,6 @@
 //
 // A team of invocations (shared/teams.wgsl) does a whole channel, as in instance_norm.wgsl, and reads it once: a second reading and
 // the writing of a map are saved, and the memory that it would lie in. On llvmpipe it takes half as long as instance_norm.wgsl.
-//
-// Thought through and left: moments of every tile in the convolution's epilogue, merged here, so that x is not read at all. With
-// base 32 it would save 7.6 of the 146 MiB that cross memory in a forward pass, and on llvmpipe at most the 1.7 % of its time
-// that this kernel takes; the price is masked sums and another binding in all four forms of conv2d_3x3.wgsl.
 
 struct Params {
     x: vec2u, // offset, stride

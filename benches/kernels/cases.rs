@@ -2,7 +2,7 @@
 
 use cvdm::gpu::{Caps, Matrices};
 use cvdm::kernels::conv2d::{self, Activation, Conv2d, Direction};
-use cvdm::kernels::conv2d_3x3::{self, Packing};
+use cvdm::kernels::conv2d_3x3::{self, Output, Packing};
 use cvdm::kernels::losses::{self, ScheduleWeights};
 use cvdm::kernels::reverse_step::{self, Discretisation, Reverse};
 use cvdm::kernels::{
@@ -11,7 +11,7 @@ use cvdm::kernels::{
     winograd,
 };
 use cvdm::random::{Stream, state};
-use cvdm::tape::Convolution;
+use cvdm::tape::{Convolution, Measured};
 use cvdm::tensor::{Shape, View};
 use cvdm::{Error, Result};
 
@@ -85,22 +85,6 @@ pub fn network(level: Level, caps: Caps) -> Vec<Case> {
             let (g, sums) = (r.tensor(s)?, r.tensor(Shape::vector(c))?);
             Ok(vec![split_sum::channel_sum(&g, &sums, false)?])
         }),
-        case(&["instance_norm"], s, move |r| {
-            let (x, y, stats) = (r.tensor(s)?, r.tensor(s)?, r.tensor(norm::stats(s))?);
-            let (weight, bias) = (r.tensor(Shape::vector(c))?, r.tensor(Shape::vector(c))?);
-            Ok(vec![norm::forward(r.tape.caps(), &x, Some((&weight, &bias)), &stats, &y, 1e-3)?])
-        }),
-        case(&["instance_norm_scales"], s, move |r| {
-            let (x, stats, scales) = (r.tensor(s)?, r.tensor(norm::stats(s))?, r.tensor(norm::stats(s))?);
-            let (weight, bias) = (r.tensor(Shape::vector(c))?, r.tensor(Shape::vector(c))?);
-            Ok(vec![norm::scales(r.tape.caps(), &x, [&weight, &bias], &stats, &scales, 1e-3)?])
-        }),
-        case(&["instance_norm_pool"], s, move |r| {
-            let (x, y, stats) = (r.tensor(s)?, r.tensor(s)?, r.tensor(norm::stats(s))?);
-            let (weight, bias) = (r.tensor(Shape::vector(c))?, r.tensor(Shape::vector(c))?);
-            let pooled = r.tensor(max_pool2d::output(s)?)?;
-            Ok(vec![norm::pooled(r.tape.caps(), &x, [&weight, &bias], &stats, [&y, &pooled], 1e-3)?])
-        }),
         case(&["instance_norm_backward", "instance_norm_affine"], s, move |r| {
             let (x, g, gx) = (r.tensor(s)?, r.tensor(s)?, r.tensor(s)?);
             let (stats, sums) = (r.tensor(norm::stats(s))?, r.tensor(norm::stats(s))?);
@@ -135,7 +119,41 @@ pub fn network(level: Level, caps: Caps) -> Vec<Case> {
             ])
         }),
     ]);
+    cases.extend(norms(s, false));
+    if caps.subgroups && s.w.is_multiple_of(4) {
+        cases.extend(norms(s, true));
+    }
     over(s, cases)
+}
+
+/// The instance norms forward: from the map alone, or from the moments of tiles that the convolution before it leaves.
+fn norms(s: Shape, of_tiles: bool) -> [Case; 3] {
+    let c = s.c;
+    let on = if of_tiles { format!("{s}, from tiles") } else { s.to_string() };
+    let scales: &'static [&'static str] =
+        if of_tiles { &["instance_norm_tile_scales"] } else { &["instance_norm_scales"] };
+    let map = move |r: &mut Recording| -> Result<Measured> {
+        let tiles = if of_tiles { Some(r.tensor(norm::tiles(s))?) } else { None };
+        Ok(Measured { map: r.tensor(s)?, tiles })
+    };
+    [
+        case(&["instance_norm"], &on, move |r| {
+            let (x, y, stats) = (map(r)?, r.tensor(s)?, r.tensor(norm::stats(s))?);
+            let (weight, bias) = (r.tensor(Shape::vector(c))?, r.tensor(Shape::vector(c))?);
+            Ok(vec![norm::forward(r.tape.caps(), x.input(), Some((&weight, &bias)), &stats, &y, 1e-3)?])
+        }),
+        case(scales, &on, move |r| {
+            let (x, stats, scales) = (map(r)?, r.tensor(norm::stats(s))?, r.tensor(norm::stats(s))?);
+            let (weight, bias) = (r.tensor(Shape::vector(c))?, r.tensor(Shape::vector(c))?);
+            Ok(vec![norm::scales(r.tape.caps(), x.input(), [&weight, &bias], &stats, &scales, 1e-3)?])
+        }),
+        case(&["instance_norm_pool"], &on, move |r| {
+            let (x, y, stats) = (map(r)?, r.tensor(s)?, r.tensor(norm::stats(s))?);
+            let (weight, bias) = (r.tensor(Shape::vector(c))?, r.tensor(Shape::vector(c))?);
+            let pooled = r.tensor(max_pool2d::output(s)?)?;
+            Ok(vec![norm::pooled(r.tape.caps(), x.input(), [&weight, &bias], &stats, [&y, &pooled], 1e-3)?])
+        }),
+    ]
 }
 
 /// The convolution of any size.
@@ -178,7 +196,10 @@ fn convolution(s: Shape, direction: Direction) -> Case {
             Direction::Forward => (Some(&bias), Activation::Softplus),
             Direction::Backward => (None, Activation::None),
         };
-        calls.extend(conv2d_3x3::forward(&packing, &x, &packed, bias, activation, &y, false)?);
+        // As in the networks: with the moments for the norm behind it.
+        let tiles = r.tensor(norm::tiles(s))?;
+        let output = Output { y: &y, tiles: (direction == Direction::Forward).then_some(&tiles) };
+        calls.extend(conv2d_3x3::forward(&packing, &x, &packed, bias, activation, output, false)?);
         Ok(calls)
     });
     Case { group: Some(group), ..record }

@@ -1,10 +1,7 @@
 // Mean and sum of squared deviations of a channel of x, `items` from index `at` on, by the invocations of a team (teams.wgsl).
 //
-// Every component of every invocation runs Welford's recurrence over its share, and the results (count, mean, sum of squared
-// deviations) are merged by Chan's formula in a tree of fixed order, so that nothing cancels. All is relative to the channel's
-// first value, or a large mean would cost the recurrence its last digits.
-var<workgroup> moments: array<vec3f, WG>;
-
+// Every component of every invocation runs Welford's recurrence over its share, and the results are merged (team_moments.wgsl), so that
+// nothing cancels. All is relative to the channel's first value, or a large mean would cost the recurrence its last digits.
 fn channel_moments(at: u32, items: u32, local: u32) -> vec3f {
     let origin = first(V(x[at]));
     var centre = V();
@@ -21,17 +18,6 @@ fn channel_moments(at: u32, items: u32, local: u32) -> vec3f {
     let middle = total(centre) / f32(LANES);
     let spread = centre - middle;
     let own = vec3f(count * f32(LANES), middle, total(squares + count * spread * spread));
-    if (TEAM == 1u) {
-        return vec3f(own.x, origin + own.y, own.z);
-    }
-    moments[local] = own;
-    for (var width = TEAM / 2u; width > 0u; width >>= 1u) {
-        workgroupBarrier();
-        if (member < width) {
-            moments[local] = merge(moments[local], moments[local + width]);
-        }
-    }
-    workgroupBarrier();
-    let all = moments[local - member];
+    let all = team_moments(own, local);
     return vec3f(all.x, origin + all.y, all.z);
 }

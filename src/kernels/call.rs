@@ -40,20 +40,39 @@ pub struct Window {
     pub index: usize,
     /// The bytes of it that the shader sees; of a buffer the first is a multiple of 256, of an image both ends are of 16.
     pub bytes: Range<u64>,
-    /// The shader reads a copy in a storage texture, whose pixels are the tensor's `vec4f` (`shaders/shared/image.wgsl`).
-    pub image: bool,
+    /// What is bound.
+    pub bound: Bound,
 }
+
+/// What a [`Window`] is bound as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Bound {
+    /// These bytes of the tensor's buffer.
+    Buffer,
+    /// A copy of them in a storage texture, whose pixels are the tensor's `vec4f` (`shaders/shared/image.wgsl`).
+    Image,
+    /// So many bytes that belong to no tensor, which the shader may touch and does not.
+    Nothing,
+}
+
+/// Bytes of what is bound where there is nothing to bind: one `vec4f`.
+pub(crate) const NOTHING: u64 = 16;
 
 impl Call {
     /// A call of `shader` with these parameters, on no tensors yet.
     pub fn new<P: NoUninit>(shader: &'static Shader, params: P, grid: [u32; 3]) -> Self {
-        let mut bytes = bytemuck::bytes_of(&params).to_vec();
-        bytes.resize(bytes.len().next_multiple_of(16), 0);
+        Self::of_bytes(shader, bytemuck::bytes_of(&params), grid)
+    }
+
+    /// Apart from [`Call::new`], which is compiled once for every kernel.
+    fn of_bytes(shader: &'static Shader, params: &[u8], grid: [u32; 3]) -> Self {
+        let mut params = params.to_vec();
+        params.resize(params.len().next_multiple_of(16), 0);
         Self {
             shader,
             overrides: Vec::new(),
             elements: Elements::default(),
-            params: bytes,
+            params,
             tensors: Vec::new(),
             windows: Vec::new(),
             grid,
@@ -111,7 +130,7 @@ impl Call {
         if view.windowed {
             let Range { start, end } = view.window();
             let bytes = view.element.bytes(start)..view.element.bytes(end);
-            self.windows.push(Window { index: self.tensors.len(), bytes, image: false });
+            self.windows.push(Window { index: self.tensors.len(), bytes, bound: Bound::Buffer });
         }
         self.tensors.push(view.tensor);
         self
@@ -124,12 +143,21 @@ impl Call {
 
     /// The windows that are images, in the order of their bindings.
     pub(crate) fn images(&self) -> impl Iterator<Item = &Window> {
-        self.windows.iter().filter(|w| w.image)
+        self.windows.iter().filter(|w| w.bound == Bound::Image)
     }
 
-    /// Whether tensor number `index` is bound as an image.
-    pub(crate) fn is_image(&self, index: usize) -> bool {
-        self.images().any(|w| w.index == index)
+    /// What tensor number `index` is bound as.
+    pub(crate) fn bound_as(&self, index: usize) -> Bound {
+        self.windows.iter().find(|w| w.index == index).map_or(Bound::Buffer, |w| w.bound)
+    }
+
+    /// Binds no tensor where the shader has a binding that it will not touch. One that it only reads can have any tensor
+    /// ([`Call::bind_unread`]); one that it could write cannot, since no other binding may then see that tensor's buffer.
+    pub fn bind_nothing(mut self) -> Self {
+        self.windows.push(Window { index: self.tensors.len(), bytes: 0..NOTHING, bound: Bound::Nothing });
+        // In its place in the list stands one that the call has anyway.
+        self.tensors.push(self.tensors[0]);
+        self
     }
 
     /// Binds the next tensor, of single precision, as an image of the view alone ([`Span::in_image`]), from the whole `vec4` on that it
@@ -138,7 +166,7 @@ impl Call {
         let Range { start, end } = view.extent();
         let bytes = view.element.bytes(start) / 16 * 16..view.element.bytes(end).next_multiple_of(16);
         self.bytes += view.bytes();
-        self.windows.push(Window { index: self.tensors.len(), bytes, image: true });
+        self.windows.push(Window { index: self.tensors.len(), bytes, bound: Bound::Image });
         self.tensors.push(view.tensor);
         self
     }
@@ -151,7 +179,7 @@ impl Call {
     /// Binds `bytes` of the next tensor as a uniform buffer, and counts them.
     pub fn bind_window(mut self, view: &View, bytes: Range<usize>) -> Self {
         let range = bytes.start as u64..bytes.end as u64;
-        self.windows.push(Window { index: self.tensors.len(), bytes: range, image: false });
+        self.windows.push(Window { index: self.tensors.len(), bytes: range, bound: Bound::Buffer });
         self.bytes += bytes.len() as u64;
         self.tensors.push(view.tensor);
         self

@@ -5,6 +5,7 @@
 
 use bytemuck::{Pod, Zeroable};
 
+use super::call::distinct;
 use super::conv2d::{Activation, Conv2d, Direction, expect_values};
 use super::{Call, Span, grid, instance_norm, shader};
 use crate::Result;
@@ -58,6 +59,21 @@ impl Input<'_> {
     pub(super) fn check(&self) -> Result<()> {
         self.scales
             .map_or(Ok(()), |s| s.expect("the scales of the convolution's input", instance_norm::stats(self.x.shape)))
+    }
+}
+
+/// Where a convolution writes.
+#[derive(Debug, Clone, Copy)]
+pub struct Output<'a> {
+    /// The map, `[N, Cout, H, W]`.
+    pub y: &'a View,
+    /// If there is a norm behind it: the moments of its [tiles](instance_norm::tiles).
+    pub tiles: Option<&'a View>,
+}
+
+impl<'a> From<&'a View> for Output<'a> {
+    fn from(y: &'a View) -> Self {
+        Self { y, tiles: None }
     }
 }
 
@@ -290,7 +306,7 @@ struct Forward {
     activation: u32,
     block_stride: u32,
     normalise: u32,
-    unused: u32,
+    keep_moments: u32,
 }
 
 /// `y = activation(conv2d(x, weight) + bias)`, or `y = activation(y + conv2d(x, weight))` with `accumulate`, from packed weights:
@@ -299,26 +315,32 @@ struct Forward {
 /// The input gradient is the same from weights that were packed [`Direction::Backward`], with the output's gradient as `x`, no
 /// bias and no activation.
 ///
+/// With [`Output::tiles`] the last of the dispatches to each channel leaves the moments of what it writes.
+///
 /// Shapes: `x [N, Cin, H, W]`, `packed` as [`Packing::shape`] says, `bias [Cout]`, `y [N, Cout, H, W]`; `W` a multiple of 4.
 ///
 /// # Errors
 /// [`crate::Error::Shape`] if a shape is another, or both a bias is given and `accumulate`.
-pub fn forward<'a>(
+pub fn forward<'i, 'o>(
     packing: &Packing,
-    input: impl Into<Input<'a>>,
+    input: impl Into<Input<'i>>,
     packed: &View,
     bias: Option<&View>,
     activation: Activation,
-    y: &View,
+    output: impl Into<Output<'o>>,
     accumulate: bool,
 ) -> Result<Vec<Call>> {
     let &Packing { variant, in_channels, out_channels, .. } = packing;
-    let input = input.into();
+    let (input, Output { y, tiles: moments }) = (input.into(), output.into());
     let x = input.x;
     input.check()?;
     x.expect("the convolution's input", Shape { c: in_channels, ..x.shape })?;
     y.expect("the convolution's output", SPEC.output(x.shape, out_channels)?)?;
     packed.expect("the packed weight", packing.shape())?;
+    if let Some(moments) = moments {
+        instance_norm::expect_tiles(y.shape, moments)?;
+        distinct("the convolution", &[moments], &[x, packed, y])?;
+    }
     let first = Start::of(bias, out_channels, accumulate)?;
     if variant.reads != Reads::Storage && [x, packed, y].iter().any(|view| view.element == Element::F16) {
         return Err(crate::Error::shape("halves are convolved from storage; use a variant that reads there"));
@@ -357,7 +379,7 @@ pub fn forward<'a>(
             activation: if last { activation } else { Activation::None } as u32,
             block_stride: packing.block_stride as u32,
             normalise: u32::from(scales.is_some()),
-            unused: 0,
+            keep_moments: u32::from(last && moments.is_some()),
         };
         let call = Call::new(shader, params, grid(workgroups))
             .with("WG", packing.lanes as u32)
@@ -378,12 +400,16 @@ pub fn forward<'a>(
             None => call.bind_unread(&x),
         };
         let per_block = packing.lanes * variant.outputs;
-        let written = part.first_block * per_block..out_channels.min((part.first_block + part.blocks) * per_block);
-        let written = y.range(written)?;
+        let to = part.first_block * per_block..out_channels.min((part.first_block + part.blocks) * per_block);
+        let written = y.range(to.clone())?;
         let call = call.bind(&written).adds_to(&written, start == Start::There);
         let call = match &scales {
             Some(scales) => call.bind(scales),
             None => call.bind_unread(&x),
+        };
+        let call = match moments.filter(|_| last) {
+            Some(moments) => call.bind(&moments.range(to)?),
+            None => call.bind_nothing(),
         };
         Ok(call.costs(SPEC.flops(x.shape, written.shape)))
     };

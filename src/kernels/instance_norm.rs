@@ -3,18 +3,29 @@
 use bytemuck::{Pod, Zeroable};
 
 use super::call::distinct;
-use super::lanes::lanes;
+use super::lanes::{Teams, lanes};
 use super::{Call, Lanes, Span, grid, max_pool2d, shader};
 use crate::gpu::{Caps, Shader};
 use crate::tensor::{Shape, View};
 use crate::{Error, Result};
 
 /// `shaders/instance_norm.wgsl`.
-pub static FORWARD: Lanes = lanes!("instance_norm", ["teams", "moments", "channel_moments"]);
+pub static FORWARD: Lanes =
+    lanes!("instance_norm", ["teams", "moments", "team_moments", "channel_moments", "moments_of_map"]);
+/// The same from [tiles].
+pub static FORWARD_OF_TILES: Lanes =
+    lanes!("instance_norm", "tiles", ["teams", "moments", "team_moments", "tile_moments", "moments_of_tiles"]);
 /// `shaders/instance_norm_scales.wgsl`.
-pub static SCALES: Lanes = lanes!("instance_norm_scales", ["teams", "moments", "channel_moments"]);
+pub static SCALES: Lanes = lanes!("instance_norm_scales", ["teams", "moments", "team_moments", "channel_moments"]);
+/// `shaders/instance_norm_tile_scales.wgsl`.
+pub static SCALES_OF_TILES: Shader =
+    shader!("instance_norm_tile_scales", ["grid", "teams", "moments", "team_moments", "tile_moments"]);
 /// `shaders/instance_norm_pool.wgsl`.
-pub static POOL: Lanes = lanes!("instance_norm_pool", ["teams", "moments", "channel_moments"]);
+pub static POOL: Lanes =
+    lanes!("instance_norm_pool", ["teams", "moments", "team_moments", "channel_moments", "moments_of_map"]);
+/// The same from [tiles].
+pub static POOL_OF_TILES: Lanes =
+    lanes!("instance_norm_pool", "tiles", ["teams", "moments", "team_moments", "tile_moments", "moments_of_tiles"]);
 /// `shaders/instance_norm_backward.wgsl`.
 pub static BACKWARD: Lanes = lanes!("instance_norm_backward", ["teams", "series"]);
 /// `shaders/instance_norm_affine.wgsl`.
@@ -23,6 +34,57 @@ pub static AFFINE: Shader = shader!("instance_norm_affine", ["grid"]);
 /// Shape of the statistics of `x`, of its scales, and of the sums of its gradient: `[N, C, 1, 2]`.
 pub fn stats(x: Shape) -> Shape {
     Shape::new(x.n, x.c, 1, 2)
+}
+
+/// Shape of the moments (mean, sum of squared deviations) of `x`'s tiles of 4 × 8 pixels, smaller ones at the edges, in rows:
+/// `[N, C, tiles, 2]`.
+pub fn tiles(x: Shape) -> Shape {
+    Shape::new(x.n, x.c, x.h.div_ceil(4) * x.w.div_ceil(8), 2)
+}
+
+/// What a norm reads: a feature map and, if the convolution that wrote it left them, the moments of its [tiles]. From these the
+/// channels' statistics are merged; without, the map is read once more for them.
+#[derive(Debug, Clone, Copy)]
+pub struct Input<'a> {
+    /// The map, `[N, C, H, W]`.
+    pub x: &'a View,
+    /// The moments, for a `W` that is a multiple of four.
+    pub tiles: Option<&'a View>,
+}
+
+impl<'a> From<&'a View> for Input<'a> {
+    fn from(x: &'a View) -> Self {
+        Self { x, tiles: None }
+    }
+}
+
+impl<'a> Input<'a> {
+    /// Rows of a channel, and quads of a row, as the shaders merge tiles by.
+    fn size(&self) -> [u32; 2] {
+        [self.x.shape.h as u32, self.x.shape.w as u32 / 4]
+    }
+
+    fn check(&self) -> Result<()> {
+        self.tiles.map_or(Ok(()), |moments| expect_tiles(self.x.shape, moments))
+    }
+
+    /// Of two forms of a kernel the one that reads this.
+    fn form(&self, of_map: &'static Lanes, of_tiles: &'static Lanes) -> &'static Lanes {
+        if self.tiles.is_some() { of_tiles } else { of_map }
+    }
+
+    /// Binds the moments, if there are any.
+    fn bind_tiles(&self, call: Call) -> Call {
+        self.tiles.map_or(call.clone(), |tiles| call.bind(tiles))
+    }
+
+    /// All that is read, with these.
+    fn and<'b>(&self, others: &[&'b View]) -> Vec<&'b View>
+    where
+        'a: 'b,
+    {
+        self.tiles.iter().chain([&self.x]).chain(others).copied().collect()
+    }
 }
 
 pub(super) fn expect_affine(x: Shape, view: &View, what: &str) -> Result<()> {
@@ -45,6 +107,15 @@ pub(super) fn expect_stats(x: Shape, view: &View, what: &str) -> Result<()> {
     Err(Error::shape(format!("{what} must be a whole tensor, not a channel range")))
 }
 
+/// Refuses moments of tiles that are not those of a map of this shape.
+pub(super) fn expect_tiles(x: Shape, moments: &View) -> Result<()> {
+    moments.expect("the moments of tiles", tiles(x))?;
+    if moments.is_whole() && x.w.is_multiple_of(4) {
+        return Ok(());
+    }
+    Err(Error::shape("the moments of tiles must be a whole tensor, of a map whose width is a multiple of four"))
+}
+
 fn expect_epsilon(epsilon: f32) -> Result<()> {
     if epsilon.is_finite() && epsilon > 0.0 {
         return Ok(());
@@ -57,6 +128,7 @@ fn expect_epsilon(epsilon: f32) -> Result<()> {
 struct Forward {
     x: Span,
     y: Span,
+    size: [u32; 2],
     channels: u32,
     items: u32,
     weight_offset: u32,
@@ -75,14 +147,17 @@ struct Forward {
 /// # Errors
 /// [`Error::Shape`] if a shape is another or an output lies in the tensor of another argument, [`Error::Input`] if
 /// `epsilon` is not positive: a constant channel would divide by zero.
-pub fn forward(
+pub fn forward<'a>(
     caps: Caps,
-    x: &View,
+    input: impl Into<Input<'a>>,
     affine: Option<(&View, &View)>,
     statistics: &View,
     y: &View,
     epsilon: f32,
 ) -> Result<Call> {
+    let input = input.into();
+    let x = input.x;
+    input.check()?;
     y.expect("instance norm's output", x.shape)?;
     expect_stats(x.shape, statistics, "instance norm's statistics")?;
     if let Some((weight, bias)) = affine {
@@ -92,11 +167,12 @@ pub fn forward(
     expect_epsilon(epsilon)?;
     // Without weights something must be bound all the same: x, which is read anyway.
     let (weight, bias) = affine.unwrap_or((x, x));
-    distinct("instance norm", &[statistics, y], &[x, weight, bias])?;
-    let teams = FORWARD.teams(caps, x.shape);
+    distinct("instance norm", &[statistics, y], &input.and(&[weight, bias]))?;
+    let teams = input.form(&FORWARD, &FORWARD_OF_TILES).teams(caps, x.shape);
     let params = Forward {
         x: x.into(),
         y: y.into(),
+        size: input.size(),
         channels: x.shape.c as u32,
         items: teams.items,
         weight_offset: affine.map_or(0, |(w, _)| w.offset() as u32),
@@ -106,8 +182,8 @@ pub fn forward(
         epsilon,
         unused: 0,
     };
-    let call = teams.call(params);
-    Ok(call.bind(x).bind(weight).bind(bias).bind(statistics).bind(y).stored(x, y).costs(10 * x.shape.len()))
+    let call = teams.call(params).bind(x).bind(weight).bind(bias).bind(statistics).bind(y);
+    Ok(input.bind_tiles(call).stored(x, y).costs(10 * x.shape.len()))
 }
 
 #[derive(Clone, Copy, Pod, Zeroable)]
@@ -122,6 +198,17 @@ struct Scales {
     epsilon: f32,
 }
 
+#[derive(Clone, Copy, Pod, Zeroable)]
+#[repr(C)]
+struct ScalesOfTiles {
+    size: [u32; 2],
+    channels: u32,
+    weight_offset: u32,
+    bias_offset: u32,
+    planes: u32,
+    epsilon: f32,
+}
+
 /// The norm as scale and shift of each channel of each sample, for a kernel that normalises `x` as it loads it:
 /// `scale = weight / sqrt(var + ε)`, `shift = bias − mean · scale`. Keeps the statistics for [`backward`].
 ///
@@ -129,20 +216,36 @@ struct Scales {
 ///
 /// # Errors
 /// As [`forward`].
-pub fn scales(
+pub fn scales<'a>(
     caps: Caps,
-    x: &View,
+    input: impl Into<Input<'a>>,
     [weight, bias]: [&View; 2],
     statistics: &View,
     scales: &View,
     epsilon: f32,
 ) -> Result<Call> {
+    let input = input.into();
+    let x = input.x;
+    input.check()?;
     expect_stats(x.shape, statistics, "instance norm's statistics")?;
     expect_stats(x.shape, scales, "instance norm's scales")?;
     expect_affine(x.shape, weight, "instance norm's weight")?;
     expect_affine(x.shape, bias, "instance norm's bias")?;
     expect_epsilon(epsilon)?;
-    distinct("instance norm", &[statistics, scales], &[x, weight, bias])?;
+    distinct("instance norm", &[statistics, scales], &input.and(&[weight, bias]))?;
+    if let Some(tiles) = input.tiles {
+        let teams = Teams::of(caps, &SCALES_OF_TILES, tiles.shape.h, x.shape.n * x.shape.c);
+        let params = ScalesOfTiles {
+            size: input.size(),
+            channels: x.shape.c as u32,
+            weight_offset: weight.offset() as u32,
+            bias_offset: bias.offset() as u32,
+            planes: teams.planes,
+            epsilon,
+        };
+        let call = teams.call(params).bind(tiles).bind(weight).bind(bias).bind(statistics).bind(scales);
+        return Ok(call.costs(8 * tiles.shape.len()));
+    }
     let teams = SCALES.teams(caps, x.shape);
     let params = Scales {
         x: x.into(),
@@ -163,6 +266,7 @@ struct Pooled {
     x: Span,
     y: Span,
     pooled: Span,
+    size: [u32; 2],
     channels: u32,
     items: u32,
     width: u32,
@@ -179,26 +283,30 @@ struct Pooled {
 ///
 /// # Errors
 /// As [`forward`], and [`Error::Shape`] if height or width is odd.
-pub fn pooled(
+pub fn pooled<'a>(
     caps: Caps,
-    x: &View,
+    input: impl Into<Input<'a>>,
     [weight, bias]: [&View; 2],
     statistics: &View,
     [y, pooled]: [&View; 2],
     epsilon: f32,
 ) -> Result<Call> {
+    let input = input.into();
+    let x = input.x;
+    input.check()?;
     y.expect("instance norm's output", x.shape)?;
     pooled.expect("the pooled norm", max_pool2d::output(x.shape)?)?;
     expect_stats(x.shape, statistics, "instance norm's statistics")?;
     expect_affine(x.shape, weight, "instance norm's weight")?;
     expect_affine(x.shape, bias, "instance norm's bias")?;
     expect_epsilon(epsilon)?;
-    distinct("instance norm with pooling", &[statistics, y, pooled], &[x, weight, bias])?;
-    let teams = POOL.teams_of_pairs(caps, x.shape);
+    distinct("instance norm with pooling", &[statistics, y, pooled], &input.and(&[weight, bias]))?;
+    let teams = input.form(&POOL, &POOL_OF_TILES).teams_of_pairs(caps, x.shape);
     let params = Pooled {
         x: x.into(),
         y: y.into(),
         pooled: pooled.into(),
+        size: input.size(),
         channels: x.shape.c as u32,
         items: teams.items,
         width: teams.items / x.shape.h as u32 / 2,
@@ -208,9 +316,8 @@ pub fn pooled(
         epsilon,
         unused: 0,
     };
-    let call = teams.call(params);
-    let call = call.bind(x).bind(weight).bind(bias).bind(statistics).bind(y).bind(pooled).stored(x, y);
-    Ok(call.costs(10 * x.shape.len() + 3 * pooled.shape.len()))
+    let call = teams.call(params).bind(x).bind(weight).bind(bias).bind(statistics).bind(y).bind(pooled);
+    Ok(input.bind_tiles(call).stored(x, y).costs(10 * x.shape.len() + 3 * pooled.shape.len()))
 }
 
 #[derive(Clone, Copy, Pod, Zeroable)]

@@ -40,12 +40,17 @@ pub struct Lanes {
     pub singles: Shader,
 }
 
-/// [`Lanes`] of `shaders/NAME.wgsl` with helpers; the second shader is called `NAME.singles`.
+/// [`Lanes`] of `shaders/NAME.wgsl` with helpers; the second shader is called `NAME.singles`. With a form after the name, `NAME.FORM`
+/// and `NAME.FORM.singles`.
 macro_rules! lanes {
-    ($name:literal, [$($helper:literal),*]) => {
+    ($name:literal, [$($helper:literal),*]) => { lanes!(@@ $name, $name, [$($helper),*]) };
+    ($name:literal, $form:literal, [$($helper:literal),*]) => {
+        lanes!(@@ $name, concat!($name, ".", $form), [$($helper),*])
+    };
+    (@@ $file:literal, $name:expr, [$($helper:literal),*]) => {
         $crate::kernels::Lanes {
-            quads: lanes!(@ $name, $name, ["grid", "quads" $(, $helper)*]),
-            singles: lanes!(@ $name, concat!($name, ".singles"), ["grid", "singles" $(, $helper)*]),
+            quads: lanes!(@ $file, $name, ["grid", "quads" $(, $helper)*]),
+            singles: lanes!(@ $file, concat!($name, ".singles"), ["grid", "singles" $(, $helper)*]),
         }
     };
     (@ $file:literal, $name:expr, [$($helper:literal),*]) => {
@@ -148,17 +153,7 @@ impl Lanes {
 
     fn teams_of(&'static self, caps: Caps, shape: Shape, quads: bool) -> Teams {
         let (shader, items) = if quads { (&self.quads, shape.plane() / 4) } else { (&self.singles, shape.plane()) };
-        let wg = match items {
-            // The kernels go over their items up to three times.
-            _ if caps.software => (3 * items).div_ceil(ITERATIONS).next_power_of_two().clamp(8, 256),
-            0..256 => 64,
-            _ => 256,
-        };
-        let planes = shape.n * shape.c;
-        // There a barrier costs as much as dozens of items, and eight lanes load from eight planes as fast as from one.
-        let alone = caps.software && 3 * items < ITERATIONS && (items <= FEW_ITEMS || planes >= MANY_PLANES);
-        let team = if alone { 1 } else { items.next_power_of_two().min(wg) };
-        Teams { shader, items: items as u32, planes: planes as u32, wg: wg as u32, team: team as u32 }
+        Teams::of(caps, shader, items, shape.n * shape.c)
     }
 
     /// Items in turn: [`partial_count`] invocations a sample.
@@ -191,6 +186,20 @@ pub(super) struct Teams {
 }
 
 impl Teams {
+    /// Teams for so many planes of so many items.
+    pub fn of(caps: Caps, shader: &'static Shader, items: usize, planes: usize) -> Self {
+        let wg = match items {
+            // The kernels go over their items up to three times.
+            _ if caps.software => (3 * items).div_ceil(ITERATIONS).next_power_of_two().clamp(8, 256),
+            0..256 => 64,
+            _ => 256,
+        };
+        // There a barrier costs as much as dozens of items, and eight lanes load from eight planes as fast as from one.
+        let alone = caps.software && 3 * items < ITERATIONS && (items <= FEW_ITEMS || planes >= MANY_PLANES);
+        let team = if alone { 1 } else { items.next_power_of_two().min(wg) };
+        Self { shader, items: items as u32, planes: planes as u32, wg: wg as u32, team: team as u32 }
+    }
+
     /// A call over this grid.
     pub fn call<P: bytemuck::NoUninit>(&self, params: P) -> Call {
         let workgroups = self.planes.div_ceil(self.wg / self.team);

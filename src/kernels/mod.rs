@@ -37,7 +37,8 @@ pub mod velocity;
 pub mod winograd;
 
 use crate::gpu::Shader;
-pub use call::{Call, Span, Window, grid};
+pub(crate) use call::NOTHING;
+pub use call::{Bound, Call, Span, Window, grid};
 pub use lanes::Lanes;
 
 /// The shader of `shaders/NAME.wgsl`, after helpers of `shaders/shared/`. A trailing word says what it [needs](crate::gpu::Needs).
@@ -99,10 +100,15 @@ pub static ALL: &[&Shader] = &[
     &elementwise::FILL.singles,
     &instance_norm::FORWARD.quads,
     &instance_norm::FORWARD.singles,
+    &instance_norm::FORWARD_OF_TILES.quads,
+    &instance_norm::FORWARD_OF_TILES.singles,
+    &instance_norm::SCALES_OF_TILES,
     &instance_norm::SCALES.quads,
     &instance_norm::SCALES.singles,
     &instance_norm::POOL.quads,
     &instance_norm::POOL.singles,
+    &instance_norm::POOL_OF_TILES.quads,
+    &instance_norm::POOL_OF_TILES.singles,
     &instance_norm::BACKWARD.quads,
     &instance_norm::BACKWARD.singles,
     &instance_norm::AFFINE,

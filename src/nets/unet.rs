@@ -8,7 +8,7 @@ use super::parameters::view;
 use super::{Init, Parameters};
 use crate::kernels::conv_transpose2d;
 use crate::kernels::conv2d::{Activation, Conv2d};
-use crate::tape::Tape;
+use crate::tape::{Measured, Tape};
 use crate::tensor::{Shape, View};
 use crate::{Error, Result};
 
@@ -185,16 +185,16 @@ fn record_block<T>(
     flat: &View,
     block: &Block,
     x: &View,
-    last: impl FnOnce(&mut Tape, &View, [&View; 2]) -> Result<T>,
+    last: impl FnOnce(&mut Tape, Measured, [&View; 2]) -> Result<T>,
 ) -> Result<T> {
     const SPEC: Conv2d = Conv2d::same(3);
     let [first, second] = &block.convolutions;
     let [norm1, norm2] = &block.norms;
     tape.segment(|tape| {
-        let h = first.convolve(tape, flat, SPEC, x, Activation::Softplus)?;
+        let [weight, bias] = first.of(flat)?;
+        let h = tape.conv2d_measured(SPEC, x, &weight, &bias, Activation::Softplus)?;
         let ([w1, b1], [w2, b2], [weight, bias]) = (norm1.of(flat)?, norm2.of(flat)?, second.of(flat)?);
-        let h =
-            tape.conv2d_of_normalised(SPEC, &h, [&w1, &b1], NORM_EPSILON, [&weight, &bias], Activation::Softplus)?;
-        last(tape, &h, [&w2, &b2])
+        let h = tape.conv2d_of_normalised(SPEC, h, [&w1, &b1], NORM_EPSILON, [&weight, &bias], Activation::Softplus)?;
+        last(tape, h, [&w2, &b2])
     })
 }

@@ -6,7 +6,7 @@ use super::{Op, Tape};
 use crate::Result;
 use crate::gpu::Matrices;
 use crate::kernels::conv2d::{self, Activation, Conv2d, Direction};
-use crate::kernels::conv2d_3x3::{self, Input, Packing};
+use crate::kernels::conv2d_3x3::{self, Input, Output, Packing};
 use crate::kernels::{
     Call, conv2d_1x1, conv2d_3x3_cooperative, conv2d_3x3_grad_weight, instance_norm, split_sum, winograd,
 };
@@ -23,6 +23,29 @@ pub struct Norm {
     pub stats: View,
     /// Scale and shift, `[N, C, 1, 2]`.
     pub scales: View,
+}
+
+/// A feature map for an instance norm and, where the kernel that wrote it could leave them, the moments of its
+/// [tiles](instance_norm::tiles), which spare the norm a reading of the map.
+#[derive(Debug, Clone, Copy)]
+pub struct Measured {
+    /// The map, `[N, C, H, W]`.
+    pub map: View,
+    /// The moments.
+    pub tiles: Option<View>,
+}
+
+impl From<&View> for Measured {
+    fn from(map: &View) -> Self {
+        Self { map: *map, tiles: None }
+    }
+}
+
+impl Measured {
+    /// As the norms' kernels take it.
+    pub fn input(&self) -> instance_norm::Input<'_> {
+        instance_norm::Input { x: &self.map, tiles: self.tiles.as_ref() }
+    }
 }
 
 impl Tape {
@@ -72,51 +95,98 @@ impl Tape {
         Ok(())
     }
 
+    /// As [`Tape::conv2d`], for an instance norm behind it.
+    ///
+    /// # Errors
+    /// As [`Tape::conv2d`].
+    pub fn conv2d_measured(
+        &mut self,
+        spec: Conv2d,
+        x: &View,
+        weight: &View,
+        bias: &View,
+        activation: Activation,
+    ) -> Result<Measured> {
+        if !conv2d_3x3::suits(self.caps, spec, x.shape) {
+            return Ok((&self.conv2d(spec, x, weight, bias, activation)?).into());
+        }
+        let y = self.feature_map("convolution", spec.output(x.shape, bias.shape.len())?)?;
+        let measured = self.measured_3x3(x, weight, bias, activation, y)?;
+        self.note_measured(&measured, Op::Conv2d { spec, x: *x, weight: *weight, bias: *bias, activation, y });
+        Ok(measured)
+    }
+
     /// Records an affine instance norm of `x`, with the parameters `norm` (weight and bias), and `activation(conv2d(·, weight) +
-    /// bias)` of it, into a new intermediate. Where the 3×3 kernels suit, they normalise what they load and the normalised map
-    /// is never written.
+    /// bias)` of it, into a new intermediate, for an instance norm behind it. Where the 3×3 kernels suit, they normalise what they load
+    /// and the normalised map is never written.
     ///
     /// # Errors
     /// [`crate::Error::Shape`] if the shapes do not fit, [`crate::Error::Input`] if `epsilon` is not positive.
     pub fn conv2d_of_normalised(
         &mut self,
         spec: Conv2d,
-        x: &View,
+        x: impl Into<Measured>,
         norm: [&View; 2],
         epsilon: f32,
         [weight, bias]: [&View; 2],
         activation: Activation,
-    ) -> Result<View> {
+    ) -> Result<Measured> {
+        let measured = x.into();
+        let x = measured.map;
         if !conv2d_3x3::suits(self.caps, spec, x.shape) {
-            let normalised = self.instance_norm(x, norm[0], norm[1], epsilon)?;
-            return self.conv2d(spec, &normalised, weight, bias, activation);
+            let normalised = self.instance_norm(measured, norm[0], norm[1], epsilon)?;
+            return self.conv2d_measured(spec, &normalised, weight, bias, activation);
         }
         let stats = self.intermediate("norm statistics", instance_norm::stats(x.shape))?;
         let scales = self.intermediate("norm scales", instance_norm::stats(x.shape))?;
-        self.push([instance_norm::scales(self.caps, x, norm, &stats, &scales, epsilon)?]);
+        self.push([instance_norm::scales(self.caps, measured.input(), norm, &stats, &scales, epsilon)?]);
         // Statistics and scales are small: kept, not computed again.
         self.note_made(Vec::new());
         let y = self.feature_map("convolution", spec.output(x.shape, bias.shape.len())?)?;
-        let input = Input { x, scales: Some(&scales) };
-        self.conv2d_3x3(Direction::Forward, input, weight, Some(bias), activation, &y, false)?;
+        let input = Input { x: &x, scales: Some(&scales) };
+        let measured = self.measured_3x3(input, weight, bias, activation, y)?;
         let norm = Norm { weight: *norm[0], bias: *norm[1], stats, scales };
-        self.note(Op::Conv2dOfNormalised { x: *x, norm, weight: *weight, bias: *bias, activation, y });
-        Ok(y)
+        let op = Op::Conv2dOfNormalised { x, norm, weight: *weight, bias: *bias, activation, y };
+        self.note_measured(&measured, op);
+        Ok(measured)
     }
 
-    /// Records a convolution by the 3×3 kernels, which [suit](conv2d_3x3::suits), with the packing of its weights.
+    /// Records a 3×3 convolution forward into `y`, with the moments of its tiles where its kernel leaves them.
+    fn measured_3x3<'a>(
+        &mut self,
+        input: impl Into<Input<'a>>,
+        weight: &View,
+        bias: &View,
+        activation: Activation,
+        y: View,
+    ) -> Result<Measured> {
+        let tiles = self.intermediate("moments of tiles", instance_norm::tiles(y.shape))?;
+        let output = Output { y: &y, tiles: Some(&tiles) };
+        let left = self.conv2d_3x3(Direction::Forward, input, weight, Some(bias), activation, output, false)?;
+        Ok(Measured { map: y, tiles: left.then_some(tiles) })
+    }
+
+    /// Notes an operation whose calls have written a map and the moments of its tiles.
+    fn note_measured(&mut self, measured: &Measured, op: Op) {
+        self.note_made([Some(measured.map), measured.tiles].iter().flatten().map(|view| view.tensor).collect());
+        self.note_operation(op);
+    }
+
+    /// Records a convolution by the 3×3 kernels, which [suit](conv2d_3x3::suits), with the packing of its weights. Whether it leaves
+    /// the moments of its tiles, if there is where to: the direct sums do.
     #[allow(clippy::too_many_arguments)]
-    fn conv2d_3x3<'a>(
+    fn conv2d_3x3<'i, 'o>(
         &mut self,
         direction: Direction,
-        input: impl Into<Input<'a>>,
+        input: impl Into<Input<'i>>,
         weight: &View,
         bias: Option<&View>,
         activation: Activation,
-        y: &View,
+        output: impl Into<Output<'o>>,
         accumulate: bool,
-    ) -> Result<()> {
-        let input = input.into();
+    ) -> Result<bool> {
+        let (input, output) = (input.into(), output.into());
+        let y = output.y;
         let x = input.x.shape;
         let by_matrices = |&m: &Matrices| self.features == Element::F16 && conv2d_3x3_cooperative::suits(m, x);
         if let Some(matrices) = self.caps.matrices.filter(by_matrices) {
@@ -126,19 +196,22 @@ impl Tape {
             let packed = self.derived(&format!("weight packed in matrices, {direction:?}"), weight, shape, record)?;
             let call = conv2d_3x3_cooperative::forward(matrices, input, &packed, bias, activation, y, accumulate)?;
             self.push([call]);
-            return Ok(());
+            return Ok(false);
         }
         let variant = match self.convolution(x, y.shape.c)? {
             Convolution::Direct(variant) => variant,
-            Convolution::Winograd => return self.winograd(direction, input, weight, bias, activation, y, accumulate),
+            Convolution::Winograd => {
+                self.winograd(direction, input, weight, bias, activation, y, accumulate)?;
+                return Ok(false);
+            }
         };
         let packing = Packing::new(self.caps, variant, x.c, y.shape.c);
         let record = |packed: &View| conv2d_3x3::pack(&packing, direction, weight, packed);
         // Micro-batches of other sizes may want another packing.
         let label = format!("weight packed by {variant:?}, {direction:?}");
         let packed = self.derived(&label, weight, packing.shape(), record)?;
-        self.push(conv2d_3x3::forward(&packing, input, &packed, bias, activation, y, accumulate)?);
-        Ok(())
+        self.push(conv2d_3x3::forward(&packing, input, &packed, bias, activation, output, accumulate)?);
+        Ok(output.tiles.is_some())
     }
 
     /// Records a 3×3 convolution by Winograd's algorithm, which [suits](winograd::suits), with the transform of its weights.
@@ -245,7 +318,7 @@ impl Tape {
     /// Records the gradient of what a convolution read.
     pub(super) fn conv2d_input(&mut self, spec: Conv2d, g: &View, weight: &View, gx: &View, add: bool) -> Result<()> {
         if conv2d_3x3::suits(self.caps, spec, gx.shape) {
-            return self.conv2d_3x3(Direction::Backward, g, weight, None, Activation::None, gx, add);
+            return self.conv2d_3x3(Direction::Backward, g, weight, None, Activation::None, gx, add).map(|_| ());
         }
         if conv2d_1x1::suits(spec, gx.shape, g.shape.c) {
             return self.conv2d_1x1(Direction::Backward, g, weight, None, Activation::None, gx, add);

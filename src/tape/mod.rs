@@ -25,7 +25,7 @@ use crate::{Error, Result};
 
 pub use attention::Attention;
 pub use autograd::Gradients;
-pub use convolution::Norm;
+pub use convolution::{Measured, Norm};
 pub use ops::Op;
 pub use plan::{GUARD, Memory, Plan, PlanOptions, Role, TensorInfo};
 pub use pointwise::Pointwise;

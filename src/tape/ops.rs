@@ -2,7 +2,7 @@
 
 use super::Tape;
 use super::attention::Attention;
-use super::convolution::Norm;
+use super::convolution::{Measured, Norm};
 use super::pointwise::Pointwise;
 use super::spatial::Spatial;
 use crate::Result;
@@ -166,7 +166,7 @@ impl Tape {
         self.note_operation(op);
     }
 
-    fn note_operation(&mut self, op: Op) {
+    pub(super) fn note_operation(&mut self, op: Op) {
         let has_parameters = matches!(
             op,
             Op::Conv2d { .. }
@@ -203,11 +203,20 @@ impl Tape {
     ///
     /// # Errors
     /// [`crate::Error::Shape`] if the shapes do not fit.
-    pub fn instance_norm_into(&mut self, x: &View, weight: &View, bias: &View, epsilon: f32, y: &View) -> Result<()> {
+    pub fn instance_norm_into(
+        &mut self,
+        x: impl Into<Measured>,
+        weight: &View,
+        bias: &View,
+        epsilon: f32,
+        y: &View,
+    ) -> Result<()> {
+        let measured = x.into();
+        let x = measured.map;
         let stats = self.intermediate("norm statistics", instance_norm::stats(x.shape))?;
-        let call = instance_norm::forward(self.caps, x, Some((weight, bias)), &stats, y, epsilon)?;
+        let call = instance_norm::forward(self.caps, measured.input(), Some((weight, bias)), &stats, y, epsilon)?;
         self.push([call]);
-        self.note(Op::InstanceNorm { x: *x, weight: *weight, bias: *bias, stats, y: *y });
+        self.note(Op::InstanceNorm { x, weight: *weight, bias: *bias, stats, y: *y });
         Ok(())
     }
 
@@ -217,17 +226,20 @@ impl Tape {
     /// As [`Tape::instance_norm_into`], and [`crate::Error::Shape`] if height or width is odd.
     pub fn instance_norm_pooled(
         &mut self,
-        x: &View,
+        x: impl Into<Measured>,
         weight: &View,
         bias: &View,
         epsilon: f32,
         y: &View,
     ) -> Result<View> {
+        let measured = x.into();
+        let x = measured.map;
         let stats = self.intermediate("norm statistics", instance_norm::stats(x.shape))?;
         let pooled = self.feature_map("max-pool", max_pool2d::output(x.shape)?)?;
-        self.push([instance_norm::pooled(self.caps, x, [weight, bias], &stats, [y, &pooled], epsilon)?]);
+        let call = instance_norm::pooled(self.caps, measured.input(), [weight, bias], &stats, [y, &pooled], epsilon)?;
+        self.push([call]);
         self.note_made(vec![y.tensor, pooled.tensor]);
-        self.note_operation(Op::InstanceNorm { x: *x, weight: *weight, bias: *bias, stats, y: *y });
+        self.note_operation(Op::InstanceNorm { x, weight: *weight, bias: *bias, stats, y: *y });
         self.note_operation(Op::MaxPool2d { x: *y, y: pooled });
         Ok(pooled)
     }
@@ -236,8 +248,9 @@ impl Tape {
     ///
     /// # Errors
     /// As [`Tape::instance_norm_into`].
-    pub fn instance_norm(&mut self, x: &View, weight: &View, bias: &View, epsilon: f32) -> Result<View> {
-        let y = self.feature_map("norm", x.shape)?;
+    pub fn instance_norm(&mut self, x: impl Into<Measured>, weight: &View, bias: &View, epsilon: f32) -> Result<View> {
+        let x = x.into();
+        let y = self.feature_map("norm", x.map.shape)?;
         self.instance_norm_into(x, weight, bias, epsilon, &y)?;
         Ok(y)
     }

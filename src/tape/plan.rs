@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::layout::{bytes_of, lay_out};
 use super::prepared::{Memories, Prepared, image_sizes, record, record_timed};
 use crate::gpu::{Caps, Elements, Gpu, Image, Timer};
-use crate::kernels::Call;
+use crate::kernels::{Bound, Call, NOTHING};
 use crate::tensor::{Element, Shape, TensorId, View};
 use crate::{Error, Result};
 
@@ -57,7 +57,8 @@ pub(super) fn check_limits(caps: Caps, tensors: &[TensorInfo], calls: &[Call]) -
     let of_call = |call: &Call, index: usize| {
         let info = &tensors[call.tensors[index].0];
         let bound = call.bound(index, bytes_of(info));
-        let limit = if call.is_image(index) { caps.max_image } else { caps.max_binding.min(caps.max_buffer) };
+        let image = call.bound_as(index) == Bound::Image;
+        let limit = if image { caps.max_image } else { caps.max_binding.min(caps.max_buffer) };
         (bound.end - bound.start, limit, call.tensors[index])
     };
     let used = calls.iter().flat_map(|call| (0..call.tensors.len()).map(move |index| of_call(call, index)));
@@ -170,7 +171,8 @@ impl Plan {
         }
         let image = |&bytes: &u64| Image::new(gpu, bytes).map(Arc::new);
         let images = image_sizes(prologue.iter().chain(&calls)).iter().map(image).collect::<Result<Vec<_>>>()?;
-        let memories = Memories { tensors: &tensors, buffers: &buffers, images: &images, guard };
+        let nothing = gpu.storage("nothing", NOTHING)?;
+        let memories = Memories { tensors: &tensors, buffers: &buffers, images: &images, nothing: &nothing, guard };
         let prologue = memories.prepare(gpu, &prologue)?;
         let steps = memories.prepare(gpu, &calls)?;
         gpu.check()?;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::TensorInfo;
 use super::layout::bytes_of;
 use crate::gpu::{Gpu, Image, Pipeline, Timer};
-use crate::kernels::Call;
+use crate::kernels::{Bound, Call};
 use crate::tensor::TensorId;
 use crate::{Error, Result};
 
@@ -43,6 +43,8 @@ pub(super) struct Memories<'a> {
     pub tensors: &'a [TensorInfo],
     pub buffers: &'a HashMap<TensorId, wgpu::Buffer>,
     pub images: &'a [Arc<Image>],
+    /// What is bound where a call has nothing to bind.
+    pub nothing: &'a wgpu::Buffer,
     /// Bytes before every tensor.
     pub guard: u64,
 }
@@ -88,12 +90,14 @@ impl Memories<'_> {
             // Exactly the tensor, not the slot: a slot may be longer.
             let bytes = call.bound(i, bytes_of(&self.tensors[tensor.0]));
             let bytes = self.guard + bytes.start..self.guard + bytes.end;
-            let resource = if call.is_image(i) {
-                let image = &self.images[copies.len()];
-                copies.push(Copy { buffer: buffer.clone(), bytes, image: image.clone() });
-                wgpu::BindingResource::TextureView(image.view())
-            } else {
-                binding(buffer, bytes)
+            let resource = match call.bound_as(i) {
+                Bound::Buffer => binding(buffer, bytes),
+                Bound::Image => {
+                    let image = &self.images[copies.len()];
+                    copies.push(Copy { buffer: buffer.clone(), bytes, image: image.clone() });
+                    wgpu::BindingResource::TextureView(image.view())
+                }
+                Bound::Nothing => self.nothing.as_entire_binding(),
             };
             entries.push(wgpu::BindGroupEntry { binding: i as u32 + 1, resource });
         }
