@@ -190,6 +190,35 @@ fn convolutions_of_norms_and_all_their_gradients() {
     }
 }
 
+/// Both kernels, into a channel range of what the next one reads, which something else reads too: so the second one's input gradient
+/// is added. Of widths that the kernels with subgroups take and of others.
+#[test]
+fn transposed_convolutions_and_all_their_gradients() {
+    for (kernel, width) in [(2, 4), (2, 3), (3, 4), (3, 3)] {
+        let mut parameters = Parameters::default();
+        let places = [(3, 5), (5, 2)].map(|(ci, co)| {
+            let mut add = |name: &str, len: usize, value| {
+                parameters.add(format!("{name} of {ci} to {co}"), &[len], Init::Constant(value))
+            };
+            [add("weight", kernel * kernel * ci * co, 0.1), add("bias", co, 0.0)]
+        });
+        let shape = Shape::new(2, 3, 3, width);
+        let [middle, last] = [2, 4].map(|by| Shape::new(2, 5, 3 * by, width * by));
+        let last = Shape { c: 2, ..last };
+        check(&parameters, &[random(shape, 1, -1.0, 1.0)], last, |tape, flat, inputs| {
+            let [first, second] = places.clone().map(|p| p.map(|range| flat.range(range).unwrap()));
+            let both = tape.intermediate("both", Shape { c: 7, ..middle })?.range(1..6)?;
+            tape.conv_transpose2d_into(kernel, &inputs[0], &first[0], &first[1], &both)?;
+            let copied = tape.add(&both, &both)?;
+            let y = tape.intermediate("y", last)?;
+            tape.conv_transpose2d_into(kernel, &both, &second[0], &second[1], &y)?;
+            let z = tape.intermediate("z", last)?;
+            tape.conv_transpose2d_into(kernel, &copied, &second[0], &second[1], &z)?;
+            tape.add(&y, &z)
+        });
+    }
+}
+
 #[test]
 fn sr3_without_an_encoding_and_all_its_gradients() {
     let mut parameters = Parameters::default();

@@ -174,7 +174,13 @@ fn norms_merge_the_moments_of_tiles() {
                         (*v * f64::from(got[10][at]) + f64::from(got[10][at + 1])) as f32
                     };
                     let scaled: Vec<f32> = values.iter().enumerate().map(of_plane).collect();
-                    close(&format!("{name}, x · scale + shift"), &scaled, &want, 8.0 * rounding * large, 8.0 * rounding);
+                    close(
+                        &format!("{name}, x · scale + shift"),
+                        &scaled,
+                        &want,
+                        8.0 * rounding * large,
+                        8.0 * rounding,
+                    );
                 },
             );
         }

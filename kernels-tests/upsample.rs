@@ -1,4 +1,4 @@
-//! `pixel_shuffle`, `upsample`, `upsample_backward` and `decimate`, exactly but for the sums.
+//! `pixel_shuffle`, `upsample`, `upsample_backward`, `decimate` and `decimate_quads`, exactly but for the sums.
 
 mod harness;
 
@@ -13,6 +13,7 @@ const TABLE: &[(usize, [usize; 4])] = &[
     (1, [1, 1, 1, 1]),
     (2, [1, 1, 1, 1]),
     (2, [2, 3, 4, 4]),
+    (2, [2, 65, 3, 12]),
     (3, [2, 2, 5, 7]),
     (2, [1, 5, 13, 9]),
     (4, [1, 2, 8, 17]),
@@ -102,7 +103,7 @@ fn every_so_many_pixels_and_back() {
         let wider = |shape: Shape| Shape { c: shape.c + 3, ..shape };
         let new = |shape, i: u64| random(wider(shape), 40 * case as u64 + i, -2.0, 2.0);
         let (x, g) = (new(large, 0), new(small, 1));
-        let outputs = [new(small, 2), new(large, 3), new(large, 4)];
+        let outputs = [new(small, 2), new(large, 3), new(large, 4), new(small, 5)];
         let (x64, g64) = (inside(&x, 1, large), inside(&g, 2, small));
         let (mut taken, mut spread) = (vec![0.0; small.len()], vec![0.0; large.len()]);
         for (k, source) in sources(large, s, false).into_iter().enumerate() {
@@ -117,6 +118,7 @@ fn every_so_many_pixels_and_back() {
             placed(&outputs[0], 2, small, &taken, false),
             placed(&outputs[1], 2, large, &spread, false),
             placed(&outputs[2], 2, large, &spread, true),
+            placed(&outputs[3], 2, small, &taken, true),
         ];
         let mut tensors = vec![x, g];
         tensors.extend(outputs);
@@ -126,15 +128,16 @@ fn every_so_many_pixels_and_back() {
                 let (x, g) = (v[0].range(1..1 + c)?, v[1].range(2..2 + c)?);
                 let to = |i: usize| v[2 + i].range(2..2 + c);
                 Ok(vec![
-                    upsample::decimate(s, &x, &to(0)?)?,
+                    upsample::decimate(s, &x, &to(0)?, false)?,
                     upsample::decimate_backward(s, &g, &to(1)?, false)?,
                     upsample::decimate_backward(s, &g, &to(2)?, true)?,
+                    upsample::decimate(s, &x, &to(3)?, true)?,
                 ])
             },
             |mode, got| {
                 for (i, want) in want.iter().enumerate() {
                     // Moved is exact; added rounds once.
-                    let atol = if i == 2 { 2.0 * f64::from(f32::EPSILON) } else { 1e-300 };
+                    let atol = if i >= 2 { 2.0 * f64::from(f32::EPSILON) } else { 1e-300 };
                     close(&format!("{mode}, {s} of {large}, operation {i}"), &got[2 + i], want, atol, 0.0);
                 }
             },
@@ -169,5 +172,5 @@ fn wrong_shapes_are_refused() {
     assert!(matches!(upsample::nearest(0, &x, &same), Err(Error::Shape(_))));
     assert!(matches!(upsample::nearest_backward(2, &x, &same, false), Err(Error::Shape(_))));
     assert!(matches!(upsample::decimated(Shape::new(1, 1, 4, 5), 2), Err(Error::Shape(_))));
-    assert!(matches!(upsample::decimate(2, &x, &same), Err(Error::Shape(_))));
+    assert!(matches!(upsample::decimate(2, &x, &same, false), Err(Error::Shape(_))));
 }

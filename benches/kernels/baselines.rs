@@ -51,10 +51,8 @@ pub fn network(level: Level) -> Vec<Case> {
             let (x, y) = (r.tensor(s)?, r.tensor(upsample::shuffled(s, 2)?)?);
             Ok(vec![upsample::pixel_shuffle(2, &x, &y, false)?])
         }),
-        case(&["decimate"], format!("every second of {s}, and back"), move |r| {
-            let (x, gx, y) = (r.tensor(s)?, r.tensor(s)?, r.tensor(upsample::decimated(s, 2)?)?);
-            Ok(vec![upsample::decimate(2, &x, &y)?, upsample::decimate_backward(2, &y, &gx, false)?])
-        }),
+        every(s, 2, &["decimate_quads"]),
+        every(s, 4, &["decimate"]),
         case(
             &["conv2d_1x1_pack", "conv2d_1x1", "conv2d_1x1_grad_weight", "sum_splits"],
             format!("1×1 of {s}"),
@@ -121,4 +119,12 @@ pub fn network(level: Level) -> Vec<Case> {
         ));
     }
     over(s, cases)
+}
+
+/// Every so many pixels of a map, and back to it.
+fn every(s: Shape, factor: usize, shader: &'static [&'static str]) -> Case {
+    case(shader, format!("one pixel in {factor} of {s}, and back"), move |r| {
+        let (x, gx, y) = (r.tensor(s)?, r.tensor(s)?, r.tensor(upsample::decimated(s, factor)?)?);
+        Ok(vec![upsample::decimate(factor, &x, &y, false)?, upsample::decimate_backward(factor, &y, &gx, false)?])
+    })
 }

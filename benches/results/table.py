@@ -46,9 +46,10 @@ def engine(lines):
 
 
 def kernels(lines):
-    heads = ["kernel", "shapes", "median share of its limit"]
+    heads = ["kernel", "shapes", "median share of its limit", "of that after the dispatch"]
+    share = lambda line, key: f"{100 * line[key]:.0f} %" if key in line else ""
     rows = [
-        [line["what"], str(line["shapes"]), f"{100 * line['median_share']:.0f} %"]
+        [line["what"], str(line["shapes"]), share(line, "median_share"), share(line, "median_share_with_dispatch")]
         for line in lines
         if line["kind"] == "summary"
     ]

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use cvdm::kernels::activation::Function;
+use cvdm::kernels::conv_transpose2d;
 use cvdm::kernels::conv2d::Conv2d;
 use cvdm::tape::{Attention, Op, Pointwise, Spatial};
 use cvdm::tensor::{Shape, TensorId, View};
@@ -59,6 +60,13 @@ impl Tensors {
                 let mut values = convolution::forward(Conv2d::same(3), x.shape, y.shape, &x64, &self.read(weight));
                 convolution::add_bias(y.shape, &mut values, &self.read(bias));
                 values.into_iter().map(|v| activation.function().map_or(v, |f| function(f, v))).collect()
+            }
+            Op::ConvTranspose2d { kernel, x, weight, bias, y } => {
+                // By its definition: the adjoint of the convolution that halves the size.
+                let spec = conv_transpose2d::adjoint(*kernel).unwrap();
+                let mut values = convolution::grad_input(spec, y.shape, x.shape, &self.read(x), &self.read(weight));
+                convolution::add_bias(y.shape, &mut values, &self.read(bias));
+                values
             }
             Op::GroupNorm { groups, x, weight, bias, .. } => {
                 groups::forward(x.shape, *groups, &self.read(x), &self.read(weight), &self.read(bias))

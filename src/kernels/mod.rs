@@ -126,6 +126,7 @@ pub static ALL: &[&Shader] = &[
     &planes::BROADCAST.singles,
     &upsample::PIXEL_SHUFFLE,
     &upsample::DECIMATE,
+    &upsample::DECIMATE_QUADS,
     &upsample::FORWARD,
     &upsample::BACKWARD,
     &resize::FORWARD.quads,

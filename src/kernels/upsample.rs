@@ -3,6 +3,7 @@
 use bytemuck::{Pod, Zeroable};
 
 use super::call::distinct;
+use super::lanes::BLOCK;
 use super::{Call, Span, grid, shader};
 use crate::gpu::Shader;
 use crate::tensor::{Shape, View};
@@ -16,6 +17,8 @@ pub static FORWARD: Shader = shader!("upsample", ["grid"]);
 pub static BACKWARD: Shader = shader!("upsample_backward", ["grid"]);
 /// `shaders/decimate.wgsl`.
 pub static DECIMATE: Shader = shader!("decimate", ["grid"]);
+/// `shaders/decimate_quads.wgsl`.
+pub static DECIMATE_QUADS: Shader = shader!("decimate_quads", ["grid", "quads"]);
 
 /// The shape of [`pixel_shuffle`] of `x`: `[N, C / s², s H, s W]`.
 ///
@@ -181,22 +184,58 @@ pub fn decimated(x: Shape, factor: usize) -> Result<Shape> {
     Ok(Shape { h: x.h / factor, w: x.w / factor, ..x })
 }
 
-fn every(kind: u32, factor: usize, x: &View, y: &View, accumulate: bool) -> Result<Call> {
-    distinct("a decimation", &[y], &[x])?;
-    let params = Move::new(factor, x, y, accumulate);
-    let call = Call::new(&DECIMATE, params, grid(y.shape.len().div_ceil(64))).with("KIND", kind);
-    Ok(call.bind(x).bind(y).adds_to(y, accumulate).stored(x, y).costs(usize::from(accumulate) * y.shape.len()))
+#[derive(Clone, Copy, Pod, Zeroable)]
+#[repr(C)]
+struct Every {
+    x: Span,
+    y: Span,
+    width: u32,
+    items: u32,
+    blocks: u32,
+    workgroups: u32,
+    accumulate: u32,
+    unused: u32,
 }
 
-/// `y[n, c, i, j] = x[n, c, s·i, s·j]`: every s-th pixel along both sides.
+/// Between an image and every so many pixels of it, the smaller one.
+fn every(kind: u32, factor: usize, x: &View, y: &View, accumulate: bool) -> Result<Call> {
+    distinct("a decimation", &[y], &[x])?;
+    let small = if kind == 1 { y.shape } else { x.shape };
+    let call = if factor == 2 && small.w.is_multiple_of(4) {
+        let items = small.c * small.plane() / 4;
+        let blocks = items.div_ceil(BLOCK);
+        let params = Every {
+            x: x.into(),
+            y: y.into(),
+            width: small.w as u32 / 4,
+            items: items as u32,
+            blocks: blocks as u32,
+            workgroups: (small.n * blocks) as u32,
+            accumulate: accumulate.into(),
+            unused: 0,
+        };
+        Call::new(&DECIMATE_QUADS, params, grid(small.n * blocks)).in_blocks(BLOCK as u32)
+    } else {
+        Call::new(&DECIMATE, Move::new(factor, x, y, accumulate), grid(y.shape.len().div_ceil(64)))
+    };
+    Ok(call
+        .with("KIND", kind)
+        .bind(x)
+        .bind(y)
+        .adds_to(y, accumulate)
+        .stored(x, y)
+        .costs(usize::from(accumulate) * y.shape.len()))
+}
+
+/// `y[n, c, i, j] = x[n, c, s·i, s·j]`: every s-th pixel along both sides; or added to `y`.
 ///
 /// Shapes: `x [N, C, s H, s W]`, `y [N, C, H, W]`.
 ///
 /// # Errors
 /// [`Error::Shape`] if a shape is another or `y` lies in `x`'s tensor.
-pub fn decimate(factor: usize, x: &View, y: &View) -> Result<Call> {
+pub fn decimate(factor: usize, x: &View, y: &View, accumulate: bool) -> Result<Call> {
     y.expect("a decimation's output", decimated(x.shape, factor)?)?;
-    every(1, factor, x, y, false)
+    every(1, factor, x, y, accumulate)
 }
 
 /// `gx[n, c, s·i, s·j] = g[n, c, i, j]`, zero elsewhere; or added to `gx`: the adjoint of [`decimate`].

@@ -8,10 +8,10 @@ use std::collections::hash_map::Entry;
 use std::ops::Range;
 
 use super::{Op, Tape};
-use crate::kernels::conv2d::{self, Activation};
+use crate::kernels::conv2d::Activation;
 use crate::kernels::conv2d_3x3::{self, Input};
 use crate::kernels::instance_norm::BackwardOptions;
-use crate::kernels::{Call, conv_transpose2d, elementwise, group_norm, instance_norm, max_pool2d, split_sum, velocity};
+use crate::kernels::{Call, elementwise, group_norm, instance_norm, max_pool2d, velocity};
 use crate::tensor::{Shape, TensorId, View};
 use crate::{Error, Result};
 
@@ -249,22 +249,10 @@ impl Tape {
                 self.backward_norm(x, parameters, &norm.stats, &normalised, after_softplus, gradients)?;
             }
             Op::ConvTranspose2d { kernel, x, weight, bias, .. } => {
-                let (gw, add_w) = self.parameter_gradient(weight)?;
-                let (gb, add_b) = self.parameter_gradient(bias)?;
-                let caps = self.caps;
-                if conv_transpose2d::suits(caps, *kernel, x.shape) {
-                    let parts = conv_transpose2d::parts(caps, x.shape, g.shape.c);
-                    let record = |to: &View| conv_transpose2d::grad_weight(caps, x, &g, to);
-                    self.split_gradient(parts, [&gw, &gb], [add_w, add_b], record)?;
-                } else {
-                    let adjoint = conv_transpose2d::adjoint(*kernel)?;
-                    self.push([conv2d::grad_weight(adjoint, &g, x, &gw, add_w)?]);
-                    self.push([split_sum::channel_sum(&g, &gb, add_b)?]);
-                }
+                self.conv_transpose2d_parameters(*kernel, x, [weight, bias], &g)?;
                 if self.wants(x) {
                     let (gx, add) = self.claim(x, gradients)?;
-                    let call = conv_transpose2d::grad_input(self.caps, *kernel, &g, weight, &gx, add)?;
-                    self.push([call]);
+                    self.conv_transpose2d_input(*kernel, &g, weight, &gx, add)?;
                 }
             }
             Op::InstanceNorm { x, weight, bias, stats, .. } => {

@@ -175,7 +175,7 @@ impl Tape {
     /// Records a convolution by the 3×3 kernels, which [suit](conv2d_3x3::suits), with the packing of its weights. Whether it leaves
     /// the moments of its tiles, if there is where to: the direct sums do.
     #[allow(clippy::too_many_arguments)]
-    fn conv2d_3x3<'i, 'o>(
+    pub(super) fn conv2d_3x3<'i, 'o>(
         &mut self,
         direction: Direction,
         input: impl Into<Input<'i>>,

@@ -14,6 +14,7 @@ mod pointwise;
 mod prepared;
 mod recompute;
 mod spatial;
+mod transposed;
 mod tune;
 
 use std::collections::{HashMap, HashSet};

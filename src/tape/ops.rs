@@ -7,7 +7,7 @@ use super::pointwise::Pointwise;
 use super::spatial::Spatial;
 use crate::Result;
 use crate::kernels::conv2d::{Activation, Conv2d};
-use crate::kernels::{conv_transpose2d, group_norm, instance_norm, max_pool2d, velocity};
+use crate::kernels::{group_norm, instance_norm, max_pool2d, velocity};
 use crate::tensor::View;
 
 /// A recorded operation, as plain data: everything that its gradient needs to know.
@@ -179,24 +179,6 @@ impl Tape {
             self.differentiable.insert(op.output().tensor);
         }
         self.ops.push(op);
-    }
-
-    /// Records a transposed convolution with stride 2 into `y`.
-    ///
-    /// # Errors
-    /// [`crate::Error::Shape`] if the shapes do not fit.
-    pub fn conv_transpose2d_into(
-        &mut self,
-        kernel: usize,
-        x: &View,
-        weight: &View,
-        bias: &View,
-        y: &View,
-    ) -> Result<()> {
-        let call = conv_transpose2d::forward(self.caps, kernel, x, weight, bias, y)?;
-        self.push([call]);
-        self.note(Op::ConvTranspose2d { kernel, x: *x, weight: *weight, bias: *bias, y: *y });
-        Ok(())
     }
 
     /// Records an affine instance norm into `y`.

@@ -122,7 +122,7 @@ impl Tape {
     /// # Errors
     /// [`crate::Error::Shape`] if the factor does not divide height and width, or the view has another shape.
     pub fn decimate_into(&mut self, factor: usize, x: &View, y: &View) -> Result<()> {
-        self.push([upsample::decimate(factor, x, y)?]);
+        self.push([upsample::decimate(factor, x, y, false)?]);
         self.note(Op::Spatial(Spatial::Decimate { factor, x: *x, y: *y }));
         Ok(())
     }
