@@ -7,6 +7,7 @@
 override KIND: u32 = 1u;
 override WG: u32 = 64u;
 override BLOCK: u32 = 256u; // items that the invocations of a workgroup take in turn
+override ACCUMULATE: u32 = 0u; // 1: add to what is there
 
 struct Params {
     v: vec2u, // offset, stride
@@ -15,7 +16,6 @@ struct Params {
     items: u32,  // of a sample
     blocks: u32, // of a sample, a workgroup each
     workgroups: u32,
-    accumulate: u32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -58,7 +58,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
     for (var item = first + local; item < end; item += WG) {
         let into = (p.gx.x + n * p.gx.y) / LANES + item;
         var gradient = g[(p.g.x + n * p.g.y) / LANES + item] * slope(v[(p.v.x + n * p.v.y) / LANES + item]);
-        if (p.accumulate == 1u) {
+        if (ACCUMULATE == 1u) {
             gradient += gx[into];
         }
         gx[into] = gradient;

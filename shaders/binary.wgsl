@@ -3,6 +3,7 @@
 override KIND: u32 = 1u; // 1 sum, 2 product
 override WG: u32 = 64u;
 override BLOCK: u32 = 256u; // items that the invocations of a workgroup take in turn
+override ACCUMULATE: u32 = 0u; // 1: add to what is there
 
 struct Params {
     a: vec2u, // offset, stride
@@ -11,7 +12,6 @@ struct Params {
     items: u32,  // of a sample
     blocks: u32, // of a sample, a workgroup each
     workgroups: u32,
-    accumulate: u32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -37,7 +37,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
         } else {
             v *= b[(p.b.x + n * p.b.y) / LANES + item];
         }
-        if (p.accumulate == 1u) {
+        if (ACCUMULATE == 1u) {
             v += y[into];
         }
         y[into] = v;

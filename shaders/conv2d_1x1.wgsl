@@ -8,6 +8,10 @@
 // the portable kernels reach 3.7 forward and 0.5 back: their gradient loads five values for four multiply-adds, and a load is a
 // loop over lanes there.
 
+override HAS_BIAS: u32 = 0u;
+override ACTIVATION: u32 = 0u; // activation.wgsl
+override ACCUMULATE: u32 = 0u;
+
 struct Params {
     x: vec2u, // offset, stride
     y: vec2u,
@@ -17,9 +21,6 @@ struct Params {
     pairs: u32, // ceil(quads / 2)
     blocks: u32, // ceil(out_channels / 8)
     bias_offset: u32,
-    has_bias: u32,
-    activation: u32,
-    accumulate: u32,
     invocations: u32,
 }
 
@@ -39,12 +40,12 @@ fn put(p: Params, n: u32, first: u32, quad: u32, sums: mat4x4f) {
         let channel = first + i;
         if (channel < p.out_channels) {
             var v = sums[i];
-            if (p.has_bias == 1u) {
+            if (HAS_BIAS == 1u) {
                 v += bias[p.bias_offset + channel];
             }
-            v = activate(v, p.activation);
+            v = activate(v, ACTIVATION);
             let at = (p.y.x + n * p.y.y) / 4u + channel * p.quads + quad;
-            if (p.accumulate == 1u) {
+            if (ACCUMULATE == 1u) {
                 v += vec4f(y[at]);
             }
             y[at] = vec4<Out>(v);

@@ -7,6 +7,8 @@
 //
 // Measured on llvmpipe as conv2d_1x1.wgsl: 11 GFLOP/s, the portable kernel 0.25: a workgroup a weight, two loads a multiply-add.
 
+override WHOLE: u32 = 0u; // 1: the input channels are a multiple of four, and four weights are written at once
+
 struct Params {
     x: vec2u, // offset, stride
     g: vec2u,
@@ -22,7 +24,7 @@ struct Params {
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<vec4f>;         // [N, Cin, H W]
 @group(0) @binding(2) var<storage, read> g: array<vec4f>;         // [N, Cout, H W]
-@group(0) @binding(3) var<storage, read_write> parts: array<f32>; // [splits, Cout, Cin]
+@group(0) @binding(3) var<storage, read_write> parts: array<vec4f>; // [splits, Cout, Cin]
 
 // The quads of four channels from `first` on, of the last one where there are none.
 fn of_x(p: Params, start: u32, first: u32) -> mat4x4f {
@@ -37,9 +39,16 @@ fn of_g(p: Params, start: u32, first: u32) -> mat4x4f {
 
 fn put(p: Params, split: u32, row: u32, column: u32, sums: mat4x4f) {
     for (var i = 0u; i < 4u; i++) {
+        let at = (split * p.out_channels + row + i) * p.in_channels + column;
+        if (WHOLE == 1u) {
+            if (row + i < p.out_channels && column < p.in_channels) {
+                parts[at / 4u] = sums[i];
+            }
+            continue;
+        }
         for (var j = 0u; j < 4u; j++) {
             if (row + i < p.out_channels && column + j < p.in_channels) {
-                parts[(split * p.out_channels + row + i) * p.in_channels + column + j] = sums[i][j];
+                parts[(at + j) / 4u][(at + j) % 4u] = sums[i][j];
             }
         }
     }

@@ -37,6 +37,9 @@
 override WG: u32 = 8u;
 override OUTPUTS: u32 = 4u;
 override PAIRED: u32 = 0u; // 1: rows are single quads, and the halves of a tile are two samples
+override START: u32 = 1u; // where the sums start: 0 at zero, 1 at the bias, 2 at y
+override ACTIVATION: u32 = 0u; // activation.wgsl
+override MOMENTS: u32 = 0u; // 1: keep those of the tiles
 
 struct Params {
     x: vec2u, // offset, stride
@@ -53,11 +56,8 @@ struct Params {
     blocks: u32,      // of this dispatch
     workgroups: u32,
     bias_offset: u32,
-    start: u32,       // where the sums start: 0 at zero, 1 at the bias, 2 at y
-    activation: u32,
     block_stride: u32, // vec4 from one block's weights to the next one's
     normalise: u32,
-    keep_moments: u32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -130,7 +130,7 @@ fn get_row(p: Params, n: u32, co: u32, row: u32, quad: u32) -> Row {
 }
 
 fn first_sums(p: Params, n: u32, co: u32, row: u32, quad: u32) -> Tile {
-    if (p.start == 2u) {
+    if (START == 2u) {
         return Tile(
             get_row(p, n, co, row, quad),
             get_row(p, n, co, row + 1u, quad),
@@ -139,7 +139,7 @@ fn first_sums(p: Params, n: u32, co: u32, row: u32, quad: u32) -> Tile {
         );
     }
     var first = 0.0;
-    if (p.start == 1u) {
+    if (START == 1u) {
         first = bias[p.bias_offset + min(co, p.out_channels - 1u)];
     }
     let blank = Row(vec4f(first), vec4f(first));
@@ -156,8 +156,8 @@ fn put_row(p: Params, n: u32, co: u32, row: u32, quad: u32, value: Row) {
     }
 }
 
-fn activated(row: Row, function: u32) -> Row {
-    return Row(activate(row.lo, function), activate(row.hi, function));
+fn activated(row: Row) -> Row {
+    return Row(activate(row.lo, ACTIVATION), activate(row.hi, ACTIVATION));
 }
 
 // Sums over a tile's values in the image, relative to one of them, so that the squares' sum is at most 33 times the squared deviations'.
@@ -193,21 +193,21 @@ fn put_moments(p: Params, n: u32, co: u32, row: u32, quad: u32, s: Sums, origin:
 }
 
 fn put_tile(p: Params, n: u32, co: u32, row: u32, quad: u32, sums: Tile) {
-    let r0 = activated(sums.r0, p.activation);
+    let r0 = activated(sums.r0);
     put_row(p, n, co, row, quad, r0);
     let origin = vec2f(r0.lo.x, select(r0.lo.x, r0.hi.x, PAIRED == 1u));
     var s = added(Sums(), r0, origin, true);
     let rows = min(p.height - row, 4u);
-    let r1 = activated(sums.r1, p.activation);
+    let r1 = activated(sums.r1);
     put_row(p, n, co, row + 1u, quad, r1);
     s = added(s, r1, origin, rows > 1u);
-    let r2 = activated(sums.r2, p.activation);
+    let r2 = activated(sums.r2);
     put_row(p, n, co, row + 2u, quad, r2);
     s = added(s, r2, origin, rows > 2u);
-    let r3 = activated(sums.r3, p.activation);
+    let r3 = activated(sums.r3);
     put_row(p, n, co, row + 3u, quad, r3);
     s = added(s, r3, origin, rows > 3u);
-    if (p.keep_moments == 1u) {
+    if (MOMENTS == 1u) {
         put_moments(p, n, co, row, quad, s, origin);
     }
 }

@@ -7,6 +7,7 @@
 
 override WG: u32 = 8u;
 override SHIFT: u32 = 0u; // of the first weight in its vec4
+override ACCUMULATE: u32 = 0u; // 1: add to what is there
 
 struct Params {
     g: vec2u, // offset, stride
@@ -18,7 +19,6 @@ struct Params {
     groups: u32, // ceil(height * quads / 4)
     blocks: u32, // of 2 WG channels ci
     first_weight: u32, // the vec4 that it lies in
-    accumulate: u32,
     workgroups: u32,
 }
 
@@ -40,7 +40,7 @@ fn put(p: Params, n: u32, ci: u32, quad: u32, value: vec4f) {
         return;
     }
     let at = (p.gx.x + n * p.gx.y) / 4u + ci * p.height * p.quads + quad;
-    if (p.accumulate == 1u) {
+    if (ACCUMULATE == 1u) {
         gx[at] = gx[at] + value;
     } else {
         gx[at] = value;

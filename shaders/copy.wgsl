@@ -2,6 +2,7 @@
 
 override WG: u32 = 64u;
 override BLOCK: u32 = 256u; // items that the invocations of a workgroup take in turn
+override ACCUMULATE: u32 = 0u; // 1: add to what is there
 
 struct Params {
     x: vec2u, // offset, stride (0 for a batch of one)
@@ -9,7 +10,6 @@ struct Params {
     items: u32,  // of a sample
     blocks: u32, // of a sample, a workgroup each
     workgroups: u32,
-    accumulate: u32,
     factor: f32,
     shift: f32,
 }
@@ -31,7 +31,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
     for (var item = first + local; item < end; item += WG) {
         let into = (p.y.x + n * p.y.y) / LANES + item;
         var v = p.factor * x[(p.x.x + n * p.x.y) / LANES + item] + p.shift;
-        if (p.accumulate == 1u) {
+        if (ACCUMULATE == 1u) {
             v += y[into];
         }
         y[into] = v;

@@ -1,9 +1,8 @@
 // Every s-th pixel along both sides, y[i, j] = x[s i, s j], or its adjoint: y[i, j] = x[i / s, j / s] where s divides both, else zero.
 // A value an invocation.
-//
-// Parameters are read where they are used: read at once, Mesa 22.3 would compile this shader anew for every dispatch (ARCHITECTURE.md).
 
 override KIND: u32 = 1u; // 1 every s-th, 2 the adjoint
+override ACCUMULATE: u32 = 0u; // 1: add to what is there
 
 struct Params {
     x: vec2u, // offset, stride
@@ -12,7 +11,6 @@ struct Params {
     width: u32,  // of y
     values: u32, // of a sample of y
     invocations: u32,
-    accumulate: u32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -21,23 +19,24 @@ struct Params {
 
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index) local: u32) {
+    let p = params;
     let id = linear(workgroup) * 64u + local;
-    if (id >= params.invocations) {
+    if (id >= p.invocations) {
         return;
     }
-    let n = quotient(id, params.values);
-    let i = remainder(id, params.values);
-    let column = remainder(i, params.width);
+    let n = quotient(id, p.values);
+    let i = remainder(id, p.values);
+    let column = remainder(i, p.width);
     // Rows of all channels together: a channel's height is a multiple of s where that matters.
-    let row = quotient(i, params.width);
+    let row = quotient(i, p.width);
     var v = 0.0;
     if (KIND == 1u) {
-        v = f32(x[params.x.x + n * params.x.y + row * params.factor * params.width * params.factor + column * params.factor]);
-    } else if (remainder(row, params.factor) == 0u && remainder(column, params.factor) == 0u) {
-        v = f32(x[params.x.x + n * params.x.y + quotient(row, params.factor) * quotient(params.width, params.factor) + quotient(column, params.factor)]);
+        v = f32(x[p.x.x + n * p.x.y + row * p.factor * p.width * p.factor + column * p.factor]);
+    } else if (remainder(row, p.factor) == 0u && remainder(column, p.factor) == 0u) {
+        v = f32(x[p.x.x + n * p.x.y + quotient(row, p.factor) * quotient(p.width, p.factor) + quotient(column, p.factor)]);
     }
-    let into = params.y.x + n * params.y.y + i;
-    if (params.accumulate == 1u) {
+    let into = p.y.x + n * p.y.y + i;
+    if (ACCUMULATE == 1u) {
         v += f32(y[into]);
     }
     y[into] = Out(v);

@@ -4,6 +4,7 @@
 override KIND: u32 = 1u; // 1 every second, 2 the adjoint
 override WG: u32 = 64u;
 override BLOCK: u32 = 256u; // items that the invocations of a workgroup take in turn
+override ACCUMULATE: u32 = 0u; // 1: add to what is there
 
 struct Params {
     x: vec2u, // offset, stride
@@ -12,7 +13,6 @@ struct Params {
     items: u32,  // of a sample
     blocks: u32, // of a sample, a workgroup each
     workgroups: u32,
-    accumulate: u32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -37,7 +37,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
         let upper = 4u * row * p.width + 2u * (item - row * p.width);
         if (KIND == 1u) {
             var v = vec4f(V(x[source + upper]).xz, V(x[source + upper + 1u]).xz);
-            if (p.accumulate == 1u) {
+            if (ACCUMULATE == 1u) {
                 v += V(y[into + item]);
             }
             y[into + item] = VOut(v);
@@ -46,7 +46,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
         let v = V(x[source + item]);
         var left = vec4f(v.x, 0.0, v.y, 0.0);
         var right = vec4f(v.z, 0.0, v.w, 0.0);
-        if (p.accumulate == 1u) {
+        if (ACCUMULATE == 1u) {
             left += V(y[into + upper]);
             right += V(y[into + upper + 1u]);
         } else {

@@ -4,6 +4,7 @@
 // A workgroup does a channel and adds up its group's sums by itself, in a tree of fixed order (group_norm.wgsl).
 
 override WG: u32 = 64u;
+override ACCUMULATE: u32 = 0u; // 1: add to what is there
 
 struct Params {
     x: vec2u, // offset, stride
@@ -13,7 +14,6 @@ struct Params {
     items: u32,   // of a channel
     members: u32, // channels of a group
     weight_offset: u32,
-    accumulate: u32,
     workgroups: u32,
 }
 
@@ -57,7 +57,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
         let into = (p.gx.x + n * p.gx.y) / LANES + c * p.items;
         for (var i = local; i < p.items; i += WG) {
             var gradient = inverse * (scale * g[at_g + i] - means.x - (x[at_x + i] - mean) * inverse * means.y);
-            if (p.accumulate == 1u) {
+            if (ACCUMULATE == 1u) {
                 gradient += gx[into + i];
             }
             gx[into + i] = gradient;

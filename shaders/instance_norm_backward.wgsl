@@ -9,6 +9,9 @@
 // a workgroup a plane took 2.1 to 0.7 and 1.2 to 0.5. Tried and dropped: keeping both tensors in registers from the first reading to the
 // second, which spills where planes are large.
 
+override ACCUMULATE: u32 = 0u; // 1: add to what is there
+override SOFTPLUS: u32 = 0u; // 1: x is softplus(before), and the gradient of before is wanted
+
 struct Params {
     x: vec2u, // offset, stride
     g: vec2u,
@@ -17,8 +20,6 @@ struct Params {
     items: u32, // of a channel
     weight_offset: u32,
     affine: u32,
-    accumulate: u32,
-    softplus: u32,
     planes: u32, // of all samples
 }
 
@@ -78,10 +79,10 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
     for (var i = local % TEAM; i < p.items; i += TEAM) {
         let v = x[at_x + i];
         var gradient = scale * (g[at_g + i] - means.x - (v - mean) * inverse * means.y);
-        if (p.softplus == 1u) {
+        if (SOFTPLUS == 1u) {
             gradient *= softplus_slope(v);
         }
-        if (p.accumulate == 1u) {
+        if (ACCUMULATE == 1u) {
             gradient += gx[into + i];
         }
         gx[into + i] = gradient;

@@ -5,6 +5,7 @@
 // zeros are loaded.
 
 override KIND: u32 = 1u; // 1 A B, 2 A B^T, 3 A^T B
+override ACCUMULATE: u32 = 0u; // 1: add to what is there
 
 const STEP = 8u;
 
@@ -17,7 +18,6 @@ struct Params {
     heads: u32,   // products of a sample
     tiles: vec2u, // of y: down, across
     workgroups: u32,
-    accumulate: u32,
     scale: f32,
 }
 
@@ -87,7 +87,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
             if (first + i < p.size.x && column + j < p.size.y) {
                 let into = p.y.x + n * p.y.y + (head * p.size.x + first + i) * p.size.y + column + j;
                 var v = p.scale * sums[i][j];
-                if (p.accumulate == 1u) {
+                if (ACCUMULATE == 1u) {
                     v += y[into];
                 }
                 y[into] = v;

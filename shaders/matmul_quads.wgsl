@@ -5,6 +5,7 @@
 // lies across the sum is transposed, which costs nothing.
 
 override KIND: u32 = 1u; // 1 A B, 2 A B^T, 3 A^T B
+override ACCUMULATE: u32 = 0u; // 1: add to what is there
 
 struct Params {
     a: vec2u, // offset, stride
@@ -15,7 +16,6 @@ struct Params {
     heads: u32,   // products of a sample
     tiles: vec2u, // of 8 x 8, of y: down, across
     invocations: u32,
-    accumulate: u32,
     scale: f32,
 }
 
@@ -55,7 +55,7 @@ fn store(p: Params, start: u32, row: u32, column: u32, sums: mat4x4f) {
     for (var i = 0u; i < 4u; i++) {
         let into = start + (4u * row + i) * (p.size.y / 4u) + column;
         var v = p.scale * sums[i];
-        if (p.accumulate == 1u) {
+        if (ACCUMULATE == 1u) {
             v += y[into];
         }
         y[into] = v;

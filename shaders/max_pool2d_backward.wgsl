@@ -1,10 +1,9 @@
 // Gradient of 2x2 max-pooling: it goes to the first of the block's largest values, in row-major order, the others get zero.
 // The place is found again from x, so nothing is stored going forward. Items as in max_pool2d.wgsl.
-//
-// Parameters are read where they are used: read at once, Mesa 22.3 would compile this shader anew for every dispatch (ARCHITECTURE.md).
 
 override WG: u32 = 64u;
 override BLOCK: u32 = 256u; // items that the invocations of a workgroup take in turn
+override ACCUMULATE: u32 = 0u; // 1: add to what is there
 
 struct Params {
     x: vec2u, // offset, stride
@@ -14,7 +13,6 @@ struct Params {
     blocks: u32, // of a sample, a workgroup each
     workgroups: u32,
     width: u32, // items of a row of g
-    accumulate: u32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -25,7 +23,7 @@ struct Params {
 fn put(index: u32, even: V, odd: V) {
     var a = former(even, odd);
     var b = latter(even, odd);
-    if (params.accumulate == 1u) {
+    if (ACCUMULATE == 1u) {
         a += gx[index];
         b += gx[index + 1u];
     }
@@ -35,32 +33,33 @@ fn put(index: u32, even: V, odd: V) {
 
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index) local: u32) {
+    let p = params;
     let id = linear(workgroup);
-    if (id >= params.workgroups) {
+    if (id >= p.workgroups) {
         return;
     }
-    let n = quotient(id, params.blocks);
-    let first = remainder(id, params.blocks) * BLOCK;
-    let end = min(first + BLOCK, params.items);
+    let n = quotient(id, p.blocks);
+    let first = remainder(id, p.blocks) * BLOCK;
+    let end = min(first + BLOCK, p.items);
     for (var item = first + local; item < end; item += WG) {
-        let block = 2u * (item + quotient(item, params.width) * params.width);
-        let top = (params.x.x + n * params.x.y) / LANES + block;
-        let bottom = top + 2u * params.width;
+        let block = 2u * (item + quotient(item, p.width) * p.width);
+        let top = (p.x.x + n * p.x.y) / LANES + block;
+        let bottom = top + 2u * p.width;
         let upper_left = evens(x[top], x[top + 1u]);
         let upper_right = odds(x[top], x[top + 1u]);
         let lower_left = evens(x[bottom], x[bottom + 1u]);
         let lower_right = odds(x[bottom], x[bottom + 1u]);
         let largest = max(max(upper_left, upper_right), max(lower_left, lower_right));
         // What one pixel takes is gone for those after it.
-        let whole = g[(params.g.x + n * params.g.y) / LANES + item];
+        let whole = g[(p.g.x + n * p.g.y) / LANES + item];
         let at_first = upper_left == largest;
         let at_second = upper_right == largest;
         let at_third = lower_left == largest;
         let after_first = select(whole, V(), at_first);
         let after_second = select(after_first, V(), at_second);
         let after_third = select(after_second, V(), at_third);
-        let into = (params.gx.x + n * params.gx.y) / LANES + block;
+        let into = (p.gx.x + n * p.gx.y) / LANES + block;
         put(into, select(V(), whole, at_first), select(V(), after_first, at_second));
-        put(into + 2u * params.width, select(V(), after_second, at_third), after_third);
+        put(into + 2u * p.width, select(V(), after_second, at_third), after_third);
     }
 }

@@ -5,6 +5,7 @@
 // An invocation takes the items of a sample in turn and leaves one partial sum of drho; sum_partials.wgsl adds those up.
 
 override WG: u32 = 64u;
+override ACCUMULATE: u32 = 0u; // 1: add to glambda
 
 struct Params {
     y: vec2u, // offset, stride
@@ -18,7 +19,6 @@ struct Params {
     blocks: u32, // workgroups of a sample
     workgroups: u32,
     sigma_floor: f32,
-    accumulate: u32, // add to glambda
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -53,7 +53,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
         let h = glatent[(p.z.x + n * p.z.y) / LANES + item];
         let da = 0.5 * h * (spread - sqrt(gamma) * value) - gamma * g;
         let to = (p.glambda.x + n * p.glambda.y) / LANES + item;
-        if (p.accumulate == 1u) {
+        if (ACCUMULATE == 1u) {
             glambda[to] = glambda[to] + time * da;
         } else {
             glambda[to] = time * da;

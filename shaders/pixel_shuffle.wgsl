@@ -4,6 +4,7 @@
 // A permutation: one load and one store a value, the stores in order.
 
 override KIND: u32 = 1u; // 1 depth to space, 2 space to depth
+override ACCUMULATE: u32 = 0u; // 1: add to what is there
 
 struct Params {
     x: vec2u, // offset, stride
@@ -13,7 +14,6 @@ struct Params {
     width: u32,
     values: u32, // of a sample
     invocations: u32,
-    accumulate: u32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -57,7 +57,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
     }
     let into = p.y.x + n * p.y.y + i;
     var v = x[p.x.x + n * p.x.y + source];
-    if (p.accumulate == 1u) {
+    if (ACCUMULATE == 1u) {
         v += y[into];
     }
     y[into] = v;

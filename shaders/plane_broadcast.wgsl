@@ -3,6 +3,7 @@
 override KIND: u32 = 1u; // 1 sum, 2 product, 3 s alone
 override WG: u32 = 64u;
 override BLOCK: u32 = 256u; // items that the invocations of a workgroup take in turn
+override ACCUMULATE: u32 = 0u; // 1: add to what is there
 
 struct Params {
     x: vec2u, // offset, stride
@@ -12,7 +13,6 @@ struct Params {
     plane: u32,  // items of a channel
     blocks: u32, // of a sample, a workgroup each
     workgroups: u32,
-    accumulate: u32,
     factor: f32,
 }
 
@@ -41,7 +41,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
         } else if (KIND == 2u) {
             v = x[at] * of_channel;
         }
-        if (p.accumulate == 1u) {
+        if (ACCUMULATE == 1u) {
             v += y[into];
         }
         y[into] = v;

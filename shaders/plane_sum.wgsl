@@ -5,6 +5,7 @@
 
 override KIND: u32 = 1u; // 1 sum, 2 sum of products
 override WG: u32 = 64u;
+override ACCUMULATE: u32 = 0u; // 1: add to what is there
 
 struct Params {
     a: vec2u, // offset, stride
@@ -13,7 +14,6 @@ struct Params {
     channels: u32,
     items: u32, // of a channel
     workgroups: u32,
-    accumulate: u32,
     factor: f32,
 }
 
@@ -51,7 +51,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
     if (local == 0u && number < p.workgroups) {
         let into = p.y.x + n * p.y.y + c;
         var value = p.factor * partial[0];
-        if (p.accumulate == 1u) {
+        if (ACCUMULATE == 1u) {
             value += y[into];
         }
         y[into] = value;

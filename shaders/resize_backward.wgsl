@@ -2,6 +2,8 @@
 // to gx. Every input looks for its outputs, o with base(o) in i - R .. i + R - 1 and at the ends those that were clamped,
 // so that nothing is added up by several invocations.
 
+override ACCUMULATE: u32 = 0u; // 1: add to what is there
+
 struct Params {
     g: vec2u, // offset, stride
     gx: vec2u,
@@ -9,7 +11,6 @@ struct Params {
     inner: u32,  // items between neighbours along the side
     items: u32,  // of a sample of gx
     invocations: u32,
-    accumulate: u32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -47,7 +48,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
         sum += dot(select(vec4f(), w, seen == vec4i(i)), vec4f(1.0)) * g[at + o * p.inner];
     }
     let into = (p.gx.x + n * p.gx.y) / LANES + rest;
-    if (p.accumulate == 1u) {
+    if (ACCUMULATE == 1u) {
         sum += gx[into];
     }
     gx[into] = sum;

@@ -3,6 +3,7 @@
 
 override WG: u32 = 64u;
 override BLOCK: u32 = 256u; // items that the invocations of a workgroup take in turn
+override EXPONENTIAL: u32 = 0u; // 1: factors exp(-beta) instead of 1 - beta (reverse.wgsl)
 
 struct Params {
     lambda: vec2u, // offset, stride
@@ -14,7 +15,6 @@ struct Params {
     workgroups: u32,
     repeats: u32, // samples of one measurement
     steps: u32, // T
-    exponential: u32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -34,14 +34,14 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
     let first = remainder(id, p.blocks) * BLOCK;
     let end = min(first + BLOCK, p.items);
     var sum = 0.0;
-    if (p.exponential == 1u) {
+    if (EXPONENTIAL == 1u) {
         sum = tau_sum(p.tau.x, p.tau.y, p.steps);
     }
     let measurement = (p.lambda.x + quotient(n, p.repeats) * p.lambda.y) / LANES;
     for (var item = first + local; item < end; item += WG) {
         let rate = lambda[measurement + item] / f32(p.steps);
         var power: Power;
-        if (p.exponential == 1u) {
+        if (EXPONENTIAL == 1u) {
             power = power_exponential(sum, rate);
         } else {
             power = power_product(p.tau.x, p.tau.y, p.steps, rate);

@@ -10,6 +10,8 @@
 
 override WG: u32 = 64u;
 override BLOCK: u32 = 256u; // items that the invocations of a workgroup take in turn
+override VARIANT: u32 = 0u; // of the formulas above
+override EXPONENTIAL: u32 = 0u; // 1: factors exp(-beta) instead of 1 - beta (reverse.wgsl)
 
 struct Params {
     lambda: vec2u, // offset, stride
@@ -22,8 +24,6 @@ struct Params {
     workgroups: u32,
     repeats: u32, // samples of one measurement
     steps: u32, // T
-    variant: u32,
-    exponential: u32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -46,7 +46,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
     let i = clamp(rng.z, 1u, p.steps);
     let tau_i = tau[p.tau.x + (i - 1u) * p.tau.y];
     var sum = 0.0;
-    if (p.exponential == 1u) {
+    if (EXPONENTIAL == 1u) {
         sum = tau_sum(p.tau.x, p.tau.y, i - 1u);
     }
     let measurement = (p.lambda.x + quotient(n, p.repeats) * p.lambda.y) / LANES;
@@ -54,7 +54,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
         let rate = lambda[measurement + item] / f32(p.steps);
         var before: Power;
         var b: Beta;
-        if (p.exponential == 1u) {
+        if (EXPONENTIAL == 1u) {
             before = power_exponential(sum, rate);
             b = beta_exponential(tau_i, rate);
         } else {
@@ -66,12 +66,12 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
         let at = (p.z.x + n * p.z.y) / LANES + item;
         let z = latent[at];
         var result: V;
-        if (p.variant == 2u) {
+        if (VARIANT == 2u) {
             result = (z - sqrt(sigma) * eps) / sqrt(b.alpha) + sqrt(before.sigma) * eps;
         } else {
             result = (z - b.beta / sqrt(sigma) * eps) / sqrt(b.alpha);
             if (i > 1u) {
-                let variance = select(b.beta, b.beta * before.sigma / sigma, p.variant == 1u);
+                let variance = select(b.beta, b.beta * before.sigma / sigma, VARIANT == 1u);
                 result += sqrt(variance) * noise(rng, 3u, i, n, item);
             }
         }

@@ -2,6 +2,7 @@
 // A workgroup a channel.
 
 override WG: u32 = 64u;
+override ACCUMULATE: u32 = 0u; // 1: add to what is there
 
 struct Params {
     y: vec2u, // offset, stride
@@ -10,7 +11,6 @@ struct Params {
     channels: u32,
     items: u32, // of a channel
     workgroups: u32,
-    accumulate: u32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -46,7 +46,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
     if (number < p.workgroups) {
         for (var i = local; i < p.items; i += WG) {
             var gradient = y[at_y + i] * (g[at_g + i] - middle);
-            if (p.accumulate == 1u) {
+            if (ACCUMULATE == 1u) {
                 gradient += gx[into + i];
             }
             gx[into + i] = gradient;

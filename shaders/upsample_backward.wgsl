@@ -1,5 +1,7 @@
 // Adjoint of upsample.wgsl: gx[i, j] = sum of g over the s x s block of pixel (i, j), row by row; or added to gx.
 
+override ACCUMULATE: u32 = 0u; // 1: add to what is there
+
 struct Params {
     g: vec2u, // offset, stride
     gx: vec2u,
@@ -7,7 +9,6 @@ struct Params {
     width: u32,  // of gx
     values: u32, // of a sample of gx
     invocations: u32,
-    accumulate: u32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -32,7 +33,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
         }
     }
     let into = p.gx.x + n * p.gx.y + i;
-    if (p.accumulate == 1u) {
+    if (ACCUMULATE == 1u) {
         sum += gx[into];
     }
     gx[into] = sum;

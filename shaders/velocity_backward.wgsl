@@ -1,11 +1,10 @@
 // Gradient of velocity.wgsl, from g, the gradient of the noise:
 //   gv = sqrt(gamma) g,  gz = sqrt(sigma) g,  ggamma = (v / (2 sqrt(gamma)) - z / (2 sqrt(sigma))) g,
 // without the term of a root that is at its floor. gamma's and z's gradients are two ranges of one tensor.
-//
-// Parameters are read where they are used: read at once, Mesa 22.3 would compile this shader anew for every dispatch (ARCHITECTURE.md).
 
 override WG: u32 = 64u;
 override BLOCK: u32 = 256u; // items that the invocations of a workgroup take in turn
+override ACCUMULATE: u32 = 0u; // 1: add to ggamma and gz instead of overwriting them
 
 struct Params {
     gamma: vec2u, // offset, stride
@@ -18,7 +17,6 @@ struct Params {
     items: u32,  // of a sample
     blocks: u32, // of a sample, a workgroup each
     workgroups: u32,
-    accumulate: u32, // add to ggamma and gz instead of overwriting them
     floor: f32,
 }
 
@@ -31,30 +29,31 @@ struct Params {
 
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index) local: u32) {
+    let p = params;
     let id = linear(workgroup);
-    if (id >= params.workgroups) {
+    if (id >= p.workgroups) {
         return;
     }
-    let n = quotient(id, params.blocks);
-    let first = remainder(id, params.blocks) * BLOCK;
-    let end = min(first + BLOCK, params.items);
+    let n = quotient(id, p.blocks);
+    let first = remainder(id, p.blocks) * BLOCK;
+    let end = min(first + BLOCK, p.items);
     for (var item = first + local; item < end; item += WG) {
-        let gamma = latent[(params.gamma.x + n * params.gamma.y) / LANES + item];
-        let z = latent[(params.z.x + n * params.z.y) / LANES + item];
-        let value = v[(params.v.x + n * params.v.y) / LANES + item];
-        let gradient = g[(params.g.x + n * params.g.y) / LANES + item];
-        let low = V(params.floor);
+        let gamma = latent[(p.gamma.x + n * p.gamma.y) / LANES + item];
+        let z = latent[(p.z.x + n * p.z.y) / LANES + item];
+        let value = v[(p.v.x + n * p.v.y) / LANES + item];
+        let gradient = g[(p.g.x + n * p.g.y) / LANES + item];
+        let low = V(p.floor);
         let sigma = 1.0 - gamma;
         let root_gamma = sqrt(max(gamma, low));
         let root_sigma = sqrt(max(sigma, low));
         let of_gamma = select(V(), 0.5 * value / root_gamma, gamma > low);
         let of_sigma = select(V(), 0.5 * z / root_sigma, sigma > low);
-        gv[(params.gv.x + n * params.gv.y) / LANES + item] = root_gamma * gradient;
-        let at_gamma = (params.ggamma.x + n * params.ggamma.y) / LANES + item;
-        let at_z = (params.gz.x + n * params.gz.y) / LANES + item;
+        gv[(p.gv.x + n * p.gv.y) / LANES + item] = root_gamma * gradient;
+        let at_gamma = (p.ggamma.x + n * p.ggamma.y) / LANES + item;
+        let at_z = (p.gz.x + n * p.gz.y) / LANES + item;
         var ggamma = (of_gamma - of_sigma) * gradient;
         var gz = root_sigma * gradient;
-        if (params.accumulate == 1u) {
+        if (ACCUMULATE == 1u) {
             ggamma += glatent[at_gamma];
             gz += glatent[at_z];
         }

@@ -141,7 +141,6 @@ struct Backward {
     items: u32,
     blocks: u32,
     workgroups: u32,
-    accumulate: u32,
 }
 
 fn backward(kind: u32, flops: usize, v: &View, g: &View, gx: &View, accumulate: bool) -> Result<Call> {
@@ -156,9 +155,8 @@ fn backward(kind: u32, flops: usize, v: &View, g: &View, gx: &View, accumulate: 
         items: deal.items,
         blocks: deal.blocks,
         workgroups: deal.workgroups,
-        accumulate: accumulate.into(),
     };
-    let call = deal.call(params).with("KIND", kind).bind(v).bind(g).bind(gx).adds_to(gx, accumulate);
+    let call = deal.call(params).with("KIND", kind).bind(v).bind(g).bind(gx).accumulates(gx, accumulate);
     Ok(call.costs((flops + 1) * v.shape.len()))
 }
 

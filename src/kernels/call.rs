@@ -191,6 +191,12 @@ impl Call {
         self
     }
 
+    /// Says whether an output is added to (the shader's `ACCUMULATE`), and counts its bytes as [`Call::adds_to`] does. An override, not a
+    /// parameter: software drivers compute both sides of an `if`, and would load what is there in any case.
+    pub fn accumulates(self, output: &View, accumulate: bool) -> Self {
+        self.adds_to(output, accumulate).with("ACCUMULATE", accumulate.into())
+    }
+
     /// Adds floating-point operations.
     pub fn costs(mut self, flops: usize) -> Self {
         self.flops += flops as u64;

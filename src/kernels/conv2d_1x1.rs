@@ -78,10 +78,8 @@ struct Forward {
     pairs: u32,
     blocks: u32,
     bias_offset: u32,
-    has_bias: u32,
-    activation: u32,
-    accumulate: u32,
     invocations: u32,
+    unused: u32,
 }
 
 fn expect_quads(what: &str, shape: Shape) -> Result<()> {
@@ -124,12 +122,15 @@ pub fn forward(
         pairs: pairs as u32,
         blocks: blocks as u32,
         bias_offset: bias.map_or(0, |b| b.offset() as u32),
-        has_bias: u32::from(bias.is_some()),
-        activation: activation as u32,
-        accumulate: accumulate.into(),
         invocations: invocations as u32,
+        unused: 0,
     };
-    let call = Call::new(&FORWARD, params, grid(invocations.div_ceil(64))).bind(x).bind(weight);
+    let call = Call::new(&FORWARD, params, grid(invocations.div_ceil(64)))
+        .with("HAS_BIAS", bias.is_some().into())
+        .with("ACTIVATION", activation as u32)
+        .with("ACCUMULATE", accumulate.into())
+        .bind(x)
+        .bind(weight);
     let call = match bias {
         Some(bias) => call.bind(bias),
         None => call.bind_unread(weight),
@@ -185,6 +186,7 @@ pub fn grad_weight(x: &View, g: &View, to: &View) -> Result<Call> {
         invocations: invocations as u32,
         unused: 0,
     };
-    let call = Call::new(&GRAD_WEIGHT, params, grid(invocations.div_ceil(64)));
+    let call = Call::new(&GRAD_WEIGHT, params, grid(invocations.div_ceil(64)))
+        .with("WHOLE", x.shape.c.is_multiple_of(4).into());
     Ok(call.bind(x).bind(g).bind(to).costs(Conv2d::same(1).flops(x.shape, g.shape)))
 }

@@ -302,11 +302,8 @@ struct Forward {
     blocks: u32,
     workgroups: u32,
     bias_offset: u32,
-    start: u32,
-    activation: u32,
     block_stride: u32,
     normalise: u32,
-    keep_moments: u32,
 }
 
 /// `y = activation(conv2d(x, weight) + bias)`, or `y = activation(y + conv2d(x, weight))` with `accumulate`, from packed weights:
@@ -375,16 +372,16 @@ pub fn forward<'i, 'o>(
             blocks: part.blocks as u32,
             workgroups: workgroups as u32,
             bias_offset: bias.map_or(0, |b| b.offset() as u32),
-            start: start as u32,
-            activation: if last { activation } else { Activation::None } as u32,
             block_stride: packing.block_stride as u32,
             normalise: u32::from(scales.is_some()),
-            keep_moments: u32::from(last && moments.is_some()),
         };
         let call = Call::new(shader, params, grid(workgroups))
             .with("WG", packing.lanes as u32)
             .with("OUTPUTS", variant.outputs as u32)
             .with("PAIRED", u32::from(paired(x.shape)))
+            .with("START", start as u32)
+            .with("ACTIVATION", if last { activation } else { Activation::None } as u32)
+            .with("MOMENTS", u32::from(last && moments.is_some()))
             .stored(&x, y)
             .weights_stored(packed);
         let call = match variant.reads {

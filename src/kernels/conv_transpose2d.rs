@@ -153,9 +153,7 @@ struct GradInput {
     groups: u32,
     blocks: u32,
     first_weight: u32,
-    accumulate: u32,
     workgroups: u32,
-    unused: u32,
 }
 
 /// The input gradient, written to `gx` or added to it.
@@ -185,9 +183,7 @@ pub fn grad_input(caps: Caps, kernel: usize, g: &View, weight: &View, gx: &View,
         groups: groups as u32,
         blocks: blocks as u32,
         first_weight: first_weight(weight, images),
-        accumulate: u32::from(accumulate),
         workgroups: workgroups as u32,
-        unused: 0,
     };
     Ok(Call::new(if images { &GRAD_INPUT_IMAGES } else { &GRAD_INPUT }, params, grid(workgroups))
         .with("WG", wg as u32)
@@ -195,6 +191,7 @@ pub fn grad_input(caps: Caps, kernel: usize, g: &View, weight: &View, gx: &View,
         .bind_read(g, images)
         .bind_read(weight, images)
         .bind(gx)
+        .accumulates(gx, accumulate)
         .costs(flops(gx.shape, g.shape.c)))
 }
 

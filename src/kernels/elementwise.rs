@@ -31,7 +31,6 @@ struct Binary {
     items: u32,
     blocks: u32,
     workgroups: u32,
-    accumulate: u32,
 }
 
 fn binary(kind: u32, what: &str, a: &View, b: &View, y: &View, accumulate: bool) -> Result<Call> {
@@ -46,9 +45,8 @@ fn binary(kind: u32, what: &str, a: &View, b: &View, y: &View, accumulate: bool)
         items: deal.items,
         blocks: deal.blocks,
         workgroups: deal.workgroups,
-        accumulate: accumulate.into(),
     };
-    let call = deal.call(params).with("KIND", kind).bind(a).bind(b).bind(y).adds_to(y, accumulate);
+    let call = deal.call(params).with("KIND", kind).bind(a).bind(b).bind(y).accumulates(y, accumulate);
     Ok(call.costs((1 + usize::from(accumulate)) * a.shape.len()))
 }
 
@@ -76,7 +74,6 @@ struct Copying {
     items: u32,
     blocks: u32,
     workgroups: u32,
-    accumulate: u32,
     factor: f32,
     shift: f32,
 }
@@ -111,12 +108,11 @@ pub fn affine(x: &View, factor: f32, shift: f32, y: &View, accumulate: bool) -> 
         items: deal.items,
         blocks: deal.blocks,
         workgroups: deal.workgroups,
-        accumulate: accumulate.into(),
         factor,
         shift,
     };
     let flops = usize::from(factor != 1.0) + usize::from(shift != 0.0) + usize::from(accumulate);
-    Ok(deal.call(params).bind(x).bind(y).adds_to(y, accumulate).costs(flops * y.shape.len()))
+    Ok(deal.call(params).bind(x).bind(y).accumulates(y, accumulate).costs(flops * y.shape.len()))
 }
 
 /// `y = x`, or added to `y`: [`scale`] by one.

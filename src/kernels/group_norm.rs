@@ -131,7 +131,6 @@ struct Backward {
     items: u32,
     members: u32,
     weight_offset: u32,
-    accumulate: u32,
     workgroups: u32,
 }
 
@@ -182,10 +181,9 @@ pub fn backward(
         items: items as u32,
         members,
         weight_offset: weight.offset() as u32,
-        accumulate: accumulate.into(),
         workgroups: workgroups as u32,
     };
     let second = Call::new(shader, params, grid(workgroups)).with("WG", wg);
-    let second = second.bind(x).bind(g).bind(weight).bind(statistics).bind(sums).bind(gx).adds_to(gx, accumulate);
+    let second = second.bind(x).bind(g).bind(weight).bind(statistics).bind(sums).bind(gx).accumulates(gx, accumulate);
     Ok([first.costs(5 * x.shape.len()), second.costs(7 * x.shape.len())])
 }

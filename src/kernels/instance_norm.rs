@@ -330,8 +330,6 @@ struct Backward {
     items: u32,
     weight_offset: u32,
     affine: u32,
-    accumulate: u32,
-    softplus: u32,
     planes: u32,
     unused: u32,
 }
@@ -379,14 +377,12 @@ pub fn backward(
         items: teams.items,
         weight_offset: weight.map_or(0, |w| w.offset() as u32),
         affine: u32::from(weight.is_some()),
-        accumulate: options.accumulate.into(),
-        softplus: options.softplus.into(),
         planes: teams.planes,
         unused: 0,
     };
     let call = teams.call(params);
     let call = call.bind(x).bind(g).bind(weight.unwrap_or(x)).bind(statistics).bind(sums).bind(gx);
-    let call = call.adds_to(gx, options.accumulate);
+    let call = call.accumulates(gx, options.accumulate).with("SOFTPLUS", options.softplus.into());
     Ok(call.costs(12 * x.shape.len()))
 }
 

@@ -79,7 +79,6 @@ struct Params {
     tiles: [u32; 2],
     /// Workgroups, or invocations of the shader over quads.
     count: u32,
-    accumulate: u32,
     scale: f32,
     unused: u32,
 }
@@ -125,11 +124,10 @@ pub fn matmul(
         heads: heads as u32,
         tiles: tiles.map(|t| t as u32),
         count: count as u32,
-        accumulate: accumulate.into(),
         scale,
         unused: 0,
     };
     let workgroups = if quads { count.div_ceil(64) } else { count };
     let call = Call::new(shader, params, grid(workgroups)).with("KIND", product as u32).bind(a).bind(b).bind(y);
-    Ok(call.adds_to(y, accumulate).costs(2 * depth * shape.len()))
+    Ok(call.accumulates(y, accumulate).costs(2 * depth * shape.len()))
 }

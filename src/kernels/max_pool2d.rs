@@ -68,7 +68,6 @@ struct Backward {
     blocks: u32,
     workgroups: u32,
     width: u32,
-    accumulate: u32,
     unused: u32,
 }
 
@@ -91,8 +90,7 @@ pub fn backward(x: &View, g: &View, gx: &View, accumulate: bool) -> Result<Call>
         blocks: deal.blocks,
         workgroups: deal.workgroups,
         width: width as u32,
-        accumulate: accumulate.into(),
         unused: 0,
     };
-    Ok(deal.call(params).bind(x).bind(g).bind(gx).adds_to(gx, accumulate).costs(6 * g.shape.len()))
+    Ok(deal.call(params).bind(x).bind(g).bind(gx).accumulates(gx, accumulate).costs(6 * g.shape.len()))
 }

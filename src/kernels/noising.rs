@@ -44,7 +44,6 @@ struct BackwardParams {
     blocks: u32,
     workgroups: u32,
     sigma_floor: f32,
-    accumulate: u32,
 }
 
 fn check(rng: &View, y: &View, lambda: &View, rho: &View) -> Result<()> {
@@ -148,7 +147,6 @@ pub fn backward(o: &Backward<'_>) -> Result<Vec<Call>> {
             blocks: deal.blocks,
             workgroups: deal.workgroups,
             sigma_floor: SIGMA_FLOOR,
-            accumulate: o.accumulate_lambda.into(),
         })
         .bind(o.rng)
         .bind(o.y)
@@ -157,8 +155,9 @@ pub fn backward(o: &Backward<'_>) -> Result<Vec<Call>> {
         .bind(o.ggamma)
         .bind(o.glambda)
         .bind(o.partials)
+        .accumulates(o.glambda, o.accumulate_lambda)
         .costs(95 * shape.len());
-    first.bytes += o.gz.bytes() + if o.accumulate_lambda { o.glambda.bytes() } else { 0 };
+    first.bytes += o.gz.bytes();
     let count = deal.invocations as usize;
     let sum = Sum {
         rows: shape.n,

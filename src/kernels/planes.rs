@@ -29,7 +29,6 @@ struct Sum {
     channels: u32,
     items: u32,
     workgroups: u32,
-    accumulate: u32,
     factor: f32,
     unused: u32,
 }
@@ -49,12 +48,11 @@ fn sums(caps: Caps, a: &View, b: Option<&View>, factor: f32, y: &View, accumulat
         channels: a.shape.c as u32,
         items: items as u32,
         workgroups: workgroups as u32,
-        accumulate: accumulate.into(),
         factor,
         unused: 0,
     };
     let call = Call::new(shader, params, grid(workgroups)).with("KIND", 1 + u32::from(b.is_some())).with("WG", wg);
-    let mut call = call.bind(a).bind(other).bind(y).adds_to(y, accumulate);
+    let mut call = call.bind(a).bind(other).bind(y).accumulates(y, accumulate);
     if b.is_none() {
         call.bytes -= a.bytes();
     }
@@ -91,7 +89,6 @@ struct Broadcast {
     plane: u32,
     blocks: u32,
     workgroups: u32,
-    accumulate: u32,
     factor: f32,
 }
 
@@ -113,10 +110,9 @@ fn broadcast(kind: u32, x: Option<&View>, s: &View, factor: f32, y: &View, accum
         plane: deal.items / y.shape.c as u32,
         blocks: deal.blocks,
         workgroups: deal.workgroups,
-        accumulate: accumulate.into(),
         factor,
     };
-    let mut call = deal.call(params).with("KIND", kind).bind(from).bind(s).bind(y).adds_to(y, accumulate);
+    let mut call = deal.call(params).with("KIND", kind).bind(from).bind(s).bind(y).accumulates(y, accumulate);
     if x.is_none() {
         call.bytes -= s.bytes();
     }

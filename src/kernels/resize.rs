@@ -113,7 +113,6 @@ struct Backward {
     inner: u32,
     items: u32,
     invocations: u32,
-    accumulate: u32,
 }
 
 /// The adjoint of [`forward`], or added to `gx`.
@@ -134,10 +133,9 @@ pub fn backward(filter: Filter, g: &View, between: &View, gx: &View, accumulate:
             inner: items.inner,
             items: items.sample,
             invocations: items.invocations,
-            accumulate: accumulate.into(),
         });
         // Every output is looked at by as many inputs as it has taps.
-        call.bind(g).bind(gx).adds_to(gx, accumulate).costs((2 * filter as usize) * 20 * g.shape.len())
+        call.bind(g).bind(gx).accumulates(gx, accumulate).costs((2 * filter as usize) * 20 * g.shape.len())
     };
     Ok([along(g, between, height, false), along(between, gx, width, accumulate)])
 }

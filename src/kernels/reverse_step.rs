@@ -26,7 +26,6 @@ struct StartParams {
     workgroups: u32,
     repeats: u32,
     steps: u32,
-    exponential: u32,
 }
 
 #[derive(Debug, Clone, Copy, Pod, Zeroable)]
@@ -42,9 +41,6 @@ struct StepParams {
     workgroups: u32,
     repeats: u32,
     steps: u32,
-    variant: u32,
-    exponential: u32,
-    unused: u32,
 }
 
 /// How a step gets from `z_i` to `z_{i−1}`.
@@ -106,6 +102,11 @@ impl Reverse<'_> {
         self.tau.expect("the table of τ", Shape::new(steps, 1, 1, 1))?;
         Ok((gamma, z, (shape.n / maps) as u32, steps as u32))
     }
+
+    /// The shaders' override.
+    fn exponential(&self) -> u32 {
+        (self.discretisation == Discretisation::Exponential).into()
+    }
 }
 
 /// Writes `z_T ~ N(0, 1)` ([`crate::random::Stream::Latent`], step 0 whatever the `rng` tensor's) and `γ̄_T`.
@@ -125,11 +126,11 @@ pub fn start(o: &Reverse<'_>) -> Result<Vec<Call>> {
         workgroups: deal.workgroups,
         repeats,
         steps,
-        exponential: (o.discretisation == Discretisation::Exponential).into(),
     };
     let walked = if o.discretisation == Discretisation::Product { 6 * steps as usize } else { 0 };
     let flops = o.z.shape.len() * (45 + walked);
-    let mut call = deal.call(params).bind(o.rng).bind(o.lambda).bind(o.tau).bind(o.z).costs(flops);
+    let call = deal.call(params).with("EXPONENTIAL", o.exponential());
+    let mut call = call.bind(o.rng).bind(o.lambda).bind(o.tau).bind(o.z).costs(flops);
     call.bytes += o.gamma.bytes();
     Ok(vec![call])
 }
@@ -155,14 +156,12 @@ pub fn step(o: &Reverse<'_>, prediction: &View, variant: Variant) -> Result<Vec<
         workgroups: deal.workgroups,
         repeats,
         steps,
-        variant: variant as u32,
-        exponential: (o.discretisation == Discretisation::Exponential).into(),
-        unused: 0,
     };
     // On average over a run, half of the table is walked, once for every pixel if factors are multiplied.
     let walked = if o.discretisation == Discretisation::Product { 3 * steps as usize } else { 0 };
     let flops = o.z.shape.len() * (60 + walked);
-    let mut call = deal.call(params).bind(o.rng).bind(o.lambda).bind(o.tau).bind(prediction).bind(o.z).costs(flops);
+    let call = deal.call(params).with("VARIANT", variant as u32).with("EXPONENTIAL", o.exponential());
+    let mut call = call.bind(o.rng).bind(o.lambda).bind(o.tau).bind(prediction).bind(o.z).costs(flops);
     call.bytes += o.z.bytes() + o.gamma.bytes();
     Ok(vec![call])
 }

@@ -58,7 +58,6 @@ struct Backward {
     channels: u32,
     items: u32,
     workgroups: u32,
-    accumulate: u32,
 }
 
 /// `gx = y · (g − Σ g y)`, the sum over the pixels of a channel, from the output `y`; or added to `gx`.
@@ -80,8 +79,7 @@ pub fn backward(caps: Caps, y: &View, g: &View, gx: &View, accumulate: bool) -> 
         channels: y.shape.c as u32,
         items: items as u32,
         workgroups: workgroups as u32,
-        accumulate: accumulate.into(),
     };
     let call = Call::new(shader, params, grid(workgroups)).with("WG", wg).bind(y).bind(g).bind(gx);
-    Ok(call.adds_to(gx, accumulate).costs(4 * y.shape.len()))
+    Ok(call.accumulates(gx, accumulate).costs(4 * y.shape.len()))
 }

@@ -48,7 +48,6 @@ struct Shuffle {
     width: u32,
     values: u32,
     invocations: u32,
-    accumulate: u32,
 }
 
 fn shuffle(kind: u32, factor: usize, x: &View, y: &View, small: Shape, accumulate: bool) -> Result<Call> {
@@ -61,10 +60,9 @@ fn shuffle(kind: u32, factor: usize, x: &View, y: &View, small: Shape, accumulat
         width: small.w as u32,
         values: (small.c * small.plane()) as u32,
         invocations: small.len() as u32,
-        accumulate: accumulate.into(),
     };
     let call = Call::new(&PIXEL_SHUFFLE, params, grid(small.len().div_ceil(64))).with("KIND", kind);
-    Ok(call.bind(x).bind(y).adds_to(y, accumulate).costs(usize::from(accumulate) * small.len()))
+    Ok(call.bind(x).bind(y).accumulates(y, accumulate).costs(usize::from(accumulate) * small.len()))
 }
 
 /// `y[n, c, s·i + a, s·j + b] = x[n, c·s² + a·s + b, i, j]`, or added to `y`: depth to space.
@@ -138,12 +136,11 @@ struct Move {
     width: u32,
     values: u32,
     invocations: u32,
-    accumulate: u32,
     unused: u32,
 }
 
 impl Move {
-    fn new(factor: usize, from: &View, to: &View, accumulate: bool) -> Self {
+    fn new(factor: usize, from: &View, to: &View) -> Self {
         Self {
             from: from.into(),
             to: to.into(),
@@ -151,7 +148,6 @@ impl Move {
             width: to.shape.w as u32,
             values: (to.shape.c * to.shape.plane()) as u32,
             invocations: to.shape.len() as u32,
-            accumulate: accumulate.into(),
             unused: 0,
         }
     }
@@ -166,9 +162,9 @@ impl Move {
 pub fn nearest_backward(factor: usize, g: &View, gx: &View, accumulate: bool) -> Result<Call> {
     expect_enlarged("an upsampling's output gradient", gx, g, factor)?;
     distinct("an upsampling's gradient", &[gx], &[g])?;
-    let params = Move::new(factor, g, gx, accumulate);
+    let params = Move::new(factor, g, gx);
     let call = Call::new(&BACKWARD, params, grid(gx.shape.len().div_ceil(64))).bind(g).bind(gx);
-    Ok(call.adds_to(gx, accumulate).costs(g.shape.len()))
+    Ok(call.accumulates(gx, accumulate).costs(g.shape.len()))
 }
 
 /// The shape of [`decimate`] of `x`: `[N, C, H / s, W / s]`.
@@ -193,7 +189,6 @@ struct Every {
     items: u32,
     blocks: u32,
     workgroups: u32,
-    accumulate: u32,
     unused: u32,
 }
 
@@ -211,18 +206,17 @@ fn every(kind: u32, factor: usize, x: &View, y: &View, accumulate: bool) -> Resu
             items: items as u32,
             blocks: blocks as u32,
             workgroups: (small.n * blocks) as u32,
-            accumulate: accumulate.into(),
             unused: 0,
         };
         Call::new(&DECIMATE_QUADS, params, grid(small.n * blocks)).in_blocks(BLOCK as u32)
     } else {
-        Call::new(&DECIMATE, Move::new(factor, x, y, accumulate), grid(y.shape.len().div_ceil(64)))
+        Call::new(&DECIMATE, Move::new(factor, x, y), grid(y.shape.len().div_ceil(64)))
     };
     Ok(call
         .with("KIND", kind)
         .bind(x)
         .bind(y)
-        .adds_to(y, accumulate)
+        .accumulates(y, accumulate)
         .stored(x, y)
         .costs(usize::from(accumulate) * y.shape.len()))
 }

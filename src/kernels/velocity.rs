@@ -64,9 +64,7 @@ struct Backward {
     items: u32,
     blocks: u32,
     workgroups: u32,
-    accumulate: u32,
     floor: f32,
-    unused: u32,
 }
 
 /// Gradients of [`forward`] from `g`, the gradient of the noise: `gv` is overwritten; `ggamma` and `gz`, ranges of one
@@ -101,11 +99,10 @@ pub fn backward(
         items: deal.items,
         blocks: deal.blocks,
         workgroups: deal.workgroups,
-        accumulate: accumulate.into(),
         floor: FLOOR,
-        unused: 0,
     };
-    let mut call = deal.call(params).bind(gamma).bind(v).bind(g).bind(gv).bind(ggamma).costs(12 * v.shape.len());
+    let call = deal.call(params).bind(gamma).bind(v).bind(g).bind(gv).bind(ggamma).costs(12 * v.shape.len());
+    let mut call = call.accumulates(ggamma, accumulate).adds_to(gz, accumulate);
     call.bytes += z.bytes() + gz.bytes();
     Ok(call)
 }
