@@ -106,7 +106,7 @@ fn a_training_step() {
         // Each head's weights are packed too, forward and back, and its gradient's splits added.
         assert!(plan.calls().len() <= 366, "{} dispatches: {count:?}", plan.calls().len());
         let all: u64 = plan.calls().iter().map(|c| c.bytes).sum();
-        assert!(all <= 306 * MIB, "{} MiB cross memory", all / MIB);
+        assert!(all <= 302 * MIB, "{} MiB cross memory", all / MIB);
         // Of each block one map less than if its first norm were written.
         assert!(memory.shared <= 25 * MIB, "{memory:?}");
     }
@@ -153,7 +153,7 @@ fn cost(trainer: &Trainer) -> [u64; 4] {
 fn recomputation_trades_operations_for_memory() {
     let (_, gpu) = &devices()[0];
     // Mebibytes that the intermediates share, without and with it, rounded up.
-    for (noise_base, batch, size, kept, again) in [(16, 4, 64, 25, 16), (32, 4, 64, 54, 36), (32, 1, 128, 54, 36)] {
+    for (noise_base, batch, size, kept, again) in [(16, 4, 64, 25, 16), (32, 4, 64, 53, 35), (32, 1, 128, 53, 35)] {
         let config = ModelConfig { noise_base, rate_base: noise_base / 2, ..ModelConfig::default() };
         let model = Model::new(config).unwrap();
         let state = TrainerState::new(&model, 1);

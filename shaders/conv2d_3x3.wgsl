@@ -9,9 +9,10 @@
 // 0.05 to 0.5 ms; or the weights lie in a uniform buffer, loaded without a loop too. The input gradient is the same kernel on weights
 // packed in the other order.
 //
-// A tile's moments for the norm behind (Output::tiles) are summed row by row while they are stored, and cost 1 to 2 % of a forward pass on
-// llvmpipe, as much as the norms gain by them (22.3) or half a millisecond more of 60 (25.0); on a GPU they are for the memory's sake. Summed
-// over the finished tile, or in a loop that need not run, they cost the same: drivers compute both sides of an if and one turn of a loop.
+// Where the sums start, the activation and whether a tile's moments are kept for the norm behind it (Output::tiles) are overrides:
+// software adapters compute both sides of an if, and one turn of a loop whatever its length. As parameters they took as long to compile
+// once (1.1 s with Mesa 25.0, 2 outputs) as two of these forms take together. The moments, summed row by row while it is stored, cost
+// 1 % of a forward pass there, which the norms gain; on a GPU they are for the memory's sake.
 //
 // The limit is the multiply-adds: 288 OUTPUTS an input channel, of which a driver makes a multiply and an add. Counted in the code of Mesa
 // 22.3 for images and 4 outputs, those are 2304 of 4300 instructions of an input channel's turn; 12 loads make some 1000, and the 128 sums, which
@@ -20,8 +21,9 @@
 //               storage: 2 outputs   4 outputs     images: 1 output    2 outputs       4 outputs
 //   Mesa 22.3            53 62 64 65   53 61 58 65           68 79 82 81   81  95  99 98    85 106 106 109
 //   Mesa 25.0            51 56 58 59   48 61 62 63           67 78 81 80   82  97 100 99    90 106 110 109
-// The fixed choice is two outputs, since four take 3.3 s to compile with Mesa 25.0 (two 1.2). Uniform weights (64 to 88 on another
-// processor) are 64 KiB a dispatch of 40 us at least; they and storage buffers are what tuning has besides. With AVX2 alone images have 24 to 33
+// On software adapters the fixed choice is four outputs and images: 0.6 to 0.9 s to compile with Mesa 25.0 where two take 0.3 to 0.4, for
+// a tenth less time. Uniform weights (64 to 88 on another processor) are 64 KiB a dispatch of 40 us at least; they and storage buffers are
+// what tuning has besides. With AVX2 alone images have 24 to 33
 // (22.3) and 28 to 40 (25.0) of some 65, storage 8 and 18. As sampled textures they had 18 to 28 and 19 to 27.
 // Tried and dropped: 8 rows a tile (never ahead with 4 outputs), 8 outputs (half the speed), two input channels at a time,
 // subgroups of 16 by 512-bit vectors; whether tiles are PAIRED as a parameter, so that one shader less is compiled: 4 % slower.

@@ -120,11 +120,15 @@ impl Variant {
         ]
     };
 
-    /// The choice without measuring: two outputs where that leaves no lane of a software adapter without work, reading images on
-    /// such an adapter and storage buffers elsewhere. Four outputs and images are up to a tenth faster, and take three times as long to
-    /// compile (`conv2d_3x3.wgsl`).
+    /// The choice without measuring: on software adapters images and as many outputs as leave no lane without work, elsewhere two
+    /// and storage buffers.
     pub fn fixed(caps: Caps, out_channels: usize) -> Self {
-        let outputs = if out_channels < 16 { 1 } else { 2 };
+        let outputs = match out_channels {
+            0..16 => 1,
+            16..32 => 2,
+            _ if caps.software => 4,
+            _ => 2,
+        };
         Self { outputs, reads: if caps.software { Reads::Images } else { Reads::Storage } }
     }
 
