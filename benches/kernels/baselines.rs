@@ -51,7 +51,7 @@ pub fn network(level: Level) -> Vec<Case> {
             let (x, y) = (r.tensor(s)?, r.tensor(upsample::shuffled(s, 2)?)?);
             Ok(vec![upsample::pixel_shuffle(2, &x, &y, false)?])
         }),
-        every(s, 2, &["decimate_quads"]),
+        every(s, 2, if s.w.is_multiple_of(8) { &["decimate_quads"] } else { &["decimate"] }),
         every(s, 4, &["decimate"]),
         case(
             &["conv2d_1x1_pack", "conv2d_1x1", "conv2d_1x1_grad_weight", "sum_splits"],
