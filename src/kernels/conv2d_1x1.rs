@@ -79,7 +79,6 @@ struct Forward {
     blocks: u32,
     bias_offset: u32,
     invocations: u32,
-    unused: u32,
 }
 
 fn expect_quads(what: &str, shape: Shape) -> Result<()> {
@@ -123,7 +122,6 @@ pub fn forward(
         blocks: blocks as u32,
         bias_offset: bias.map_or(0, |b| b.offset() as u32),
         invocations: invocations as u32,
-        unused: 0,
     };
     let call = Call::new(&FORWARD, params, grid(invocations.div_ceil(64)))
         .with("HAS_BIAS", bias.is_some().into())

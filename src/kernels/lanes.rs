@@ -104,16 +104,7 @@ pub(super) fn partial_count(shape: Shape) -> usize {
 
 impl Lanes {
     fn in_blocks(&'static self, shape: Shape, quads: bool, block: usize) -> Deal {
-        let items = items(shape, quads);
-        let blocks = items.div_ceil(block);
-        Deal {
-            shader: if quads { &self.quads } else { &self.singles },
-            items: items as u32,
-            invocations: items as u32,
-            blocks: blocks as u32,
-            workgroups: (shape.n * blocks) as u32,
-            block: Some(block as u32),
-        }
+        Deal::in_blocks(if quads { &self.quads } else { &self.singles }, shape.n, items(shape, quads), block)
     }
 
     /// Each item by itself.
@@ -208,6 +199,19 @@ impl Teams {
 }
 
 impl Deal {
+    /// Each of so many samples' items by itself, in blocks of so many.
+    pub fn in_blocks(shader: &'static Shader, samples: usize, items: usize, block: usize) -> Self {
+        let blocks = items.div_ceil(block);
+        Self {
+            shader,
+            items: items as u32,
+            invocations: items as u32,
+            blocks: blocks as u32,
+            workgroups: (samples * blocks) as u32,
+            block: Some(block as u32),
+        }
+    }
+
     /// A call over this grid.
     pub fn call<P: bytemuck::NoUninit>(&self, params: P) -> Call {
         let call = Call::new(self.shader, params, grid(self.workgroups as usize));

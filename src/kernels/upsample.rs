@@ -3,7 +3,7 @@
 use bytemuck::{Pod, Zeroable};
 
 use super::call::distinct;
-use super::lanes::BLOCK;
+use super::lanes::{BLOCK, Deal};
 use super::{Call, Span, grid, shader};
 use crate::gpu::Shader;
 use crate::tensor::{Shape, View};
@@ -189,7 +189,6 @@ struct Every {
     items: u32,
     blocks: u32,
     workgroups: u32,
-    unused: u32,
 }
 
 /// Between an image and every so many pixels of it, the smaller one.
@@ -197,18 +196,15 @@ fn every(kind: u32, factor: usize, x: &View, y: &View, accumulate: bool) -> Resu
     distinct("a decimation", &[y], &[x])?;
     let small = if kind == 1 { y.shape } else { x.shape };
     let call = if factor == 2 && small.w.is_multiple_of(4) {
-        let items = small.c * small.plane() / 4;
-        let blocks = items.div_ceil(BLOCK);
-        let params = Every {
+        let deal = Deal::in_blocks(&DECIMATE_QUADS, small.n, small.c * small.plane() / 4, BLOCK);
+        deal.call(Every {
             x: x.into(),
             y: y.into(),
             width: small.w as u32 / 4,
-            items: items as u32,
-            blocks: blocks as u32,
-            workgroups: (small.n * blocks) as u32,
-            unused: 0,
-        };
-        Call::new(&DECIMATE_QUADS, params, grid(small.n * blocks)).in_blocks(BLOCK as u32)
+            items: deal.items,
+            blocks: deal.blocks,
+            workgroups: deal.workgroups,
+        })
     } else {
         Call::new(&DECIMATE, Move::new(factor, x, y), grid(y.shape.len().div_ceil(64)))
     };
