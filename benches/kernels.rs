@@ -88,6 +88,12 @@ impl Report {
         }));
     }
 
+    /// A case with a tensor that no binding of the adapter holds: training would split its batch.
+    fn left_out(&mut self, case: &Case, reason: &str) {
+        println!("{:<28} {:<42} not timed: {reason}", case.shaders.join(" "), case.on);
+        self.lines.push(json!({ "kind": "left out", "shaders": case.shaders, "on": case.on, "reason": reason }));
+    }
+
     /// The median share of the limit over the shapes, by shader.
     fn summary(&mut self) {
         println!("\nmedian share of the limit that binds, and of that after the dispatch, over the shapes");
@@ -194,7 +200,13 @@ fn bench() -> Result<()> {
         if !name.contains(&options.filter) {
             continue;
         }
-        let measured = bench.measure(&case.record)?;
+        let measured = match bench.measure(&case.record) {
+            Err(Error::Limit(reason)) => {
+                report.left_out(&case, &reason);
+                continue;
+            }
+            measured => measured?,
+        };
         for (i, timing) in measured.timings.iter().enumerate() {
             let name = stem(timing.call.shader);
             if !case.shaders.contains(&name) {

@@ -50,9 +50,9 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
     for (var i = local % TEAM; i < p.items; i += TEAM) {
         let v = g[at_g + i];
         sum += v;
-        product += v * ((x[at_x + i] - mean) * inverse);
+        product += v * (x[at_x + i] - mean);
     }
-    var both = vec2f(total(sum), total(product));
+    var both = vec2f(total(sum), total(product) * inverse);
     if (TEAM > 1u) {
         let member = local % TEAM;
         partial[local] = both;
@@ -66,6 +66,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
         both = partial[local - member];
     }
     let means = both / f32(p.items * LANES);
+    let tilt = means.y * inverse;
     var scale = inverse;
     if (p.affine == 1u) {
         scale *= weight[p.weight_offset + c];
@@ -78,7 +79,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
     }
     for (var i = local % TEAM; i < p.items; i += TEAM) {
         let v = x[at_x + i];
-        var gradient = scale * (g[at_g + i] - means.x - (v - mean) * inverse * means.y);
+        var gradient = scale * (g[at_g + i] - means.x - (v - mean) * tilt);
         if (SOFTPLUS == 1u) {
             gradient *= softplus_slope(v);
         }

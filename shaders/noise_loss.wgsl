@@ -29,9 +29,10 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
     if (id >= p.workgroups || invocation >= p.invocations) {
         return;
     }
+    let random = rng;
     var sum = V();
     for (var item = invocation; item < p.items; item += p.invocations) {
-        let eps = noise(rng, 0u, rng.z, n, item);
+        let eps = noise(random, 0u, n, item);
         let error = prediction[(p.prediction.x + n * p.prediction.y) / LANES + item] - eps;
         gprediction[(p.gprediction.x + n * p.gprediction.y) / LANES + item] = p.scale * error;
         sum += error * error;

@@ -34,12 +34,13 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
     let n = quotient(id, p.blocks);
     let first = remainder(id, p.blocks) * BLOCK;
     let end = min(first + BLOCK, p.items);
+    let random = rng;
+    let time = rho[p.rho.x + n * p.rho.y];
     for (var item = first + local; item < end; item += WG) {
-        let x = -lambda[(p.lambda.x + n * p.lambda.y) / LANES + item] * rho[p.rho.x + n * p.rho.y];
-        let gamma = exp(x);
-        let sigma = max(-expm1_of(x, gamma), V(p.sigma_floor));
+        let d = decay(lambda[(p.lambda.x + n * p.lambda.y) / LANES + item] * time);
+        let sigma = max(d.gone, V(p.sigma_floor));
         let value = y[(p.y.x + n * p.y.y) / LANES + item];
-        latent[(p.gamma.x + n * p.gamma.y) / LANES + item] = gamma;
-        latent[(p.z.x + n * p.z.y) / LANES + item] = sqrt(gamma) * value + sqrt(sigma) * noise(rng, 0u, rng.z, n, item);
+        latent[(p.gamma.x + n * p.gamma.y) / LANES + item] = d.left;
+        latent[(p.z.x + n * p.z.y) / LANES + item] = sqrt(d.left) * value + sqrt(sigma) * noise(random, 0u, n, item);
     }
 }

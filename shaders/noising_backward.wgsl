@@ -39,15 +39,16 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
     if (id >= p.workgroups || invocation >= p.invocations) {
         return;
     }
+    let random = rng;
     let time = rho[p.rho.x + n * p.rho.y];
     var sum = V();
     for (var item = invocation; item < p.items; item += p.invocations) {
         let rate = lambda[(p.lambda.x + n * p.lambda.y) / LANES + item];
-        let gamma = exp(-rate * time);
-        let sigma = -expm1_of(-rate * time, gamma);
+        let d = decay(rate * time);
+        let gamma = d.left;
         let least = V(p.sigma_floor);
-        let eps = noise(rng, 0u, rng.z, n, item);
-        let spread = select(V(), gamma * eps / sqrt(max(sigma, least)), sigma >= least);
+        let eps = noise(random, 0u, n, item);
+        let spread = select(V(), gamma * eps / sqrt(max(d.gone, least)), d.gone >= least);
         let value = y[(p.y.x + n * p.y.y) / LANES + item];
         let g = glatent[(p.gamma.x + n * p.gamma.y) / LANES + item];
         let h = glatent[(p.z.x + n * p.z.y) / LANES + item];

@@ -33,20 +33,19 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
     let n = quotient(id, p.blocks);
     let first = remainder(id, p.blocks) * BLOCK;
     let end = min(first + BLOCK, p.items);
-    var sum = 0.0;
-    if (EXPONENTIAL == 1u) {
-        sum = tau_sum(p.tau.x, p.tau.y, p.steps);
-    }
+    let random = vec4u(rng.xy, 0u, rng.w);
+    let per_step = 1.0 / f32(p.steps);
+    let sums = power_sums(p.tau.x, p.tau.y, p.steps);
     let measurement = (p.lambda.x + quotient(n, p.repeats) * p.lambda.y) / LANES;
     for (var item = first + local; item < end; item += WG) {
-        let rate = lambda[measurement + item] / f32(p.steps);
+        let rate = lambda[measurement + item] * per_step;
         var power: Power;
         if (EXPONENTIAL == 1u) {
-            power = power_exponential(sum, rate);
+            power = power_exponential(sums, rate);
         } else {
-            power = power_product(p.tau.x, p.tau.y, p.steps, rate);
+            power = power_product(sums, p.tau.x, p.tau.y, p.steps, rate);
         }
         latent[(p.gamma.x + n * p.gamma.y) / LANES + item] = power.gamma;
-        latent[(p.z.x + n * p.z.y) / LANES + item] = noise(rng, 2u, 0u, n, item);
+        latent[(p.z.x + n * p.z.y) / LANES + item] = noise(random, 2u, n, item);
     }
 }

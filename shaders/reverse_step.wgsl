@@ -5,8 +5,8 @@
 //   which is sqrt(gamma_{i-1}) z0 + sqrt(sigma_{i-1}) prediction without a division by a gamma that may be zero.
 // z' and gamma_{i-1} go straight into the noise network's channels; the noise is drawn here.
 //
-// The products gamma and sigma are made anew from the table of tau: stateless, so that no error builds up over a run, and
-// T / 2 times four operations a pixel on average, under one percent of the network's.
+// The products gamma and sigma are made anew from the table of tau: stateless, so that no error builds up over a run. Where steps are
+// small it is a series from sums over the table, which an invocation makes once for its pixels (reverse.wgsl), not a loop for each.
 
 override WG: u32 = 64u;
 override BLOCK: u32 = 256u; // items that the invocations of a workgroup take in turn
@@ -44,21 +44,20 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
     let first = remainder(id, p.blocks) * BLOCK;
     let end = min(first + BLOCK, p.items);
     let i = clamp(rng.z, 1u, p.steps);
+    let random = vec4u(rng.xy, i, rng.w);
+    let per_step = 1.0 / f32(p.steps);
     let tau_i = tau[p.tau.x + (i - 1u) * p.tau.y];
-    var sum = 0.0;
-    if (EXPONENTIAL == 1u) {
-        sum = tau_sum(p.tau.x, p.tau.y, i - 1u);
-    }
+    let sums = power_sums(p.tau.x, p.tau.y, i - 1u);
     let measurement = (p.lambda.x + quotient(n, p.repeats) * p.lambda.y) / LANES;
     for (var item = first + local; item < end; item += WG) {
-        let rate = lambda[measurement + item] / f32(p.steps);
+        let rate = lambda[measurement + item] * per_step;
         var before: Power;
         var b: Beta;
         if (EXPONENTIAL == 1u) {
-            before = power_exponential(sum, rate);
+            before = power_exponential(sums, rate);
             b = beta_exponential(tau_i, rate);
         } else {
-            before = power_product(p.tau.x, p.tau.y, i - 1u, rate);
+            before = power_product(sums, p.tau.x, p.tau.y, i - 1u, rate);
             b = beta_of(tau_i, rate);
         }
         let sigma = next(before, b).sigma;
@@ -69,10 +68,14 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
         if (VARIANT == 2u) {
             result = (z - sqrt(sigma) * eps) / sqrt(b.alpha) + sqrt(before.sigma) * eps;
         } else {
-            result = (z - b.beta / sqrt(sigma) * eps) / sqrt(b.alpha);
+            let per_spread = 1.0 / sqrt(sigma);
+            result = (z - b.beta * per_spread * eps) / sqrt(b.alpha);
             if (i > 1u) {
-                let variance = select(b.beta, b.beta * before.sigma / sigma, VARIANT == 1u);
-                result += sqrt(variance) * noise(rng, 3u, i, n, item);
+                var spread = sqrt(b.beta);
+                if (VARIANT == 1u) {
+                    spread *= sqrt(before.sigma) * per_spread;
+                }
+                result += spread * noise(random, 3u, n, item);
             }
         }
         latent[at] = result;

@@ -39,6 +39,11 @@ struct Params {
 @group(0) @binding(5) var<storage, read_write> glambda: array<V>; // [N, C, H, W]
 @group(0) @binding(6) var<storage, read_write> partials: array<f32>; // [N, 8, invocations]
 
+// ln(1 - x) for 0 <= x < 1, where `rest` is 1 - x as accurately as the caller knows it: below one half 2 atanh(-x / (2 - x)).
+fn log_complement(x: V, rest: V) -> V {
+    return select(log(rest), -2.0 * atanh_of_third(x / (2.0 - x)), x < V(0.5));
+}
+
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index) local: u32) {
     let p = params;
@@ -67,10 +72,10 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
         let rate = lambda[(p.lambda.x + n * p.lambda.y) / LANES + item];
         let value = y[(p.y.x + n * p.y.y) / LANES + item];
         let gamma = exp(-rate * rho0);
-        let gamma_end = exp(-rate * end);
-        let sigma_end = -expm1_of(-rate * end, gamma_end);
-        let free = sigma_end >= least;
-        let sigma = max(sigma_end, least);
+        let d = decay(rate * end);
+        let gamma_end = d.left;
+        let free = d.gone >= least;
+        let sigma = max(d.gone, least);
 
         let r = rate * gamma * gap;
         let q = (rate * rho1 * rho1 - rho2) * rate * gamma;

@@ -43,6 +43,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
     if (id >= p.workgroups || invocation >= p.invocations) {
         return;
     }
+    let random = rng;
     let age = rho[p.rho.x + n * p.rho.y];
     let pace = tau[p.tau.x + n * p.tau.y];
     let least = V(p.sigma_floor);
@@ -51,11 +52,10 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
     var dtau = V();
     for (var item = invocation; item < p.items; item += p.invocations) {
         let rate = lambda[(p.lambda.x + n * p.lambda.y) / LANES + item];
-        let gamma = exp(-rate * age);
-        let free = -expm1_of(-rate * age, gamma);
-        let sigma = max(free, least);
-        let tilt = select(V(), gamma / sigma, free >= least);
-        let eps = noise(rng, 0u, rng.z, n, item);
+        let d = decay(rate * age);
+        let sigma = max(d.gone, least);
+        let tilt = select(V(), d.left / sigma, d.gone >= least);
+        let eps = noise(random, 0u, n, item);
         let error = prediction[(p.prediction.x + n * p.prediction.y) / LANES + item] - eps;
         let square = error * error;
         let half = 0.5 / sigma;

@@ -1,11 +1,14 @@
-// log(1 + exp(x)) = max(x, 0) + log1p(e), e = exp(-|x|) in (0, 1]. With z = e / (2 + e) <= 1/3, log1p(e) = 2 atanh(z):
-// a series in z^2 <= 1/9 whose next term is below a rounding. log(1.0 + e) would round the small e away.
+// atanh(z) for 0 <= z <= 1/3: minimax, 4.5e-9 of the value.
+fn atanh_of_third(z: V) -> V {
+    let q = z * z;
+    return z + z * q * (0.33333208 + q * (0.20010769 + q * (0.14000814 + q * 0.1400642)));
+}
+
+// log(1 + exp(x)) = max(x, 0) + log1p(e), e = exp(-|x|) in (0, 1], and log1p(e) = 2 atanh(e / (2 + e)). log(1.0 + e) would round the
+// small e away.
 fn softplus(x: V) -> V {
     let e = exp(-abs(x));
-    let z = e / (2.0 + e);
-    let q = z * z;
-    let tail = 1.0 / 3.0 + q * (0.2 + q * (1.0 / 7.0 + q * (1.0 / 9.0 + q * (1.0 / 11.0 + q * (1.0 / 13.0 + q / 15.0)))));
-    return max(x, V()) + 2.0 * (z + z * q * tail);
+    return max(x, V()) + 2.0 * atanh_of_third(e / (2.0 + e));
 }
 
 // 1 / (1 + exp(-x)), from the exponential that cannot overflow.

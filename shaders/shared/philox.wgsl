@@ -7,10 +7,9 @@ fn product_high(a: vec2u, b: vec2u) -> vec2u {
     let a1 = a >> vec2u(16u);
     let b0 = b & vec2u(0xffffu);
     let b1 = b >> vec2u(16u);
-    let low = a0 * b1;
-    let high = a1 * b0;
-    let carry = ((a0 * b0) >> vec2u(16u)) + (low & vec2u(0xffffu)) + (high & vec2u(0xffffu));
-    return a1 * b1 + (low >> vec2u(16u)) + (high >> vec2u(16u)) + (carry >> vec2u(16u));
+    let high = a1 * b0 + ((a0 * b0) >> vec2u(16u));
+    let low = a0 * b1 + (high & vec2u(0xffffu));
+    return a1 * b1 + (high >> vec2u(16u)) + (low >> vec2u(16u));
 }
 
 fn philox(counter: vec4u, seed: vec2u) -> vec4u {
@@ -40,7 +39,7 @@ fn log_unit(u: vec2f) -> vec2f {
     let m = bitcast<vec2f>((bits & vec2u(0x7fffffu)) + vec2u(0x3f3504f3u));
     let s = (m - 1.0) / (m + 1.0);
     let q = s * s;
-    return e * 0.69314718 + 2.0 * s * (1.0 + q * (1.0 / 3.0 + q * (0.2 + q * (1.0 / 7.0 + q * (1.0 / 9.0)))));
+    return e * 0.69314718 + 2.0 * s * (1.0 + q * (0.33333388 + q * (0.19988779 + q * 0.14935688)));
 }
 
 // Four standard normal numbers by Box-Muller on the word pairs (0, 1) and (2, 3). Sine and cosine of 2 pi u are polynomials
@@ -51,21 +50,17 @@ fn normals(words: vec4u) -> vec4f {
     let quarter = floor(4.0 * u.yw + 0.5);
     let x = 6.2831853 * (u.yw - 0.25 * quarter);
     let q = x * x;
-    let s = x * (1.0 + q * (-1.0 / 6.0 + q * (1.0 / 120.0 + q * (-1.0 / 5040.0 + q * (1.0 / 362880.0)))));
-    let c = 1.0 + q * (-0.5 + q * (1.0 / 24.0 + q * (-1.0 / 720.0 + q * (1.0 / 40320.0 - q * (1.0 / 3628800.0)))));
-    let turn = vec2u(quarter) & vec2u(3u);
+    let s = x * (1.0 + q * (-0.16666655 + q * (0.00833218 - q * 0.00019517)));
+    let c = 1.0 + q * (-0.5 + q * (0.041666623 + q * (-0.0013886764 + q * 0.0000243904506)));
+    let turn = bitcast<vec2u>(quarter + 12582912.0) & vec2u(3u);
     let odd = (turn & vec2u(1u)) == vec2u(1u);
     let cosine = select(c, s, odd) * select(vec2f(1.0), vec2f(-1.0), (turn == vec2u(1u)) | (turn == vec2u(2u)));
     let sine = select(s, c, odd) * select(vec2f(1.0), vec2f(-1.0), turn >= vec2u(2u));
     return vec4f(radius.x * cosine.x, radius.x * sine.x, radius.y * cosine.y, radius.y * sine.y);
 }
 
-// What the host writes before a replay: (seed_lo, seed_hi, step, first sample). Sample n of the batch is number first + n.
-fn normals_of(rng: vec4u, stream: u32, step: u32, n: u32, block: u32) -> vec4f {
-    return normals(philox(vec4u(block, rng.w + n, step, stream), rng.xy));
-}
-
-// Normal numbers of the item: its values are LANES item .. LANES item + LANES - 1 of sample n.
-fn noise(rng: vec4u, stream: u32, step: u32, n: u32, item: u32) -> V {
-    return part_of(normals_of(rng, stream, step, n, item * LANES / 4u), item);
+// Normal numbers of the item: its values are LANES item .. LANES item + LANES - 1 of sample n. `rng` is what the host writes before a
+// replay, (seed_lo, seed_hi, step, first sample), and sample n of the batch is number first + n.
+fn noise(rng: vec4u, stream: u32, n: u32, item: u32) -> V {
+    return part_of(normals(philox(vec4u(item * LANES / 4u, rng.w + n, rng.z, stream), rng.xy)), item);
 }

@@ -21,30 +21,45 @@ fn next(power: Power, b: Beta) -> Power {
 
 fn beta_exponential(tau: f32, rate_over_steps: V) -> Beta {
     let x = max(tau * rate_over_steps, V(1e-20));
-    let alpha = exp(-x);
-    return Beta(-expm1_of(-x, alpha), max(alpha, V(1e-30)));
+    let d = decay(x);
+    return Beta(d.gone, max(d.left, V(1e-30)));
 }
 
-// The sum of tau_1 .. tau_count, the same for every pixel.
-fn tau_sum(start: u32, stride: u32, count: u32) -> f32 {
-    var sum = 0.0;
+// Sums over tau_1 .. tau_count of their powers, the k-th divided by k, and the largest tau: the same for every pixel.
+struct PowerSums { first: vec4f, more: vec3f, largest: f32 }
+
+fn power_sums(start: u32, stride: u32, count: u32) -> PowerSums {
+    var first = vec4f();
+    var more = vec3f();
+    var largest = 0.0;
     for (var j = 0u; j < count; j++) {
-        sum += tau[start + j * stride];
+        let t = tau[start + j * stride];
+        let square = t * t;
+        let fourth = square * square;
+        first += vec4f(t, square, square * t, fourth);
+        more += fourth * vec3f(t, square, square * t);
+        largest = max(largest, t);
     }
-    return sum;
+    return PowerSums(first / vec4f(1.0, 2.0, 3.0, 4.0), more / vec3f(5.0, 6.0, 7.0), largest);
 }
 
-// gamma and sigma after steps whose tau have this sum.
-fn power_exponential(sum: f32, rate_over_steps: V) -> Power {
-    let gamma = exp(-sum * rate_over_steps);
-    return Power(gamma, -expm1_of(-sum * rate_over_steps, gamma));
+// gamma and sigma after the steps of these sums.
+fn power_exponential(sums: PowerSums, rate_over_steps: V) -> Power {
+    let d = decay(sums.first.x * rate_over_steps);
+    return Power(d.left, d.gone);
 }
 
-// The same after `count` steps of T.
-fn power_product(start: u32, stride: u32, count: u32, rate_over_steps: V) -> Power {
+// gamma and sigma after `count` steps of T. Where no beta exceeds a tenth, -ln(1 - beta) is beta + beta^2 / 2 + .. + beta^7 / 7 to 1.2e-8
+// of itself, and the sums are those of all steps at once; elsewhere the factors are multiplied.
+fn power_product(sums: PowerSums, start: u32, stride: u32, count: u32, rate_over_steps: V) -> Power {
+    let x = rate_over_steps;
+    let tail = sums.first.w + x * (sums.more.x + x * (sums.more.y + x * sums.more.z));
+    let d = decay(x * (sums.first.x + x * (sums.first.y + x * (sums.first.z + x * tail))));
+    let steep = x * sums.largest > V(0.1);
+    let factors = select(0u, count, any(steep));
     var power = Power(V(1.0), V(0.0));
-    for (var j = 0u; j < count; j++) {
-        power = next(power, beta_of(tau[start + j * stride], rate_over_steps));
+    for (var j = 0u; j < factors; j++) {
+        power = next(power, beta_of(tau[start + j * stride], x));
     }
-    return power;
+    return Power(select(d.left, power.gamma, steep), select(d.gone, power.sigma, steep));
 }

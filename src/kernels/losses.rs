@@ -17,7 +17,7 @@ pub static NOISE: Lanes = lanes!("noise_loss", ["philox"]);
 /// `shaders/weighted_noise_loss.wgsl`.
 pub static WEIGHTED_NOISE: Lanes = lanes!("weighted_noise_loss", ["philox", "series"]);
 /// `shaders/schedule_losses.wgsl`.
-pub static SCHEDULE: Lanes = lanes!("schedule_losses", ["series"]);
+pub static SCHEDULE: Lanes = lanes!("schedule_losses", ["activation", "series"]);
 
 /// Partial sums that `shaders/schedule_losses.wgsl` leaves: ρ, ρ', ρ'', τ, three losses, ρ(1).
 const SUMS: usize = 8;

@@ -107,6 +107,12 @@ impl Reverse<'_> {
     fn exponential(&self) -> u32 {
         (self.discretisation == Discretisation::Exponential).into()
     }
+
+    /// Operations a value of the series that stands for a product; where steps are so large that factors are multiplied it is four
+    /// for each of them.
+    fn series(&self) -> usize {
+        if self.discretisation == Discretisation::Product { 15 } else { 0 }
+    }
 }
 
 /// Writes `z_T ~ N(0, 1)` ([`crate::random::Stream::Latent`], step 0 whatever the `rng` tensor's) and `γ̄_T`.
@@ -127,8 +133,7 @@ pub fn start(o: &Reverse<'_>) -> Result<Vec<Call>> {
         repeats,
         steps,
     };
-    let walked = if o.discretisation == Discretisation::Product { 6 * steps as usize } else { 0 };
-    let flops = o.z.shape.len() * (45 + walked);
+    let flops = o.z.shape.len() * (45 + o.series());
     let call = deal.call(params).with("EXPONENTIAL", o.exponential());
     let mut call = call.bind(o.rng).bind(o.lambda).bind(o.tau).bind(o.z).costs(flops);
     call.bytes += o.gamma.bytes();
@@ -157,9 +162,7 @@ pub fn step(o: &Reverse<'_>, prediction: &View, variant: Variant) -> Result<Vec<
         repeats,
         steps,
     };
-    // On average over a run, half of the table is walked, once for every pixel if factors are multiplied.
-    let walked = if o.discretisation == Discretisation::Product { 3 * steps as usize } else { 0 };
-    let flops = o.z.shape.len() * (60 + walked);
+    let flops = o.z.shape.len() * (60 + o.series());
     let call = deal.call(params).with("VARIANT", variant as u32).with("EXPONENTIAL", o.exponential());
     let mut call = call.bind(o.rng).bind(o.lambda).bind(o.tau).bind(prediction).bind(o.z).costs(flops);
     call.bytes += o.z.bytes() + o.gamma.bytes();
