@@ -10,7 +10,7 @@ use cvdm::kernels::losses::{
 use cvdm::kernels::noising::SIGMA_FLOOR;
 use cvdm::random::{Random, Stream, state};
 use cvdm::tensor::Shape;
-use harness::{Given, close, given, random, run, wide};
+use harness::{Given, caps, close, given, random, run, wide};
 
 const WEIGHTS: ScheduleWeights = ScheduleWeights { beta: 1.0, prior: 2.0, gamma: 0.3 };
 
@@ -51,9 +51,9 @@ fn noise_loss_and_gradient() {
                 prediction,
                 blank(shape),
                 blank(Shape::vector(4)),
-                blank(noise_partials(shape)),
+                blank(noise_partials(caps(), shape)),
             ],
-            |_, v| noise(&v[0], &v[1].range(1..1 + shape.c)?, weight as f32, &v[2], &v[3], &v[4]),
+            |_, v| noise(caps(), &v[0], &v[1].range(1..1 + shape.c)?, weight as f32, &v[2], &v[3], &v[4]),
             |mode, got| {
                 let what = format!("{mode}: {shape}");
                 close(&format!("{what}: loss"), &got[3][..1], &[loss], 0.0, 2e-6);
@@ -160,7 +160,7 @@ fn schedule_losses_and_gradients() {
         let losses = case.losses();
         let (glambda, grho, gtau) = case.gradients();
         let sum = |g: &[f64]| -> Vec<f64> { g.iter().map(|g| 4.5 + g).collect() };
-        let partials = schedule_partials(shape);
+        let partials = schedule_partials(caps(), shape);
         run(
             &[
                 y,
@@ -193,16 +193,19 @@ fn schedule_losses_and_gradients() {
                     losses: &v[7],
                     partials: &v[8],
                 };
-                let mut calls = schedule(&args)?;
-                calls.extend(schedule(&Schedule {
-                    glambda: &v[9],
-                    accumulate_lambda: true,
-                    grho: &v[10],
-                    accumulate_rho: true,
-                    gtau: Some(&v[11]),
-                    accumulate_tau: true,
-                    ..args
-                })?);
+                let mut calls = schedule(caps(), &args)?;
+                calls.extend(schedule(
+                    caps(),
+                    &Schedule {
+                        glambda: &v[9],
+                        accumulate_lambda: true,
+                        grho: &v[10],
+                        accumulate_rho: true,
+                        gtau: Some(&v[11]),
+                        accumulate_tau: true,
+                        ..args
+                    },
+                )?);
                 Ok(calls)
             },
             |mode, got| {
@@ -241,7 +244,7 @@ fn tied_schedules_have_no_gap() {
     for n in 0..=shape.n {
         grho[3 * n + 1] += gtau[3 * n];
     }
-    let partials = schedule_partials(shape);
+    let partials = schedule_partials(caps(), shape);
     run(
         &[y, lambda, rho, blank(shape), blank(rows), blank(Shape::vector(4)), blank(partials)],
         |_, v| {
@@ -261,8 +264,8 @@ fn tied_schedules_have_no_gap() {
                 losses: &v[5],
                 partials: &v[6],
             };
-            assert!(schedule(&Schedule { gtau: Some(&v[4]), ..args }).is_err());
-            schedule(&args)
+            assert!(schedule(caps(), &Schedule { gtau: Some(&v[4]), ..args }).is_err());
+            schedule(caps(), &args)
         },
         |mode, got| {
             close(&format!("{mode}: losses"), &got[5][1..], &losses, 1e-7, 4e-6);
@@ -284,7 +287,7 @@ fn extremes_stay_finite() {
         let y = random(shape, 1, -1.0, 1.0);
         let case = Case { shape, y: wide(&y.values), lambda: wide(&lambda), rho: wide(&rho), tau: wide(&tau) };
         let losses = case.losses();
-        let partials = schedule_partials(shape);
+        let partials = schedule_partials(caps(), shape);
         run(
             &[
                 y,
@@ -298,21 +301,24 @@ fn extremes_stay_finite() {
                 blank(partials),
             ],
             |_, v| {
-                schedule(&Schedule {
-                    y: &v[0],
-                    lambda: &v[1],
-                    rho: &v[2],
-                    tau: &v[3].range(0..1)?,
-                    weights: WEIGHTS,
-                    glambda: &v[4],
-                    accumulate_lambda: false,
-                    grho: &v[5],
-                    accumulate_rho: false,
-                    gtau: Some(&v[6]),
-                    accumulate_tau: false,
-                    losses: &v[7],
-                    partials: &v[8],
-                })
+                schedule(
+                    caps(),
+                    &Schedule {
+                        y: &v[0],
+                        lambda: &v[1],
+                        rho: &v[2],
+                        tau: &v[3].range(0..1)?,
+                        weights: WEIGHTS,
+                        glambda: &v[4],
+                        accumulate_lambda: false,
+                        grho: &v[5],
+                        accumulate_rho: false,
+                        gtau: Some(&v[6]),
+                        accumulate_tau: false,
+                        losses: &v[7],
+                        partials: &v[8],
+                    },
+                )
             },
             |mode, got| {
                 close(&format!("{mode}: ρ(1) = {end}"), &got[7][1..], &losses, 1e-6, 1e-5);
@@ -378,7 +384,7 @@ fn weighted_noise_loss_and_gradients() {
                     blank(rows),
                     blank(rows),
                     blank(Shape::vector(4)),
-                    blank(weighted_noise_partials(shape)),
+                    blank(weighted_noise_partials(caps(), shape)),
                 ],
                 |_, v| {
                     let tau = if tied { v[3].range(1..2)? } else { v[4].range(0..1)? };
@@ -396,8 +402,8 @@ fn weighted_noise_loss_and_gradients() {
                         losses: &v[9],
                         partials: &v[10],
                     };
-                    assert!(weighted_noise(&WeightedNoise { gtau: tied.then_some(&v[8]), ..call }).is_err());
-                    weighted_noise(&call)
+                    assert!(weighted_noise(caps(), &WeightedNoise { gtau: tied.then_some(&v[8]), ..call }).is_err());
+                    weighted_noise(caps(), &call)
                 },
                 |mode, got| {
                     let what = format!("{mode}: {shape}, tied {tied}");

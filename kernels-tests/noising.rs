@@ -5,7 +5,7 @@ mod harness;
 use cvdm::kernels::noising::{Backward, SIGMA_FLOOR, backward, backward_partials, forward};
 use cvdm::random::{Random, Stream, state};
 use cvdm::tensor::Shape;
-use harness::{Given, close, given, random, run, wide};
+use harness::{Given, caps, close, given, random, run, wide};
 
 const SEED: u64 = 0x1234_5678_9abc;
 const STEP: u32 = 41;
@@ -110,7 +110,7 @@ fn gradients_equal_central_differences() {
             *gradient += (at(i, l + h, r) - at(i, l - h, r)) / (2.0 * h);
             grho[i / per * 3] += (at(i, l, r + h) - at(i, l, r - h)) / (2.0 * h);
         }
-        let partials = backward_partials(shape);
+        let partials = backward_partials(caps(), shape);
         run(
             &[
                 rng(),
@@ -139,10 +139,10 @@ fn gradients_equal_central_differences() {
                     accumulate_rho: false,
                     partials: &v[7],
                 };
-                let mut calls = backward(&args)?;
+                let mut calls = backward(caps(), &args)?;
                 let other =
                     Backward { glambda: &v[8], grho: &v[9], accumulate_lambda: false, accumulate_rho: true, ..args };
-                calls.extend(backward(&other)?);
+                calls.extend(backward(caps(), &other)?);
                 Ok(calls)
             },
             |mode, got| {
@@ -169,7 +169,7 @@ fn extremes_stay_finite_and_the_floor_passes_no_gradient() {
     let y = random(shape, 1, -1.0, 1.0);
     let own = wide(&y.values);
     let eps = noise(shape);
-    let partials = backward_partials(shape);
+    let partials = backward_partials(caps(), shape);
     run(
         &[
             rng(),
@@ -186,19 +186,22 @@ fn extremes_stay_finite_and_the_floor_passes_no_gradient() {
             let (g, z) = (v[4].range(0..1)?, v[4].range(1..2)?);
             let (gamma, latent) = (v[8].range(0..1)?, v[8].range(1..2)?);
             let mut calls = forward(&v[0], &v[1], &v[2], &v[3], &gamma, &latent)?;
-            calls.extend(backward(&Backward {
-                rng: &v[0],
-                y: &v[1],
-                lambda: &v[2],
-                rho: &v[3],
-                ggamma: &g,
-                gz: &z,
-                glambda: &v[5],
-                accumulate_lambda: false,
-                grho: &v[6],
-                accumulate_rho: false,
-                partials: &v[7],
-            })?);
+            calls.extend(backward(
+                caps(),
+                &Backward {
+                    rng: &v[0],
+                    y: &v[1],
+                    lambda: &v[2],
+                    rho: &v[3],
+                    ggamma: &g,
+                    gz: &z,
+                    glambda: &v[5],
+                    accumulate_lambda: false,
+                    grho: &v[6],
+                    accumulate_rho: false,
+                    partials: &v[7],
+                },
+            )?);
             Ok(calls)
         },
         |mode, got| {

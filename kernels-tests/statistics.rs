@@ -6,7 +6,7 @@ use cvdm::Error;
 use cvdm::kernels::statistics;
 use cvdm::tape::Tape;
 use cvdm::tensor::Shape;
-use harness::{close, given, random, run};
+use harness::{caps, close, given, random, run};
 
 const ULP: f64 = f32::EPSILON as f64;
 
@@ -75,13 +75,13 @@ fn values_that_are_not_finite() {
         let all = count(&|_| true);
         let from_second = count(&|i| i / plane % shape.c >= 1);
         let empty = |shape: Shape| given(shape, vec![9.0; shape.len()]);
-        let (whole, range) = (statistics::count_partials(shape), Shape { c: shape.c - 1, ..shape });
+        let (whole, range) = (statistics::count_partials(caps(), shape), Shape { c: shape.c - 1, ..shape });
         let one = Shape::vector(1);
         run(
-            &[x, empty(whole), empty(one), empty(statistics::count_partials(range)), empty(one)],
+            &[x, empty(whole), empty(one), empty(statistics::count_partials(caps(), range)), empty(one)],
             |_, v| {
-                let mut calls = statistics::count_non_finite(&v[0], &v[1], &v[2])?;
-                calls.extend(statistics::count_non_finite(&v[0].range(1..shape.c)?, &v[3], &v[4])?);
+                let mut calls = statistics::count_non_finite(caps(), &v[0], &v[1], &v[2])?;
+                calls.extend(statistics::count_non_finite(caps(), &v[0].range(1..shape.c)?, &v[3], &v[4])?);
                 Ok(calls)
             },
             |mode, got| {
@@ -99,11 +99,11 @@ fn wrong_shapes_are_refused() {
     let mut new = |shape| tape.persistent("tensor", shape).unwrap();
     let shape = Shape::new(2, 4, 2, 2);
     let (x, one, other) = (new(shape), new(Shape { n: 1, ..shape }), new(Shape { n: 1, ..shape }));
-    let (partials, count) = (new(statistics::count_partials(shape)), new(Shape::vector(1)));
+    let (partials, count) = (new(statistics::count_partials(caps(), shape)), new(Shape::vector(1)));
     assert!(matches!(statistics::mean_std(&x, &one, &one), Err(Error::Shape(_))));
     assert!(matches!(statistics::mean_std(&x, &x, &other), Err(Error::Shape(_))));
     assert!(statistics::mean_std(&x, &one, &other).is_ok());
-    assert!(matches!(statistics::count_non_finite(&x, &x, &count), Err(Error::Shape(_))));
-    assert!(matches!(statistics::count_non_finite(&x, &partials, &one), Err(Error::Shape(_))));
-    assert!(statistics::count_non_finite(&x, &partials, &count).is_ok());
+    assert!(matches!(statistics::count_non_finite(caps(), &x, &x, &count), Err(Error::Shape(_))));
+    assert!(matches!(statistics::count_non_finite(caps(), &x, &partials, &one), Err(Error::Shape(_))));
+    assert!(statistics::count_non_finite(caps(), &x, &partials, &count).is_ok());
 }

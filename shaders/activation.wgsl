@@ -29,16 +29,10 @@ fn apply(v: V) -> V {
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index) local: u32) {
     let p = params;
-    let id = linear(workgroup);
-    if (id >= p.workgroups) {
-        return;
-    }
-    let n = quotient(id, p.blocks);
-    let first = remainder(id, p.blocks) * BLOCK;
-    let end = min(first + BLOCK, p.items);
-    for (var item = first + local; item < end; item += WG) {
-        let v = x[(p.x.x + n * p.x.y) / LANES + item];
-        let into = (p.y.x + n * p.y.y) / LANES + item;
+    let own = block_of(workgroup, p.blocks, p.workgroups, BLOCK, p.items);
+    for (var item = own.first + local; item < own.end; item += WG) {
+        let v = x[(p.x.x + own.n * p.x.y) / LANES + item];
+        let into = (p.y.x + own.n * p.y.y) / LANES + item;
         y[into] = apply(v);
     }
 }

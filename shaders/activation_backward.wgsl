@@ -48,16 +48,10 @@ fn slope(v: V) -> V {
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index) local: u32) {
     let p = params;
-    let id = linear(workgroup);
-    if (id >= p.workgroups) {
-        return;
-    }
-    let n = quotient(id, p.blocks);
-    let first = remainder(id, p.blocks) * BLOCK;
-    let end = min(first + BLOCK, p.items);
-    for (var item = first + local; item < end; item += WG) {
-        let into = (p.gx.x + n * p.gx.y) / LANES + item;
-        var gradient = g[(p.g.x + n * p.g.y) / LANES + item] * slope(v[(p.v.x + n * p.v.y) / LANES + item]);
+    let own = block_of(workgroup, p.blocks, p.workgroups, BLOCK, p.items);
+    for (var item = own.first + local; item < own.end; item += WG) {
+        let into = (p.gx.x + own.n * p.gx.y) / LANES + item;
+        var gradient = g[(p.g.x + own.n * p.g.y) / LANES + item] * slope(v[(p.v.x + own.n * p.v.y) / LANES + item]);
         if (ACCUMULATE == 1u) {
             gradient += gx[into];
         }

@@ -22,20 +22,14 @@ struct Params {
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index) local: u32) {
     let p = params;
-    let id = linear(workgroup);
-    if (id >= p.workgroups) {
-        return;
-    }
-    let n = quotient(id, p.blocks);
-    let first = remainder(id, p.blocks) * BLOCK;
-    let end = min(first + BLOCK, p.items);
-    for (var item = first + local; item < end; item += WG) {
-        let into = (p.y.x + n * p.y.y) / LANES + item;
-        var v = a[(p.a.x + n * p.a.y) / LANES + item];
+    let own = block_of(workgroup, p.blocks, p.workgroups, BLOCK, p.items);
+    for (var item = own.first + local; item < own.end; item += WG) {
+        let into = (p.y.x + own.n * p.y.y) / LANES + item;
+        var v = a[(p.a.x + own.n * p.a.y) / LANES + item];
         if (KIND == 1u) {
-            v += b[(p.b.x + n * p.b.y) / LANES + item];
+            v += b[(p.b.x + own.n * p.b.y) / LANES + item];
         } else {
-            v *= b[(p.b.x + n * p.b.y) / LANES + item];
+            v *= b[(p.b.x + own.n * p.b.y) / LANES + item];
         }
         if (ACCUMULATE == 1u) {
             v += y[into];

@@ -21,16 +21,10 @@ struct Params {
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index) local: u32) {
     let p = params;
-    let id = linear(workgroup);
-    if (id >= p.workgroups) {
-        return;
-    }
-    let n = quotient(id, p.blocks);
-    let first = remainder(id, p.blocks) * BLOCK;
-    let end = min(first + BLOCK, p.items);
-    for (var item = first + local; item < end; item += WG) {
-        let into = (p.y.x + n * p.y.y) / LANES + item;
-        var v = p.factor * x[(p.x.x + n * p.x.y) / LANES + item] + p.shift;
+    let own = block_of(workgroup, p.blocks, p.workgroups, BLOCK, p.items);
+    for (var item = own.first + local; item < own.end; item += WG) {
+        let into = (p.y.x + own.n * p.y.y) / LANES + item;
+        var v = p.factor * x[(p.x.x + own.n * p.x.y) / LANES + item] + p.shift;
         if (ACCUMULATE == 1u) {
             v += y[into];
         }

@@ -22,16 +22,10 @@ struct Params {
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index) local: u32) {
     let p = params;
-    let id = linear(workgroup);
-    if (id >= p.workgroups) {
-        return;
-    }
-    let n = quotient(id, p.blocks);
-    let first = remainder(id, p.blocks) * BLOCK;
-    let end = min(first + BLOCK, p.items);
-    let source = (p.x.x + n * p.x.y) / 4u;
-    let into = (p.y.x + n * p.y.y) / 4u;
-    for (var item = first + local; item < end; item += WG) {
+    let own = block_of(workgroup, p.blocks, p.workgroups, BLOCK, p.items);
+    let source = (p.x.x + own.n * p.x.y) / 4u;
+    let into = (p.y.x + own.n * p.y.y) / 4u;
+    for (var item = own.first + local; item < own.end; item += WG) {
         // Rows of all channels together: where row i of the smaller image ends, so does row 2 i + 1 of the larger.
         let row = quotient(item, p.width);
         let upper = 4u * row * p.width + 2u * (item - row * p.width);

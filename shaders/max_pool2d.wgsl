@@ -21,18 +21,12 @@ struct Params {
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index) local: u32) {
     let p = params;
-    let id = linear(workgroup);
-    if (id >= p.workgroups) {
-        return;
-    }
-    let n = quotient(id, p.blocks);
-    let first = remainder(id, p.blocks) * BLOCK;
-    let end = min(first + BLOCK, p.items);
-    for (var item = first + local; item < end; item += WG) {
-        let top = (p.x.x + n * p.x.y) / LANES + 2u * (item + quotient(item, p.width) * p.width);
+    let own = block_of(workgroup, p.blocks, p.workgroups, BLOCK, p.items);
+    for (var item = own.first + local; item < own.end; item += WG) {
+        let top = (p.x.x + own.n * p.x.y) / LANES + 2u * (item + quotient(item, p.width) * p.width);
         let bottom = top + 2u * p.width;
         let a = max(V(x[top]), V(x[bottom]));
         let b = max(V(x[top + 1u]), V(x[bottom + 1u]));
-        y[(p.y.x + n * p.y.y) / LANES + item] = VOut(max(evens(a, b), odds(a, b)));
+        y[(p.y.x + own.n * p.y.y) / LANES + item] = VOut(max(evens(a, b), odds(a, b)));
     }
 }

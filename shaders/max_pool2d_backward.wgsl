@@ -34,16 +34,10 @@ fn put(index: u32, even: V, odd: V) {
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index) local: u32) {
     let p = params;
-    let id = linear(workgroup);
-    if (id >= p.workgroups) {
-        return;
-    }
-    let n = quotient(id, p.blocks);
-    let first = remainder(id, p.blocks) * BLOCK;
-    let end = min(first + BLOCK, p.items);
-    for (var item = first + local; item < end; item += WG) {
+    let own = block_of(workgroup, p.blocks, p.workgroups, BLOCK, p.items);
+    for (var item = own.first + local; item < own.end; item += WG) {
         let block = 2u * (item + quotient(item, p.width) * p.width);
-        let top = (p.x.x + n * p.x.y) / LANES + block;
+        let top = (p.x.x + own.n * p.x.y) / LANES + block;
         let bottom = top + 2u * p.width;
         let upper_left = evens(x[top], x[top + 1u]);
         let upper_right = odds(x[top], x[top + 1u]);
@@ -51,14 +45,14 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
         let lower_right = odds(x[bottom], x[bottom + 1u]);
         let largest = max(max(upper_left, upper_right), max(lower_left, lower_right));
         // What one pixel takes is gone for those after it.
-        let whole = g[(p.g.x + n * p.g.y) / LANES + item];
+        let whole = g[(p.g.x + own.n * p.g.y) / LANES + item];
         let at_first = upper_left == largest;
         let at_second = upper_right == largest;
         let at_third = lower_left == largest;
         let after_first = select(whole, V(), at_first);
         let after_second = select(after_first, V(), at_second);
         let after_third = select(after_second, V(), at_third);
-        let into = (p.gx.x + n * p.gx.y) / LANES + block;
+        let into = (p.gx.x + own.n * p.gx.y) / LANES + block;
         put(into, select(V(), whole, at_first), select(V(), after_first, at_second));
         put(into + 2u * p.width, select(V(), after_second, at_third), after_third);
     }

@@ -27,20 +27,14 @@ struct Params {
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index) local: u32) {
     let p = params;
-    let id = linear(workgroup);
-    if (id >= p.workgroups) {
-        return;
-    }
-    let n = quotient(id, p.blocks);
-    let first = remainder(id, p.blocks) * BLOCK;
-    let end = min(first + BLOCK, p.items);
+    let own = block_of(workgroup, p.blocks, p.workgroups, BLOCK, p.items);
     let random = rng;
-    let time = rho[p.rho.x + n * p.rho.y];
-    for (var item = first + local; item < end; item += WG) {
-        let d = decay(lambda[(p.lambda.x + n * p.lambda.y) / LANES + item] * time);
+    let time = rho[p.rho.x + own.n * p.rho.y];
+    for (var item = own.first + local; item < own.end; item += WG) {
+        let d = decay(lambda[(p.lambda.x + own.n * p.lambda.y) / LANES + item] * time);
         let sigma = max(d.gone, V(p.sigma_floor));
-        let value = y[(p.y.x + n * p.y.y) / LANES + item];
-        latent[(p.gamma.x + n * p.gamma.y) / LANES + item] = d.left;
-        latent[(p.z.x + n * p.z.y) / LANES + item] = sqrt(d.left) * value + sqrt(sigma) * noise(random, 0u, n, item);
+        let value = y[(p.y.x + own.n * p.y.y) / LANES + item];
+        latent[(p.gamma.x + own.n * p.gamma.y) / LANES + item] = d.left;
+        latent[(p.z.x + own.n * p.z.y) / LANES + item] = sqrt(d.left) * value + sqrt(sigma) * noise(random, 0u, own.n, item);
     }
 }

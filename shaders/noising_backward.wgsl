@@ -2,7 +2,7 @@
 //   da = -gamma g + h (gamma noise / sqrt(sigma) - sqrt(gamma) y) / 2,   dlambda = rho_n da,   drho_n = sum lambda da
 // where the noise term is missing if sigma is at its floor. The noise is drawn again instead of being kept.
 //
-// An invocation takes the items of a sample in turn and leaves one partial sum of drho; sum_partials.wgsl adds those up.
+// A workgroup takes a share of a sample, its invocations in turn, and each leaves one partial sum of drho; sum_partials.wgsl adds those up.
 
 override WG: u32 = 64u;
 override ACCUMULATE: u32 = 0u; // 1: add to glambda
@@ -15,7 +15,7 @@ struct Params {
     rho: vec2u,
     glambda: vec2u,
     items: u32, // of a sample
-    invocations: u32, // of a sample
+    share: u32, // of a workgroup
     blocks: u32, // workgroups of a sample
     workgroups: u32,
     sigma_floor: f32,
@@ -28,32 +28,27 @@ struct Params {
 @group(0) @binding(4) var<storage, read> rho: array<f32>; // [M, 3]
 @group(0) @binding(5) var<storage, read> glatent: array<V>; // [N, .., H, W], gamma and z ranges of it
 @group(0) @binding(6) var<storage, read_write> glambda: array<V>; // [N, C, H, W]
-@group(0) @binding(7) var<storage, read_write> partials: array<f32>; // [N, invocations]
+@group(0) @binding(7) var<storage, read_write> partials: array<f32>; // [N, blocks, WG]
 
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index) local: u32) {
     let p = params;
-    let id = linear(workgroup);
-    let n = quotient(id, p.blocks);
-    let invocation = remainder(id, p.blocks) * WG + local;
-    if (id >= p.workgroups || invocation >= p.invocations) {
-        return;
-    }
+    let own = block_of(workgroup, p.blocks, p.workgroups, p.share, p.items);
     let random = rng;
-    let time = rho[p.rho.x + n * p.rho.y];
+    let time = rho[p.rho.x + own.n * p.rho.y];
     var sum = V();
-    for (var item = invocation; item < p.items; item += p.invocations) {
-        let rate = lambda[(p.lambda.x + n * p.lambda.y) / LANES + item];
+    for (var item = own.first + local; item < own.end; item += WG) {
+        let rate = lambda[(p.lambda.x + own.n * p.lambda.y) / LANES + item];
         let d = decay(rate * time);
         let gamma = d.left;
         let least = V(p.sigma_floor);
-        let eps = noise(random, 0u, n, item);
+        let eps = noise(random, 0u, own.n, item);
         let spread = select(V(), gamma * eps / sqrt(max(d.gone, least)), d.gone >= least);
-        let value = y[(p.y.x + n * p.y.y) / LANES + item];
-        let g = glatent[(p.gamma.x + n * p.gamma.y) / LANES + item];
-        let h = glatent[(p.z.x + n * p.z.y) / LANES + item];
+        let value = y[(p.y.x + own.n * p.y.y) / LANES + item];
+        let g = glatent[(p.gamma.x + own.n * p.gamma.y) / LANES + item];
+        let h = glatent[(p.z.x + own.n * p.z.y) / LANES + item];
         let da = 0.5 * h * (spread - sqrt(gamma) * value) - gamma * g;
-        let to = (p.glambda.x + n * p.glambda.y) / LANES + item;
+        let to = (p.glambda.x + own.n * p.glambda.y) / LANES + item;
         if (ACCUMULATE == 1u) {
             glambda[to] = glambda[to] + time * da;
         } else {
@@ -61,5 +56,8 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
         }
         sum += rate * da;
     }
-    partials[n * p.invocations + invocation] = total(sum);
+    if (linear(workgroup) >= p.workgroups) {
+        return;
+    }
+    partials[linear(workgroup) * WG + local] = total(sum);
 }

@@ -20,15 +20,9 @@ struct Params {
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index) local: u32) {
     let p = params;
-    let id = linear(workgroup);
-    if (id >= p.workgroups) {
-        return;
-    }
-    let n = quotient(id, p.blocks);
-    let first = remainder(id, p.blocks) * BLOCK;
-    let end = min(first + BLOCK, (p.len + 3u) / 4u);
-    for (var block = first + local; block < end; block += WG) {
-        let words = philox(vec4u(block, rng.w + n, rng.z, p.stream), rng.xy);
+    let own = block_of(workgroup, p.blocks, p.workgroups, BLOCK, (p.len + 3u) / 4u);
+    for (var block = own.first + local; block < own.end; block += WG) {
+        let words = philox(vec4u(block, rng.w + own.n, rng.z, p.stream), rng.xy);
         var bits = words;
         if (p.kind == 1u) {
             bits = bitcast<vec4u>(uniforms(words));
@@ -37,7 +31,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
         }
         for (var k = 0u; k < 4u; k++) {
             if (block * 4u + k < p.len) {
-                y[p.y.x + n * p.y.y + block * 4u + k] = bits[k];
+                y[p.y.x + own.n * p.y.y + block * 4u + k] = bits[k];
             }
         }
     }

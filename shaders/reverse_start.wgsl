@@ -26,18 +26,12 @@ struct Params {
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index) local: u32) {
     let p = params;
-    let id = linear(workgroup);
-    if (id >= p.workgroups) {
-        return;
-    }
-    let n = quotient(id, p.blocks);
-    let first = remainder(id, p.blocks) * BLOCK;
-    let end = min(first + BLOCK, p.items);
+    let own = block_of(workgroup, p.blocks, p.workgroups, BLOCK, p.items);
     let random = vec4u(rng.xy, 0u, rng.w);
     let per_step = 1.0 / f32(p.steps);
     let sums = power_sums(p.tau.x, p.tau.y, p.steps);
-    let measurement = (p.lambda.x + quotient(n, p.repeats) * p.lambda.y) / LANES;
-    for (var item = first + local; item < end; item += WG) {
+    let measurement = (p.lambda.x + quotient(own.n, p.repeats) * p.lambda.y) / LANES;
+    for (var item = own.first + local; item < own.end; item += WG) {
         let rate = lambda[measurement + item] * per_step;
         var power: Power;
         if (EXPONENTIAL == 1u) {
@@ -45,7 +39,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
         } else {
             power = power_product(sums, p.tau.x, p.tau.y, p.steps, rate);
         }
-        latent[(p.gamma.x + n * p.gamma.y) / LANES + item] = power.gamma;
-        latent[(p.z.x + n * p.z.y) / LANES + item] = noise(random, 2u, n, item);
+        latent[(p.gamma.x + own.n * p.gamma.y) / LANES + item] = power.gamma;
+        latent[(p.z.x + own.n * p.z.y) / LANES + item] = noise(random, 2u, own.n, item);
     }
 }

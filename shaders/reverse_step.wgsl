@@ -36,20 +36,14 @@ struct Params {
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index) local: u32) {
     let p = params;
-    let id = linear(workgroup);
-    if (id >= p.workgroups) {
-        return;
-    }
-    let n = quotient(id, p.blocks);
-    let first = remainder(id, p.blocks) * BLOCK;
-    let end = min(first + BLOCK, p.items);
+    let own = block_of(workgroup, p.blocks, p.workgroups, BLOCK, p.items);
     let i = clamp(rng.z, 1u, p.steps);
     let random = vec4u(rng.xy, i, rng.w);
     let per_step = 1.0 / f32(p.steps);
     let tau_i = tau[p.tau.x + (i - 1u) * p.tau.y];
     let sums = power_sums(p.tau.x, p.tau.y, i - 1u);
-    let measurement = (p.lambda.x + quotient(n, p.repeats) * p.lambda.y) / LANES;
-    for (var item = first + local; item < end; item += WG) {
+    let measurement = (p.lambda.x + quotient(own.n, p.repeats) * p.lambda.y) / LANES;
+    for (var item = own.first + local; item < own.end; item += WG) {
         let rate = lambda[measurement + item] * per_step;
         var before: Power;
         var b: Beta;
@@ -61,8 +55,8 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
             b = beta_of(tau_i, rate);
         }
         let sigma = next(before, b).sigma;
-        let eps = prediction[(p.prediction.x + n * p.prediction.y) / LANES + item];
-        let at = (p.z.x + n * p.z.y) / LANES + item;
+        let eps = prediction[(p.prediction.x + own.n * p.prediction.y) / LANES + item];
+        let at = (p.z.x + own.n * p.z.y) / LANES + item;
         let z = latent[at];
         var result: V;
         if (VARIANT == 2u) {
@@ -75,10 +69,10 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
                 if (VARIANT == 1u) {
                     spread *= sqrt(before.sigma) * per_spread;
                 }
-                result += spread * noise(random, 3u, n, item);
+                result += spread * noise(random, 3u, own.n, item);
             }
         }
         latent[at] = result;
-        latent[(p.gamma.x + n * p.gamma.y) / LANES + item] = before.gamma;
+        latent[(p.gamma.x + own.n * p.gamma.y) / LANES + item] = before.gamma;
     }
 }

@@ -8,7 +8,7 @@
 //   dq/drho'' = -lambda gamma; with a1 = lambda rho(1): d(gamma1^2)/da1 = -2 gamma1^2,
 //   dk/da1 = -gamma1 (y^2 + gamma1 / sigma1) / 2, without its second term where sigma1 is at the floor.
 //
-// Reads two values a pixel and writes one. An invocation takes the items of a sample in turn and leaves eight partial sums
+// Reads two values a pixel and writes one. A workgroup takes a share of a sample, its invocations in turn, and each leaves eight partial sums
 // (rho, rho', rho'', tau, three losses, rho(1)); sum_partials.wgsl adds those up.
 
 override WG: u32 = 64u;
@@ -20,7 +20,7 @@ struct Params {
     tau: vec2u,
     glambda: vec2u,
     items: u32, // of a sample
-    invocations: u32, // of a sample
+    share: u32, // of a workgroup
     blocks: u32, // workgroups of a sample
     workgroups: u32,
     last: u32, // row of t = 1
@@ -37,7 +37,7 @@ struct Params {
 @group(0) @binding(3) var<storage, read> rho: array<f32>; // [N + 1, 3]
 @group(0) @binding(4) var<storage, read> tau: array<f32>; // [N + 1, ..]
 @group(0) @binding(5) var<storage, read_write> glambda: array<V>; // [N, C, H, W]
-@group(0) @binding(6) var<storage, read_write> partials: array<f32>; // [N, 8, invocations]
+@group(0) @binding(6) var<storage, read_write> partials: array<f32>; // [N, 8, blocks, WG]
 
 // ln(1 - x) for 0 <= x < 1, where `rest` is 1 - x as accurately as the caller knows it: below one half 2 atanh(-x / (2 - x)).
 fn log_complement(x: V, rest: V) -> V {
@@ -47,18 +47,13 @@ fn log_complement(x: V, rest: V) -> V {
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index) local: u32) {
     let p = params;
-    let id = linear(workgroup);
-    let n = quotient(id, p.blocks);
-    let invocation = remainder(id, p.blocks) * WG + local;
-    if (id >= p.workgroups || invocation >= p.invocations) {
-        return;
-    }
-    let row = p.rho.x + n * p.rho.y;
+    let own = block_of(workgroup, p.blocks, p.workgroups, p.share, p.items);
+    let row = p.rho.x + own.n * p.rho.y;
     let rho0 = rho[row];
     let rho1 = rho[row + 1u];
     let rho2 = rho[row + 2u];
     let end = rho[p.rho.x + p.last * p.rho.y];
-    let gap = tau[p.tau.x + n * p.tau.y] - rho1;
+    let gap = tau[p.tau.x + own.n * p.tau.y] - rho1;
     let least = V(p.sigma_floor);
     var drho = V();
     var drho1 = V();
@@ -68,9 +63,9 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
     var loss_beta = V();
     var loss_prior = V();
     var loss_gamma = V();
-    for (var item = invocation; item < p.items; item += p.invocations) {
-        let rate = lambda[(p.lambda.x + n * p.lambda.y) / LANES + item];
-        let value = y[(p.y.x + n * p.y.y) / LANES + item];
+    for (var item = own.first + local; item < own.end; item += WG) {
+        let rate = lambda[(p.lambda.x + own.n * p.lambda.y) / LANES + item];
+        let value = y[(p.y.x + own.n * p.y.y) / LANES + item];
         let gamma = exp(-rate * rho0);
         let d = decay(rate * end);
         let gamma_end = d.left;
@@ -89,7 +84,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
             + gq * ((2.0 * rate * rho1 * rho1 - rho2) * gamma - rho0 * q)
             + gend * end;
 
-        let to = (p.glambda.x + n * p.glambda.y) / LANES + item;
+        let to = (p.glambda.x + own.n * p.glambda.y) / LANES + item;
         if (p.accumulate == 1u) {
             glambda[to] = glambda[to] + grate;
         } else {
@@ -106,13 +101,17 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
         loss_prior += 0.5 * (gamma_end * square - signal - log_complement(signal, sigma));
         loss_gamma += q * q;
     }
-    let to = n * 8u * p.invocations + invocation;
+    if (linear(workgroup) >= p.workgroups) {
+        return;
+    }
+    let each = p.blocks * WG;
+    let to = own.n * 7u * each + linear(workgroup) * WG + local;
     partials[to] = total(drho);
-    partials[to + p.invocations] = total(drho1);
-    partials[to + 2u * p.invocations] = total(drho2);
-    partials[to + 3u * p.invocations] = total(dtau);
-    partials[to + 4u * p.invocations] = total(loss_beta);
-    partials[to + 5u * p.invocations] = total(loss_prior);
-    partials[to + 6u * p.invocations] = total(loss_gamma);
-    partials[to + 7u * p.invocations] = total(dend);
+    partials[to + each] = total(drho1);
+    partials[to + 2u * each] = total(drho2);
+    partials[to + 3u * each] = total(dtau);
+    partials[to + 4u * each] = total(loss_beta);
+    partials[to + 5u * each] = total(loss_prior);
+    partials[to + 6u * each] = total(loss_gamma);
+    partials[to + 7u * each] = total(dend);
 }

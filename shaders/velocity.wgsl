@@ -24,18 +24,12 @@ struct Params {
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index) local: u32) {
     let p = params;
-    let id = linear(workgroup);
-    if (id >= p.workgroups) {
-        return;
-    }
-    let n = quotient(id, p.blocks);
-    let first = remainder(id, p.blocks) * BLOCK;
-    let end = min(first + BLOCK, p.items);
-    for (var item = first + local; item < end; item += WG) {
-        let gamma = latent[(p.gamma.x + n * p.gamma.y) / LANES + item];
-        let z = latent[(p.z.x + n * p.z.y) / LANES + item];
+    let own = block_of(workgroup, p.blocks, p.workgroups, BLOCK, p.items);
+    for (var item = own.first + local; item < own.end; item += WG) {
+        let gamma = latent[(p.gamma.x + own.n * p.gamma.y) / LANES + item];
+        let z = latent[(p.z.x + own.n * p.z.y) / LANES + item];
         let low = V(p.floor);
-        y[(p.y.x + n * p.y.y) / LANES + item] =
-            sqrt(max(1.0 - gamma, low)) * z + sqrt(max(gamma, low)) * v[(p.v.x + n * p.v.y) / LANES + item];
+        y[(p.y.x + own.n * p.y.y) / LANES + item] =
+            sqrt(max(1.0 - gamma, low)) * z + sqrt(max(gamma, low)) * v[(p.v.x + own.n * p.v.y) / LANES + item];
     }
 }

@@ -30,27 +30,21 @@ struct Params {
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index) local: u32) {
     let p = params;
-    let id = linear(workgroup);
-    if (id >= p.workgroups) {
-        return;
-    }
-    let n = quotient(id, p.blocks);
-    let first = remainder(id, p.blocks) * BLOCK;
-    let end = min(first + BLOCK, p.items);
-    for (var item = first + local; item < end; item += WG) {
-        let gamma = latent[(p.gamma.x + n * p.gamma.y) / LANES + item];
-        let z = latent[(p.z.x + n * p.z.y) / LANES + item];
-        let value = v[(p.v.x + n * p.v.y) / LANES + item];
-        let gradient = g[(p.g.x + n * p.g.y) / LANES + item];
+    let own = block_of(workgroup, p.blocks, p.workgroups, BLOCK, p.items);
+    for (var item = own.first + local; item < own.end; item += WG) {
+        let gamma = latent[(p.gamma.x + own.n * p.gamma.y) / LANES + item];
+        let z = latent[(p.z.x + own.n * p.z.y) / LANES + item];
+        let value = v[(p.v.x + own.n * p.v.y) / LANES + item];
+        let gradient = g[(p.g.x + own.n * p.g.y) / LANES + item];
         let low = V(p.floor);
         let sigma = 1.0 - gamma;
         let root_gamma = sqrt(max(gamma, low));
         let root_sigma = sqrt(max(sigma, low));
         let of_gamma = select(V(), 0.5 * value / root_gamma, gamma > low);
         let of_sigma = select(V(), 0.5 * z / root_sigma, sigma > low);
-        gv[(p.gv.x + n * p.gv.y) / LANES + item] = root_gamma * gradient;
-        let at_gamma = (p.ggamma.x + n * p.ggamma.y) / LANES + item;
-        let at_z = (p.gz.x + n * p.gz.y) / LANES + item;
+        gv[(p.gv.x + own.n * p.gv.y) / LANES + item] = root_gamma * gradient;
+        let at_gamma = (p.ggamma.x + own.n * p.ggamma.y) / LANES + item;
+        let at_z = (p.gz.x + own.n * p.gz.y) / LANES + item;
         var ggamma = (of_gamma - of_sigma) * gradient;
         var gz = root_sigma * gradient;
         if (ACCUMULATE == 1u) {

@@ -4,7 +4,7 @@
 //   g = 2 w e,   dw/dlambda = tau (1 - lambda rho gamma / sigma) / 2 sigma,   dw/dtau = lambda / 2 sigma,
 //   dw/drho = -tau lambda^2 gamma / 2 sigma^2, without the terms in gamma where sigma is at the floor.
 //
-// One pass over prediction and lambda. An invocation takes the items of a sample in turn and leaves three partial sums
+// One pass over prediction and lambda. A workgroup takes a share of a sample, its invocations in turn, and each leaves three partial sums
 // (loss, rho, tau); sum_partials.wgsl adds those up.
 
 override WG: u32 = 64u;
@@ -17,7 +17,7 @@ struct Params {
     gprediction: vec2u,
     glambda: vec2u,
     items: u32, // of a sample
-    invocations: u32, // of a sample
+    share: u32, // of a workgroup
     blocks: u32, // workgroups of a sample
     workgroups: u32,
     scale: f32, // weight / number of values
@@ -32,42 +32,41 @@ struct Params {
 @group(0) @binding(5) var<storage, read> tau: array<f32>; // [M, ..]
 @group(0) @binding(6) var<storage, read_write> gprediction: array<V>; // [N, C, H, W]
 @group(0) @binding(7) var<storage, read_write> glambda: array<V>; // [N, C, H, W]
-@group(0) @binding(8) var<storage, read_write> partials: array<f32>; // [N, 3, invocations]
+@group(0) @binding(8) var<storage, read_write> partials: array<f32>; // [N, 3, blocks, WG]
 
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index) local: u32) {
     let p = params;
-    let id = linear(workgroup);
-    let n = quotient(id, p.blocks);
-    let invocation = remainder(id, p.blocks) * WG + local;
-    if (id >= p.workgroups || invocation >= p.invocations) {
-        return;
-    }
+    let own = block_of(workgroup, p.blocks, p.workgroups, p.share, p.items);
     let random = rng;
-    let age = rho[p.rho.x + n * p.rho.y];
-    let pace = tau[p.tau.x + n * p.tau.y];
+    let age = rho[p.rho.x + own.n * p.rho.y];
+    let pace = tau[p.tau.x + own.n * p.tau.y];
     let least = V(p.sigma_floor);
     var loss = V();
     var drho = V();
     var dtau = V();
-    for (var item = invocation; item < p.items; item += p.invocations) {
-        let rate = lambda[(p.lambda.x + n * p.lambda.y) / LANES + item];
+    for (var item = own.first + local; item < own.end; item += WG) {
+        let rate = lambda[(p.lambda.x + own.n * p.lambda.y) / LANES + item];
         let d = decay(rate * age);
         let sigma = max(d.gone, least);
         let tilt = select(V(), d.left / sigma, d.gone >= least);
-        let eps = noise(random, 0u, n, item);
-        let error = prediction[(p.prediction.x + n * p.prediction.y) / LANES + item] - eps;
+        let eps = noise(random, 0u, own.n, item);
+        let error = prediction[(p.prediction.x + own.n * p.prediction.y) / LANES + item] - eps;
         let square = error * error;
         let half = 0.5 / sigma;
         loss += half * rate * pace * square;
-        gprediction[(p.gprediction.x + n * p.gprediction.y) / LANES + item] = 2.0 * p.scale * half * rate * pace * error;
-        glambda[(p.glambda.x + n * p.glambda.y) / LANES + item] =
+        gprediction[(p.gprediction.x + own.n * p.gprediction.y) / LANES + item] = 2.0 * p.scale * half * rate * pace * error;
+        glambda[(p.glambda.x + own.n * p.glambda.y) / LANES + item] =
             p.scale * half * pace * square * (1.0 - rate * age * tilt);
         drho -= half * pace * rate * rate * tilt * square;
         dtau += half * rate * square;
     }
-    let to = n * 3u * p.invocations + invocation;
+    if (linear(workgroup) >= p.workgroups) {
+        return;
+    }
+    let each = p.blocks * WG;
+    let to = own.n * 2u * each + linear(workgroup) * WG + local;
     partials[to] = total(loss);
-    partials[to + p.invocations] = total(drho);
-    partials[to + 2u * p.invocations] = total(dtau);
+    partials[to + each] = total(drho);
+    partials[to + 2u * each] = total(dtau);
 }

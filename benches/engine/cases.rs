@@ -144,8 +144,8 @@ impl Case {
             tape.parameters(&theta, &gradient)?;
             let y = net.record(&mut tape, &theta, &x)?;
             let g = tape.intermediate("gradient of the output", y.shape)?;
-            let partials = tape.intermediate("partial sums", losses::noise_partials(y.shape))?;
-            tape.push(losses::noise(&rng, &y, 1.0, &g, &values, &partials)?);
+            let partials = tape.intermediate("partial sums", losses::noise_partials(tape.caps(), y.shape))?;
+            tape.push(losses::noise(tape.caps(), &rng, &y, 1.0, &g, &values, &partials)?);
             tape.backward(&[(y, g)])?;
             tape.push(adam::step(&hyper, &gradient, &theta, &first, &second, None)?);
             let plan = tape.plan(gpu, &HashMap::new(), PlanOptions::default())?;

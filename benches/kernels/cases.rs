@@ -298,61 +298,70 @@ pub fn diffusion(level: Level) -> Vec<Case> {
         case(&["noising_backward", "sum_partials"], s, move |r| {
             let (rng, y, lambda, rho) = (rng(r)?, r.tensor(s)?, r.tensor(s)?, r.tensor(rows)?);
             let (g, glambda, grho) = (r.tensor(both)?, r.tensor(s)?, r.tensor(rows)?);
-            noising::backward(&noising::Backward {
-                rng: &rng,
-                y: &y,
-                lambda: &lambda,
-                rho: &rho,
-                ggamma: &g.range(0..1)?,
-                gz: &g.range(1..2)?,
-                glambda: &glambda,
-                accumulate_lambda: true,
-                grho: &grho,
-                accumulate_rho: false,
-                partials: &r.tensor(noising::backward_partials(s))?,
-            })
+            noising::backward(
+                r.tape.caps(),
+                &noising::Backward {
+                    rng: &rng,
+                    y: &y,
+                    lambda: &lambda,
+                    rho: &rho,
+                    ggamma: &g.range(0..1)?,
+                    gz: &g.range(1..2)?,
+                    glambda: &glambda,
+                    accumulate_lambda: true,
+                    grho: &grho,
+                    accumulate_rho: false,
+                    partials: &r.tensor(noising::backward_partials(r.tape.caps(), s))?,
+                },
+            )
         }),
         case(&["noise_loss", "sum_partials"], s, move |r| {
             let (rng, prediction, g) = (rng(r)?, r.tensor(s)?, r.tensor(s)?);
-            let (losses, partials) = (r.tensor(Shape::vector(4))?, r.tensor(losses::noise_partials(s))?);
-            losses::noise(&rng, &prediction, 1.0, &g, &losses, &partials)
+            let (losses, partials) = (r.tensor(Shape::vector(4))?, r.tensor(losses::noise_partials(r.tape.caps(), s))?);
+            losses::noise(r.tape.caps(), &rng, &prediction, 1.0, &g, &losses, &partials)
         }),
         case(&["schedule_losses", "sum_partials"], s, move |r| {
             let (y, lambda, glambda) = (r.tensor(s)?, r.tensor(s)?, r.tensor(s)?);
             let (rho, tau, grho, gtau) = (r.tensor(rows)?, r.tensor(rows)?, r.tensor(rows)?, r.tensor(rows)?);
-            losses::schedule(&losses::Schedule {
-                y: &y,
-                lambda: &lambda,
-                rho: &rho,
-                tau: &tau.range(0..1)?,
-                weights: ScheduleWeights { beta: 1.0, prior: 2.0, gamma: 2e-3 },
-                glambda: &glambda,
-                accumulate_lambda: false,
-                grho: &grho,
-                accumulate_rho: false,
-                gtau: Some(&gtau),
-                accumulate_tau: false,
-                losses: &r.tensor(Shape::vector(4))?,
-                partials: &r.tensor(losses::schedule_partials(s))?,
-            })
+            losses::schedule(
+                r.tape.caps(),
+                &losses::Schedule {
+                    y: &y,
+                    lambda: &lambda,
+                    rho: &rho,
+                    tau: &tau.range(0..1)?,
+                    weights: ScheduleWeights { beta: 1.0, prior: 2.0, gamma: 2e-3 },
+                    glambda: &glambda,
+                    accumulate_lambda: false,
+                    grho: &grho,
+                    accumulate_rho: false,
+                    gtau: Some(&gtau),
+                    accumulate_tau: false,
+                    losses: &r.tensor(Shape::vector(4))?,
+                    partials: &r.tensor(losses::schedule_partials(r.tape.caps(), s))?,
+                },
+            )
         }),
         case(&["weighted_noise_loss", "sum_partials"], s, move |r| {
             let (rng, prediction, lambda) = (rng(r)?, r.tensor(s)?, r.tensor(s)?);
             let (rho, tau, grho, gtau) = (r.tensor(rows)?, r.tensor(rows)?, r.tensor(rows)?, r.tensor(rows)?);
-            losses::weighted_noise(&losses::WeightedNoise {
-                rng: &rng,
-                prediction: &prediction,
-                lambda: &lambda,
-                rho: &rho,
-                tau: &tau.range(0..1)?,
-                weight: 1.0,
-                gprediction: &r.tensor(s)?,
-                glambda: &r.tensor(s)?,
-                grho: &grho,
-                gtau: Some(&gtau),
-                losses: &r.tensor(Shape::vector(4))?,
-                partials: &r.tensor(losses::weighted_noise_partials(s))?,
-            })
+            losses::weighted_noise(
+                r.tape.caps(),
+                &losses::WeightedNoise {
+                    rng: &rng,
+                    prediction: &prediction,
+                    lambda: &lambda,
+                    rho: &rho,
+                    tau: &tau.range(0..1)?,
+                    weight: 1.0,
+                    gprediction: &r.tensor(s)?,
+                    glambda: &r.tensor(s)?,
+                    grho: &grho,
+                    gtau: Some(&gtau),
+                    losses: &r.tensor(Shape::vector(4))?,
+                    partials: &r.tensor(losses::weighted_noise_partials(r.tape.caps(), s))?,
+                },
+            )
         }),
         case(&["schedule", "schedule_backward"], format!("1024 units at {} times", rows.n), move |r| {
             let (parameters, gparameters) = (r.tensor(network)?, r.tensor(network)?);
@@ -427,8 +436,8 @@ pub fn optimiser(parameters: usize) -> Vec<Case> {
     let cases = [
         case(&["count_non_finite", "sum_partials"], format!("{parameters} values"), move |r| {
             let x = Shape::vector(parameters);
-            let (x, partials) = (r.tensor(x)?, r.tensor(statistics::count_partials(x))?);
-            statistics::count_non_finite(&x, &partials, &r.tensor(Shape::vector(1))?)
+            let (x, partials) = (r.tensor(x)?, r.tensor(statistics::count_partials(r.tape.caps(), x))?);
+            statistics::count_non_finite(r.tape.caps(), &x, &partials, &r.tensor(Shape::vector(1))?)
         }),
         case(&["sum_squares", "sum_partials"], format!("{parameters} values"), move |r| {
             let partials = r.tensor(reduce::sum_of_squares_partials(parameters))?;

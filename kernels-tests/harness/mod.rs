@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::sync::OnceLock;
 
-use cvdm::gpu::{Gpu, OpenOptions};
+use cvdm::gpu::{Caps, Gpu, OpenOptions};
 use cvdm::kernels::Call;
 use cvdm::tape::{PlanOptions, Tape};
 use cvdm::tensor::{Shape, View};
@@ -22,6 +22,11 @@ pub fn devices() -> &'static [(&'static str, Gpu)] {
         };
         vec![("unchecked", open(false, false)), ("checked", open(true, false)), ("no subgroups", open(false, true))]
     })
+}
+
+/// What the adapter can do: for shapes that depend on its kind, which is that of all [`devices`].
+pub fn caps() -> Caps {
+    devices()[0].1.caps()
 }
 
 /// A tensor that a test hands to a kernel.

@@ -19,3 +19,14 @@ fn quotient(a: u32, b: u32) -> u32 {
 fn remainder(a: u32, b: u32) -> u32 {
     return a - quotient(a, b) * b;
 }
+
+// What a workgroup takes of a sample's items, its invocations one after the other in turn.
+struct Block { n: u32, first: u32, end: u32 }
+
+// Of `blocks` of so many items in a sample; workgroups past the last one get nothing.
+fn block_of(workgroup: vec3u, blocks: u32, workgroups: u32, size: u32, items: u32) -> Block {
+    let id = linear(workgroup);
+    let n = quotient(min(id, workgroups - 1u), blocks);
+    let first = select((id - n * blocks) * size, items, id >= workgroups);
+    return Block(n, first, min(first + size, items));
+}

@@ -66,26 +66,32 @@ macro_rules! lanes {
 }
 pub(crate) use lanes;
 
-/// How the values of `[N, C, H, W]` tensors are dealt out: items of one or four values, in blocks that a workgroup takes each, or, in
-/// kernels that sum, to invocations that take them in turn and leave one partial sum each.
+/// How the values of `[N, C, H, W]` tensors are dealt out: items of one or four values, in blocks that a workgroup takes each (`block_of` in
+/// `shaders/shared/grid.wgsl`), or, in kernels that sum, in a few shares, of which every invocation leaves a partial sum. Neighbouring
+/// items stay together: with a sample's items dealt out by turns, processors waited for memory that nothing had fetched ahead.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Deal {
     pub shader: &'static Shader,
     /// Items of one sample.
     pub items: u32,
-    /// Invocations at work on one sample.
-    pub invocations: u32,
+    /// Items of a workgroup.
+    pub share: u32,
     /// Workgroups of one sample.
     pub blocks: u32,
     /// All workgroups.
     pub workgroups: u32,
-    /// Items of a workgroup's [block](Call::in_blocks); of a kernel that sums there is none.
-    pub block: Option<u32>,
+    /// Invocations of a workgroup in kernels that sum, each of which leaves a partial sum; of [blocks](Call::in_blocks) any number will do.
+    pub lanes: Option<usize>,
 }
 
-/// Invocations that share a sample in kernels that sum: at least eight items each, enough of them for a large GPU.
+/// Workgroups that share a sample in kernels that sum: at least 512 items each, and more only where loops would be too long.
 fn summing(items: usize) -> usize {
-    items.div_ceil(8).clamp(1, 1024)
+    items.div_ceil(512).clamp(1, 16).max(items.div_ceil(4 * ITERATIONS))
+}
+
+/// Invocations of each: enough for a large GPU, or one subgroup of a software adapter, where each costs as much to begin as a dozen items.
+fn summing_lanes(caps: Caps) -> usize {
+    if caps.software { 8 } else { WORKGROUP }
 }
 
 fn items(shape: Shape, quads: bool) -> usize {
@@ -98,8 +104,8 @@ fn in_quads(shape: Shape) -> bool {
 }
 
 /// Partial sums that each sample of `shape` leaves in kernels that sum.
-pub(super) fn partial_count(shape: Shape) -> usize {
-    summing(items(shape, in_quads(shape)))
+pub(super) fn partial_count(caps: Caps, shape: Shape) -> usize {
+    summing_lanes(caps) * summing(items(shape, in_quads(shape)))
 }
 
 impl Lanes {
@@ -147,17 +153,18 @@ impl Lanes {
         Teams::of(caps, shader, items, shape.n * shape.c)
     }
 
-    /// Items in turn: [`partial_count`] invocations a sample.
-    pub(super) fn in_turn(&'static self, shape: Shape) -> Deal {
-        let (quads, invocations) = (in_quads(shape), partial_count(shape));
-        let blocks = invocations.div_ceil(WORKGROUP);
+    /// In shares of neighbouring items, a workgroup each: [`partial_count`] invocations a sample.
+    pub(super) fn in_shares(&'static self, caps: Caps, shape: Shape) -> Deal {
+        let quads = in_quads(shape);
+        let items = items(shape, quads);
+        let blocks = summing(items);
         Deal {
             shader: if quads { &self.quads } else { &self.singles },
-            items: items(shape, quads) as u32,
-            invocations: invocations as u32,
+            items: items as u32,
+            share: items.div_ceil(blocks) as u32,
             blocks: blocks as u32,
             workgroups: (shape.n * blocks) as u32,
-            block: None,
+            lanes: Some(summing_lanes(caps)),
         }
     }
 }
@@ -205,19 +212,24 @@ impl Deal {
         Self {
             shader,
             items: items as u32,
-            invocations: items as u32,
+            share: block as u32,
             blocks: blocks as u32,
             workgroups: (samples * blocks) as u32,
-            block: Some(block as u32),
+            lanes: None,
         }
+    }
+
+    /// Partial sums that each sample leaves.
+    pub fn partials(&self) -> usize {
+        self.blocks as usize * self.lanes.unwrap_or(0)
     }
 
     /// A call over this grid.
     pub fn call<P: bytemuck::NoUninit>(&self, params: P) -> Call {
         let call = Call::new(self.shader, params, grid(self.workgroups as usize));
-        match self.block {
-            Some(items) => call.in_blocks(items),
-            None => call,
+        match self.lanes {
+            Some(lanes) => call.with("WG", lanes as u32),
+            None => call.in_blocks(self.share),
         }
     }
 }

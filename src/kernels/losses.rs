@@ -9,6 +9,7 @@ use super::lanes::{expect_rng, lanes, partial_count};
 use super::noising::SIGMA_FLOOR;
 use super::reduce::{Sum, expect_partials};
 use super::{Call, Lanes, Span};
+use crate::gpu::Caps;
 use crate::tensor::{Shape, View};
 use crate::{Error, Result};
 
@@ -28,7 +29,7 @@ struct NoiseParams {
     prediction: Span,
     gprediction: Span,
     items: u32,
-    invocations: u32,
+    share: u32,
     blocks: u32,
     workgroups: u32,
     scale: f32,
@@ -44,7 +45,7 @@ struct ScheduleParams {
     tau: Span,
     glambda: Span,
     items: u32,
-    invocations: u32,
+    share: u32,
     blocks: u32,
     workgroups: u32,
     last: u32,
@@ -56,13 +57,13 @@ struct ScheduleParams {
 }
 
 /// The shape of the scratch tensor that [`noise`] needs for a prediction of this shape.
-pub fn noise_partials(prediction: Shape) -> Shape {
-    Shape::new(prediction.n, partial_count(prediction), 1, 1)
+pub fn noise_partials(caps: Caps, prediction: Shape) -> Shape {
+    Shape::new(prediction.n, partial_count(caps, prediction), 1, 1)
 }
 
 /// The shape of the scratch tensor that [`schedule`] needs for a target of this shape.
-pub fn schedule_partials(y: Shape) -> Shape {
-    Shape::new(y.n, SUMS * partial_count(y), 1, 1)
+pub fn schedule_partials(caps: Caps, y: Shape) -> Shape {
+    Shape::new(y.n, SUMS * partial_count(caps, y), 1, 1)
 }
 
 fn expect_losses(losses: &View) -> Result<()> {
@@ -75,6 +76,7 @@ fn expect_losses(losses: &View) -> Result<()> {
 /// # Errors
 /// [`Error::Shape`] for shapes that do not fit.
 pub fn noise(
+    caps: Caps,
     rng: &View,
     prediction: &View,
     weight: f32,
@@ -86,20 +88,20 @@ pub fn noise(
     expect_rng(rng)?;
     expect_losses(losses)?;
     gprediction.expect("the gradient of the predicted noise", shape)?;
-    expect_partials(partials, noise_partials(shape))?;
-    let deal = NOISE.in_turn(shape);
+    expect_partials(partials, noise_partials(caps, shape))?;
+    let deal = NOISE.in_shares(caps, shape);
     let params = NoiseParams {
         prediction: prediction.into(),
         gprediction: gprediction.into(),
         items: deal.items,
-        invocations: deal.invocations,
+        share: deal.share,
         blocks: deal.blocks,
         workgroups: deal.workgroups,
         scale: 2.0 * weight / shape.len() as f32,
         unused: 0,
     };
     let first = deal.call(params).bind(rng).bind(prediction).bind(gprediction).bind(partials).costs(50 * shape.len());
-    let sum = Sum { scale: 1.0 / shape.len() as f32, ..Sum::all(shape.n * deal.invocations as usize) };
+    let sum = Sum { scale: 1.0 / shape.len() as f32, ..Sum::all(partials.shape.len()) };
     Ok(vec![first, sum.call(partials, &losses.range(0..1)?)])
 }
 
@@ -113,7 +115,7 @@ struct WeightedParams {
     gprediction: Span,
     glambda: Span,
     items: u32,
-    invocations: u32,
+    share: u32,
     blocks: u32,
     workgroups: u32,
     scale: f32,
@@ -121,8 +123,8 @@ struct WeightedParams {
 }
 
 /// The shape of the scratch tensor that [`weighted_noise`] needs for a prediction of this shape.
-pub fn weighted_noise_partials(prediction: Shape) -> Shape {
-    Shape::new(prediction.n, 3 * partial_count(prediction), 1, 1)
+pub fn weighted_noise_partials(caps: Caps, prediction: Shape) -> Shape {
+    Shape::new(prediction.n, 3 * partial_count(caps, prediction), 1, 1)
 }
 
 /// What [`weighted_noise`] reads and writes.
@@ -159,7 +161,7 @@ pub struct WeightedNoise<'a> {
 ///
 /// # Errors
 /// [`Error::Shape`] for shapes that do not fit.
-pub fn weighted_noise(o: &WeightedNoise<'_>) -> Result<Vec<Call>> {
+pub fn weighted_noise(caps: Caps, o: &WeightedNoise<'_>) -> Result<Vec<Call>> {
     let shape = o.prediction.shape;
     let rows = Shape::new(shape.n + 1, 3, 1, 1);
     expect_rng(o.rng)?;
@@ -170,9 +172,9 @@ pub fn weighted_noise(o: &WeightedNoise<'_>) -> Result<Vec<Call>> {
     o.gprediction.expect("the gradient of the predicted noise", shape)?;
     o.glambda.expect("the gradient of λ", shape)?;
     o.grho.expect("the gradient of (ρ, ρ′, ρ″)", rows)?;
-    expect_partials(o.partials, weighted_noise_partials(shape))?;
+    expect_partials(o.partials, weighted_noise_partials(caps, shape))?;
     expect_tied(o.rho, o.tau, o.gtau)?;
-    let deal = WEIGHTED_NOISE.in_turn(shape);
+    let deal = WEIGHTED_NOISE.in_shares(caps, shape);
     let scale = 1.0 / shape.len() as f32;
     let first = deal
         .call(WeightedParams {
@@ -183,7 +185,7 @@ pub fn weighted_noise(o: &WeightedNoise<'_>) -> Result<Vec<Call>> {
             gprediction: o.gprediction.into(),
             glambda: o.glambda.into(),
             items: deal.items,
-            invocations: deal.invocations,
+            share: deal.share,
             blocks: deal.blocks,
             workgroups: deal.workgroups,
             scale: o.weight * scale,
@@ -198,7 +200,7 @@ pub fn weighted_noise(o: &WeightedNoise<'_>) -> Result<Vec<Call>> {
         .bind(o.glambda)
         .bind(o.partials)
         .costs(100 * shape.len());
-    let count = deal.invocations as usize;
+    let count = deal.partials();
     let rho = Sum {
         rows: shape.n,
         columns: if o.gtau.is_some() { 1 } else { 2 },
@@ -285,7 +287,7 @@ pub struct Schedule<'a> {
 ///
 /// # Errors
 /// [`Error::Shape`] for shapes that do not fit.
-pub fn schedule(o: &Schedule<'_>) -> Result<Vec<Call>> {
+pub fn schedule(caps: Caps, o: &Schedule<'_>) -> Result<Vec<Call>> {
     let shape = o.y.shape;
     let rows = Shape::new(shape.n + 1, 3, 1, 1);
     o.lambda.expect("λ", shape)?;
@@ -294,9 +296,9 @@ pub fn schedule(o: &Schedule<'_>) -> Result<Vec<Call>> {
     o.grho.expect("the gradient of (ρ, ρ′, ρ″)", rows)?;
     o.tau.expect("τ of all samples and t = 1", Shape { c: 1, ..rows })?;
     expect_losses(o.losses)?;
-    expect_partials(o.partials, schedule_partials(shape))?;
+    expect_partials(o.partials, schedule_partials(caps, shape))?;
     expect_tied(o.rho, o.tau, o.gtau)?;
-    let deal = SCHEDULE.in_turn(shape);
+    let deal = SCHEDULE.in_shares(caps, shape);
     let numel = shape.len() as f32;
     let mut first = deal
         .call(ScheduleParams {
@@ -306,7 +308,7 @@ pub fn schedule(o: &Schedule<'_>) -> Result<Vec<Call>> {
             tau: o.tau.into(),
             glambda: o.glambda.into(),
             items: deal.items,
-            invocations: deal.invocations,
+            share: deal.share,
             blocks: deal.blocks,
             workgroups: deal.workgroups,
             last: shape.n as u32,
@@ -326,7 +328,7 @@ pub fn schedule(o: &Schedule<'_>) -> Result<Vec<Call>> {
     if o.accumulate_lambda {
         first.bytes += o.glambda.bytes();
     }
-    let count = deal.invocations as usize;
+    let count = deal.partials();
     // By sample: columns ρ, ρ', ρ''.
     let samples = Sum {
         rows: shape.n,

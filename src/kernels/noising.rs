@@ -5,6 +5,7 @@ use bytemuck::{Pod, Zeroable};
 use super::lanes::{channels_of_one, expect_rng, lanes, partial_count};
 use super::reduce::{Sum, expect_partials};
 use super::{Call, Lanes, Span};
+use crate::gpu::Caps;
 use crate::tensor::{Shape, View};
 use crate::{Error, Result};
 
@@ -40,7 +41,7 @@ struct BackwardParams {
     rho: Span,
     glambda: Span,
     items: u32,
-    invocations: u32,
+    share: u32,
     blocks: u32,
     workgroups: u32,
     sigma_floor: f32,
@@ -91,8 +92,8 @@ pub fn forward(rng: &View, y: &View, lambda: &View, rho: &View, gamma: &View, z:
 }
 
 /// The shape of the scratch tensor that [`backward`] needs for `y` of this shape.
-pub fn backward_partials(y: Shape) -> Shape {
-    Shape::new(y.n, partial_count(y), 1, 1)
+pub fn backward_partials(caps: Caps, y: Shape) -> Shape {
+    Shape::new(y.n, partial_count(caps, y), 1, 1)
 }
 
 /// What [`backward`] reads and writes.
@@ -126,14 +127,14 @@ pub struct Backward<'a> {
 ///
 /// # Errors
 /// As [`forward`].
-pub fn backward(o: &Backward<'_>) -> Result<Vec<Call>> {
+pub fn backward(caps: Caps, o: &Backward<'_>) -> Result<Vec<Call>> {
     let shape = o.y.shape;
     check(o.rng, o.y, o.lambda, o.rho)?;
     let (gamma, z) = channels_of_one("the gradient of the noise network's input", o.ggamma, o.gz, shape)?;
     o.glambda.expect("the gradient of λ", shape)?;
     o.grho.expect("the gradient of (ρ, ρ′, ρ″)", o.rho.shape)?;
-    expect_partials(o.partials, backward_partials(shape))?;
-    let deal = BACKWARD.in_turn(shape);
+    expect_partials(o.partials, backward_partials(caps, shape))?;
+    let deal = BACKWARD.in_shares(caps, shape);
     let mut first = deal
         .call(BackwardParams {
             y: o.y.into(),
@@ -143,7 +144,7 @@ pub fn backward(o: &Backward<'_>) -> Result<Vec<Call>> {
             rho: o.rho.into(),
             glambda: o.glambda.into(),
             items: deal.items,
-            invocations: deal.invocations,
+            share: deal.share,
             blocks: deal.blocks,
             workgroups: deal.workgroups,
             sigma_floor: SIGMA_FLOOR,
@@ -158,7 +159,7 @@ pub fn backward(o: &Backward<'_>) -> Result<Vec<Call>> {
         .accumulates(o.glambda, o.accumulate_lambda)
         .costs(95 * shape.len());
     first.bytes += o.gz.bytes();
-    let count = deal.invocations as usize;
+    let count = deal.partials();
     let sum = Sum {
         rows: shape.n,
         columns: 1,

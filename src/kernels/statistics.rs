@@ -7,6 +7,7 @@ use super::lanes::{lanes, partial_count};
 use super::reduce::{Sum, expect_partials};
 use super::{Call, Lanes, Span};
 use crate::Result;
+use crate::gpu::Caps;
 use crate::tensor::{Shape, View};
 
 /// `shaders/mean_std.wgsl`.
@@ -54,32 +55,27 @@ pub fn mean_std(x: &View, mean: &View, std: &View) -> Result<Call> {
 struct Count {
     x: Span,
     items: u32,
-    invocations: u32,
+    share: u32,
     blocks: u32,
     workgroups: u32,
 }
 
 /// The shape of the scratch tensor that [`count_non_finite`] of a tensor of this shape needs.
-pub fn count_partials(x: Shape) -> Shape {
-    Shape::new(x.n, partial_count(x), 1, 1)
+pub fn count_partials(caps: Caps, x: Shape) -> Shape {
+    Shape::new(x.n, partial_count(caps, x), 1, 1)
 }
 
 /// `y[0]` = how many values of `x [N, C, H, W]` are infinite or NaN, exact up to 2²⁴ of them; `y [1, 1, 1, 1]`.
 ///
 /// # Errors
 /// [`crate::Error::Shape`] if `y` is not one value, `partials` not [`count_partials`], or one lies in another's tensor.
-pub fn count_non_finite(x: &View, partials: &View, y: &View) -> Result<Vec<Call>> {
+pub fn count_non_finite(caps: Caps, x: &View, partials: &View, y: &View) -> Result<Vec<Call>> {
     y.expect("the number of values that are not finite", Shape::vector(1))?;
-    expect_partials(partials, count_partials(x.shape))?;
+    expect_partials(partials, count_partials(caps, x.shape))?;
     distinct("counting", &[partials, y], &[x])?;
-    let deal = COUNT_NON_FINITE.in_turn(x.shape);
-    let params = Count {
-        x: x.into(),
-        items: deal.items,
-        invocations: deal.invocations,
-        blocks: deal.blocks,
-        workgroups: deal.workgroups,
-    };
+    let deal = COUNT_NON_FINITE.in_shares(caps, x.shape);
+    let params =
+        Count { x: x.into(), items: deal.items, share: deal.share, blocks: deal.blocks, workgroups: deal.workgroups };
     let first = deal.call(params).bind(x).bind(partials).costs(x.shape.len());
     Ok(vec![first, Sum::all(partials.shape.len()).call(partials, y)])
 }

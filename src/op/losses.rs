@@ -59,8 +59,8 @@ fn noise_loss(r: &mut Recording, a: &Arguments) -> Result<()> {
     let x = r.given("the predicted noise", shape, x)?;
     let gx = r.blank("gx", shape)?;
     let values = r.blank("losses", Shape::vector(4))?;
-    let partials = r.blank("partial sums", losses::noise_partials(shape))?;
-    r.tape.push(losses::noise(&state, &x, weight.unwrap_or(1.0), &gx, &values, &partials)?);
+    let partials = r.blank("partial sums", losses::noise_partials(r.tape.caps(), shape))?;
+    r.tape.push(losses::noise(r.tape.caps(), &state, &x, weight.unwrap_or(1.0), &gx, &values, &partials)?);
     r.result("y", &[1], &values.range(0..1)?);
     if weight.is_some() {
         r.image_result("gx", &gx);
@@ -95,21 +95,24 @@ fn weighted_noise_loss(r: &mut Recording, a: &Arguments) -> Result<()> {
     let (gx, glambda) = (r.blank("gx", shape)?, r.blank("the gradient of λ", shape)?);
     let grho = r.blank("the gradient of ρ", rows)?;
     let values = r.blank("losses", Shape::vector(4))?;
-    let partials = r.blank("partial sums", losses::weighted_noise_partials(shape))?;
-    r.tape.push(losses::weighted_noise(&WeightedNoise {
-        rng: &rng,
-        prediction: &x,
-        lambda: &lambda,
-        rho: &rho,
-        tau: &tau,
-        weight: weight.unwrap_or(1.0),
-        gprediction: &gx,
-        glambda: &glambda,
-        grho: &grho,
-        gtau: gtau.as_ref(),
-        losses: &values,
-        partials: &partials,
-    })?);
+    let partials = r.blank("partial sums", losses::weighted_noise_partials(r.tape.caps(), shape))?;
+    r.tape.push(losses::weighted_noise(
+        r.tape.caps(),
+        &WeightedNoise {
+            rng: &rng,
+            prediction: &x,
+            lambda: &lambda,
+            rho: &rho,
+            tau: &tau,
+            weight: weight.unwrap_or(1.0),
+            gprediction: &gx,
+            glambda: &glambda,
+            grho: &grho,
+            gtau: gtau.as_ref(),
+            losses: &values,
+            partials: &partials,
+        },
+    )?);
     r.result("y", &[1], &values.range(0..1)?);
     if weight.is_some() {
         r.image_result("gx", &gx);
@@ -137,22 +140,25 @@ fn schedule_losses(r: &mut Recording, a: &Arguments) -> Result<()> {
     let glambda = r.blank("the gradient of λ", shape)?;
     let grho = r.blank("the gradient of ρ", rows)?;
     let values = r.blank("losses", Shape::vector(4))?;
-    let partials = r.blank("partial sums", losses::schedule_partials(shape))?;
-    r.tape.push(losses::schedule(&Schedule {
-        y: &y,
-        lambda: &lambda,
-        rho: &rho,
-        tau: &tau,
-        weights,
-        glambda: &glambda,
-        accumulate_lambda: false,
-        grho: &grho,
-        accumulate_rho: false,
-        gtau: gtau.as_ref(),
-        accumulate_tau: false,
-        losses: &values,
-        partials: &partials,
-    })?);
+    let partials = r.blank("partial sums", losses::schedule_partials(r.tape.caps(), shape))?;
+    r.tape.push(losses::schedule(
+        r.tape.caps(),
+        &Schedule {
+            y: &y,
+            lambda: &lambda,
+            rho: &rho,
+            tau: &tau,
+            weights,
+            glambda: &glambda,
+            accumulate_lambda: false,
+            grho: &grho,
+            accumulate_rho: false,
+            gtau: gtau.as_ref(),
+            accumulate_tau: false,
+            losses: &values,
+            partials: &partials,
+        },
+    )?);
     r.result("y", &[3], &values.range(1..4)?);
     if grad.is_some() {
         r.image_result("glambda", &glambda);

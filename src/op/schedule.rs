@@ -79,20 +79,23 @@ fn noising(r: &mut Recording, a: &Arguments) -> Result<()> {
         let g = r.given("the gradient of γ and z", noised.shape, g)?;
         let glambda = r.blank("the gradient of λ", shape)?;
         let grho = r.blank("the gradient of ρ", rho.shape)?;
-        let partials = r.blank("partial sums", noising::backward_partials(shape))?;
-        r.tape.push(noising::backward(&noising::Backward {
-            rng: &state,
-            y: &y,
-            lambda: &lambda,
-            rho: &rho,
-            ggamma: &g.range(0..c)?,
-            gz: &g.range(c..2 * c)?,
-            glambda: &glambda,
-            accumulate_lambda: false,
-            grho: &grho,
-            accumulate_rho: false,
-            partials: &partials,
-        })?);
+        let partials = r.blank("partial sums", noising::backward_partials(r.tape.caps(), shape))?;
+        r.tape.push(noising::backward(
+            r.tape.caps(),
+            &noising::Backward {
+                rng: &state,
+                y: &y,
+                lambda: &lambda,
+                rho: &rho,
+                ggamma: &g.range(0..c)?,
+                gz: &g.range(c..2 * c)?,
+                glambda: &glambda,
+                accumulate_lambda: false,
+                grho: &grho,
+                accumulate_rho: false,
+                partials: &partials,
+            },
+        )?);
         r.image_result("glambda", &glambda);
         r.result("grho", &[n, 3], &grho);
     }

@@ -127,25 +127,28 @@ fn record_part(tape: &mut Tape, model: &Model, options: &StepOptions, theta: &Vi
     let g = tape.intermediate("gradient of the prediction", target)?;
     match (options.noise_weight, &learned) {
         (NoiseWeight::Uniform, _) => {
-            let partials = tape.intermediate("partial sums", losses::noise_partials(target))?;
-            tape.push(losses::noise(&part.rng, &prediction, part.share, &g, &part.losses, &partials)?);
+            let partials = tape.intermediate("partial sums", losses::noise_partials(tape.caps(), target))?;
+            tape.push(losses::noise(tape.caps(), &part.rng, &prediction, part.share, &g, &part.losses, &partials)?);
         }
         (NoiseWeight::Snr, Some(of)) => {
-            let partials = tape.intermediate("partial sums", losses::weighted_noise_partials(target))?;
-            tape.push(losses::weighted_noise(&losses::WeightedNoise {
-                rng: &part.rng,
-                prediction: &prediction,
-                lambda: &rate,
-                rho: &part.rho,
-                tau: &of.tau,
-                weight: part.share,
-                gprediction: &g,
-                glambda: &of.glambda,
-                grho: &of.grho,
-                gtau: of.gtau.as_ref(),
-                losses: &part.losses,
-                partials: &partials,
-            })?);
+            let partials = tape.intermediate("partial sums", losses::weighted_noise_partials(tape.caps(), target))?;
+            tape.push(losses::weighted_noise(
+                tape.caps(),
+                &losses::WeightedNoise {
+                    rng: &part.rng,
+                    prediction: &prediction,
+                    lambda: &rate,
+                    rho: &part.rho,
+                    tau: &of.tau,
+                    weight: part.share,
+                    gprediction: &g,
+                    glambda: &of.glambda,
+                    grho: &of.grho,
+                    gtau: of.gtau.as_ref(),
+                    losses: &part.losses,
+                    partials: &partials,
+                },
+            )?);
         }
         (NoiseWeight::Snr, None) => {
             return Err(Error::input(
@@ -214,36 +217,42 @@ fn record_schedule_gradient(
     let [_, ggamma, gz] = model.split_input(of_input)?;
     // A weighted noise loss has written its part already.
     let weighted = options.noise_weight == NoiseWeight::Snr;
-    let partials = tape.intermediate("partial sums", noising::backward_partials(rate.shape))?;
-    tape.push(noising::backward(&noising::Backward {
-        rng: &part.rng,
-        y: &part.y,
-        lambda: rate,
-        rho: &part.rho,
-        ggamma: &ggamma,
-        gz: &gz,
-        glambda: &of.glambda,
-        accumulate_lambda: weighted,
-        grho: &of.grho,
-        accumulate_rho: weighted,
-        partials: &partials,
-    })?);
-    let partials = tape.intermediate("partial sums", losses::schedule_partials(rate.shape))?;
-    tape.push(losses::schedule(&losses::Schedule {
-        y: &part.y,
-        lambda: rate,
-        rho: &part.rho,
-        tau: &of.tau,
-        weights: weights(options, part),
-        glambda: &of.glambda,
-        accumulate_lambda: true,
-        grho: &of.grho,
-        accumulate_rho: true,
-        gtau: of.gtau.as_ref(),
-        accumulate_tau: weighted,
-        losses: &part.losses,
-        partials: &partials,
-    })?);
+    let partials = tape.intermediate("partial sums", noising::backward_partials(tape.caps(), rate.shape))?;
+    tape.push(noising::backward(
+        tape.caps(),
+        &noising::Backward {
+            rng: &part.rng,
+            y: &part.y,
+            lambda: rate,
+            rho: &part.rho,
+            ggamma: &ggamma,
+            gz: &gz,
+            glambda: &of.glambda,
+            accumulate_lambda: weighted,
+            grho: &of.grho,
+            accumulate_rho: weighted,
+            partials: &partials,
+        },
+    )?);
+    let partials = tape.intermediate("partial sums", losses::schedule_partials(tape.caps(), rate.shape))?;
+    tape.push(losses::schedule(
+        tape.caps(),
+        &losses::Schedule {
+            y: &part.y,
+            lambda: rate,
+            rho: &part.rho,
+            tau: &of.tau,
+            weights: weights(options, part),
+            glambda: &of.glambda,
+            accumulate_lambda: true,
+            grho: &of.grho,
+            accumulate_rho: true,
+            gtau: of.gtau.as_ref(),
+            accumulate_tau: weighted,
+            losses: &part.losses,
+            partials: &partials,
+        },
+    )?);
     for (network, gradient) in [(model.rho(), Some(&of.grho)), (model.tau(), of.gtau.as_ref())] {
         if let (Some(network), Some(gradient)) = (network, gradient) {
             let range = theta.range(network.range.clone())?;
