@@ -10,7 +10,7 @@ use cvdm::kernels::losses::{
 use cvdm::kernels::noising::SIGMA_FLOOR;
 use cvdm::random::{Random, Stream, state};
 use cvdm::tensor::Shape;
-use harness::{Given, caps, close, given, random, run, wide};
+use harness::{Given, caps, close, given, on_both_kinds, random, run, wide};
 
 const WEIGHTS: ScheduleWeights = ScheduleWeights { beta: 1.0, prior: 2.0, gamma: 0.3 };
 
@@ -29,7 +29,7 @@ fn blank(shape: Shape) -> Given {
 #[test]
 fn noise_loss_and_gradient() {
     let (seed, step, first, weight) = (99, 3, 17, 1.5);
-    for shape in SHAPES {
+    for (shape, caps) in on_both_kinds(SHAPES) {
         let per = shape.c * shape.plane();
         let whole = Shape { c: shape.c + 2, ..shape };
         let prediction = random(whole, 1, -2.0, 2.0);
@@ -51,9 +51,9 @@ fn noise_loss_and_gradient() {
                 prediction,
                 blank(shape),
                 blank(Shape::vector(4)),
-                blank(noise_partials(caps(), shape)),
+                blank(noise_partials(caps, shape)),
             ],
-            |_, v| noise(caps(), &v[0], &v[1].range(1..1 + shape.c)?, weight as f32, &v[2], &v[3], &v[4]),
+            |_, v| noise(caps, &v[0], &v[1].range(1..1 + shape.c)?, weight as f32, &v[2], &v[3], &v[4]),
             |mode, got| {
                 let what = format!("{mode}: {shape}");
                 close(&format!("{what}: loss"), &got[3][..1], &[loss], 0.0, 2e-6);
@@ -147,7 +147,7 @@ fn schedules(shape: Shape) -> (Given, Given, Given, Given) {
 
 #[test]
 fn schedule_losses_and_gradients() {
-    for shape in SHAPES {
+    for (shape, caps) in on_both_kinds(SHAPES) {
         let (y, lambda, rho, tau) = schedules(shape);
         let rows = rho.shape;
         let case = Case {
@@ -160,7 +160,7 @@ fn schedule_losses_and_gradients() {
         let losses = case.losses();
         let (glambda, grho, gtau) = case.gradients();
         let sum = |g: &[f64]| -> Vec<f64> { g.iter().map(|g| 4.5 + g).collect() };
-        let partials = schedule_partials(caps(), shape);
+        let partials = schedule_partials(caps, shape);
         run(
             &[
                 y,
@@ -193,9 +193,9 @@ fn schedule_losses_and_gradients() {
                     losses: &v[7],
                     partials: &v[8],
                 };
-                let mut calls = schedule(caps(), &args)?;
+                let mut calls = schedule(caps, &args)?;
                 calls.extend(schedule(
-                    caps(),
+                    caps,
                     &Schedule {
                         glambda: &v[9],
                         accumulate_lambda: true,
@@ -345,7 +345,7 @@ fn weighted(lambda: f64, rho: f64, tau: f64, square: f64) -> f64 {
 #[test]
 fn weighted_noise_loss_and_gradients() {
     let (seed, step, first, weight) = (99, 3, 17, 1.5);
-    for shape in SHAPES {
+    for (shape, caps) in on_both_kinds(SHAPES) {
         for tied in [false, true] {
             let (prediction, lambda, rho, tau) = schedules(shape);
             let rows = rho.shape;
@@ -384,7 +384,7 @@ fn weighted_noise_loss_and_gradients() {
                     blank(rows),
                     blank(rows),
                     blank(Shape::vector(4)),
-                    blank(weighted_noise_partials(caps(), shape)),
+                    blank(weighted_noise_partials(caps, shape)),
                 ],
                 |_, v| {
                     let tau = if tied { v[3].range(1..2)? } else { v[4].range(0..1)? };
@@ -402,8 +402,8 @@ fn weighted_noise_loss_and_gradients() {
                         losses: &v[9],
                         partials: &v[10],
                     };
-                    assert!(weighted_noise(caps(), &WeightedNoise { gtau: tied.then_some(&v[8]), ..call }).is_err());
-                    weighted_noise(caps(), &call)
+                    assert!(weighted_noise(caps, &WeightedNoise { gtau: tied.then_some(&v[8]), ..call }).is_err());
+                    weighted_noise(caps, &call)
                 },
                 |mode, got| {
                     let what = format!("{mode}: {shape}, tied {tied}");

@@ -5,7 +5,7 @@ mod harness;
 use cvdm::kernels::noising::{Backward, SIGMA_FLOOR, backward, backward_partials, forward};
 use cvdm::random::{Random, Stream, state};
 use cvdm::tensor::Shape;
-use harness::{Given, caps, close, given, random, run, wide};
+use harness::{Given, caps, close, given, on_both_kinds, random, run, wide};
 
 const SEED: u64 = 0x1234_5678_9abc;
 const STEP: u32 = 41;
@@ -87,7 +87,7 @@ fn gamma_and_z_fill_their_channels() {
 
 #[test]
 fn gradients_equal_central_differences() {
-    for shape in SHAPES {
+    for (shape, caps) in on_both_kinds(SHAPES) {
         let c = shape.c;
         let (whole, rows) = (Shape { c: 2 * c + 1, ..shape }, Shape::new(shape.n + 1, 3, 1, 1));
         let per = c * shape.plane();
@@ -110,7 +110,7 @@ fn gradients_equal_central_differences() {
             *gradient += (at(i, l + h, r) - at(i, l - h, r)) / (2.0 * h);
             grho[i / per * 3] += (at(i, l, r + h) - at(i, l, r - h)) / (2.0 * h);
         }
-        let partials = backward_partials(caps(), shape);
+        let partials = backward_partials(caps, shape);
         run(
             &[
                 rng(),
@@ -139,10 +139,10 @@ fn gradients_equal_central_differences() {
                     accumulate_rho: false,
                     partials: &v[7],
                 };
-                let mut calls = backward(caps(), &args)?;
+                let mut calls = backward(caps, &args)?;
                 let other =
                     Backward { glambda: &v[8], grho: &v[9], accumulate_lambda: false, accumulate_rho: true, ..args };
-                calls.extend(backward(caps(), &other)?);
+                calls.extend(backward(caps, &other)?);
                 Ok(calls)
             },
             |mode, got| {

@@ -6,7 +6,7 @@ use cvdm::Error;
 use cvdm::kernels::statistics;
 use cvdm::tape::Tape;
 use cvdm::tensor::Shape;
-use harness::{caps, close, given, random, run};
+use harness::{caps, close, given, on_both_kinds, random, run};
 
 const ULP: f64 = f32::EPSILON as f64;
 
@@ -49,13 +49,13 @@ fn mean_and_deviation() {
 /// Shapes around the items of an invocation and the invocations of a sample; whole tensors and channel ranges.
 #[test]
 fn values_that_are_not_finite() {
-    for shape in [
+    for (shape, caps) in on_both_kinds([
         Shape::new(1, 2, 1, 1),
         Shape::new(2, 3, 5, 7),
         Shape::new(2, 4, 64, 64),
         Shape::new(3, 4, 32, 33),
         Shape::new(1, 4, 16, 16),
-    ] {
+    ]) {
         let mut x = random(shape, 1, -1.0, 1.0);
         // Some of every kind, the first and the last among them; finite extremes do not count.
         let plane = shape.plane();
@@ -75,13 +75,13 @@ fn values_that_are_not_finite() {
         let all = count(&|_| true);
         let from_second = count(&|i| i / plane % shape.c >= 1);
         let empty = |shape: Shape| given(shape, vec![9.0; shape.len()]);
-        let (whole, range) = (statistics::count_partials(caps(), shape), Shape { c: shape.c - 1, ..shape });
+        let (whole, range) = (statistics::count_partials(caps, shape), Shape { c: shape.c - 1, ..shape });
         let one = Shape::vector(1);
         run(
-            &[x, empty(whole), empty(one), empty(statistics::count_partials(caps(), range)), empty(one)],
+            &[x, empty(whole), empty(one), empty(statistics::count_partials(caps, range)), empty(one)],
             |_, v| {
-                let mut calls = statistics::count_non_finite(caps(), &v[0], &v[1], &v[2])?;
-                calls.extend(statistics::count_non_finite(caps(), &v[0].range(1..shape.c)?, &v[3], &v[4])?);
+                let mut calls = statistics::count_non_finite(caps, &v[0], &v[1], &v[2])?;
+                calls.extend(statistics::count_non_finite(caps, &v[0].range(1..shape.c)?, &v[3], &v[4])?);
                 Ok(calls)
             },
             |mode, got| {

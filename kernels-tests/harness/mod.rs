@@ -29,6 +29,12 @@ pub fn caps() -> Caps {
     devices()[0].1.caps()
 }
 
+/// Each of these with [`caps`], and with those of an adapter of the other kind, for kernels that are dealt out otherwise there.
+pub fn on_both_kinds<T: Copy>(cases: impl IntoIterator<Item = T>) -> impl Iterator<Item = (T, Caps)> {
+    let other = Caps { software: !caps().software, ..caps() };
+    cases.into_iter().flat_map(move |case| [(case, caps()), (case, other)])
+}
+
 /// A tensor that a test hands to a kernel.
 pub struct Given {
     pub shape: Shape,
