@@ -9,7 +9,7 @@ mod harness;
 use std::collections::HashMap;
 
 use cvdm::gpu::Gpu;
-use cvdm::kernels::reverse_step::{Discretisation, Reverse, Variant, start, step};
+use cvdm::kernels::reverse_step::{self, Discretisation, Reverse, Variant, start, step};
 use cvdm::kernels::{Call, noising};
 use cvdm::random::{Random, Stream, state};
 use cvdm::tape::{Plan, PlanOptions, Tape};
@@ -152,6 +152,7 @@ fn one_step(i: usize, variant: Variant, z: &Given, eps: &Given, check: impl Fn(&
             given(Shape::new(STEPS, 1, 1, 1), tau()),
             given(shape, eps.values.clone()),
             given(latent, joined),
+            given(reverse_step::sums(STEPS), reverse_step::power_sums(&tau())),
         ],
         |_, v| {
             let (gamma, z) = (v[4].range(0..shape.c)?, v[4].range(shape.c..2 * shape.c)?);
@@ -160,6 +161,7 @@ fn one_step(i: usize, variant: Variant, z: &Given, eps: &Given, check: impl Fn(&
                     rng: &v[0],
                     lambda: &v[1],
                     tau: &v[2],
+                    sums: &v[5],
                     gamma: &gamma,
                     z: &z,
                     discretisation: Discretisation::Product,
@@ -232,7 +234,7 @@ fn a_reverse_step_goes_back_along_the_forward_process() {
     }
 }
 
-/// The tensors of a sampler: rng, λ, τ, the prediction, and the latent of γ and z channels.
+/// The tensors of a sampler: rng, λ, τ, the prediction, the latent of γ and z channels, and the sums of τ's powers.
 struct Sampler {
     start: Plan,
     step: Plan,
@@ -250,6 +252,7 @@ impl Sampler {
                 Shape::new(STEPS, 1, 1, 1),
                 shape,
                 Shape { c: 2 * shape.c, ..shape },
+                reverse_step::sums(STEPS),
             ]
             .into_iter()
             .map(|shape| tape.persistent("sampler", shape).unwrap())
@@ -259,6 +262,7 @@ impl Sampler {
                 rng: &views[0],
                 lambda: &views[1],
                 tau: &views[2],
+                sums: &views[5],
                 gamma: &gamma,
                 z: &z,
                 discretisation: Discretisation::Product,
@@ -297,6 +301,7 @@ fn a_perfect_predictor_recovers_the_target() {
             plan.write(&v[0], &rng(0)).unwrap();
             plan.write(&v[1], &constant(Shape { n: 1, ..shape }, |c| LAMBDAS[c]).values).unwrap();
             plan.write(&v[2], &tau()).unwrap();
+            plan.write(&v[5], &reverse_step::power_sums(&tau())).unwrap();
             sampler.start.run().unwrap();
             // z_i = share · y + noise of variance `spread`, a pair a channel.
             let mut law = [(0.0, 1.0); 3];

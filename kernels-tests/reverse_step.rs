@@ -2,9 +2,9 @@
 
 mod harness;
 
-use cvdm::kernels::reverse_step::{Discretisation, Reverse, Variant, start, step};
+use cvdm::kernels::reverse_step::{Discretisation, Reverse, Variant, power_sums, start, step, sums};
 use cvdm::random::{Random, Stream, state};
-use cvdm::tensor::Shape;
+use cvdm::tensor::{Shape, View};
 use harness::{Given, close, given, random, run, wide};
 
 const SEED: u64 = 0xabcd_ef01_2345;
@@ -55,6 +55,12 @@ fn table(steps: usize) -> Given {
     given(Shape::new(steps, 3, 1, 1), rows.collect())
 }
 
+/// The sums that belong to a table.
+fn sums_of(tau: &Given) -> Given {
+    let values: Vec<f32> = tau.values.iter().step_by(3).copied().collect();
+    given(sums(tau.shape.n), power_sums(&values))
+}
+
 const CASES: [(Shape, usize, usize); 5] = [
     (Shape::new(1, 1, 1, 1), 1, 1),
     (Shape::new(4, 1, 4, 4), 2, 20),
@@ -97,12 +103,21 @@ fn a_step_follows_the_formulas() {
                         given(tau.shape, tau.values.clone()),
                         given(shape, prediction.values.clone()),
                         given(whole, latent.values.clone()),
+                        sums_of(&tau),
                     ],
                     |_, v| {
                         let (z, gamma) = (v[4].range(1..1 + c)?, v[4].range(2 + c..2 + 2 * c)?);
                         let tau = v[2].range(0..1)?;
                         step(
-                            &Reverse { rng: &v[0], lambda: &v[1], tau: &tau, gamma: &gamma, z: &z, discretisation },
+                            &Reverse {
+                                rng: &v[0],
+                                lambda: &v[1],
+                                tau: &tau,
+                                sums: &v[5],
+                                gamma: &gamma,
+                                z: &z,
+                                discretisation,
+                            },
                             &v[3],
                             variant,
                         )
@@ -152,10 +167,12 @@ fn start_draws_the_latent_and_the_last_gamma() {
             .collect();
         let whole = Shape { c: 2 * c, ..shape };
         run(
-            &[rng(77, FIRST), lambda, tau, given(whole, vec![0.0; whole.len()])],
+            &[rng(77, FIRST), lambda, sums_of(&tau), given(whole, vec![0.0; whole.len()]), tau],
             |_, v| {
-                let (gamma, z, tau) = (v[3].range(0..c)?, v[3].range(c..2 * c)?, v[2].range(0..1)?);
-                start(&Reverse { rng: &v[0], lambda: &v[1], tau: &tau, gamma: &gamma, z: &z, discretisation })
+                let (gamma, z, tau) = (v[3].range(0..c)?, v[3].range(c..2 * c)?, v[4].range(0..1)?);
+                let o =
+                    Reverse { rng: &v[0], lambda: &v[1], tau: &tau, sums: &v[2], gamma: &gamma, z: &z, discretisation };
+                start(&o)
             },
             |mode, got| {
                 for (s, sample) in got[3].chunks_exact(2 * per).enumerate() {
@@ -181,14 +198,22 @@ fn a_sample_does_not_depend_on_its_batch() {
         tensors.push(given(one, prediction.values[n * 60..(n + 1) * 60].to_vec()));
         tensors.push(given(Shape { c: 2, ..one }, latent.values[n * 120..(n + 1) * 120].to_vec()));
     }
-    tensors.extend([rng(5, FIRST), prediction, latent, lambda, table(10)]);
+    tensors.extend([rng(5, FIRST), prediction, latent, lambda, table(10), sums_of(&table(10))]);
     run(
         &tensors,
         |_, v| {
             let mut calls = vec![];
             for s in v[..15].chunks_exact(3) {
                 let (gamma, z, tau) = (s[2].range(0..1)?, s[2].range(1..2)?, v[16].range(0..1)?);
-                let o = Reverse { rng: &s[0], lambda: &v[15], tau: &tau, gamma: &gamma, z: &z, discretisation };
+                let o = Reverse {
+                    rng: &s[0],
+                    lambda: &v[15],
+                    tau: &tau,
+                    sums: &v[17],
+                    gamma: &gamma,
+                    z: &z,
+                    discretisation,
+                };
                 calls.extend(step(&o, &s[1], Variant::Posterior)?);
             }
             Ok(calls)
@@ -217,11 +242,20 @@ fn extreme_rates_stay_finite() {
                         random(shape, 1, -1.0, 1.0),
                         random(Shape { c: 2, ..shape }, 2, -1.0, 1.0),
                         given(Shape { c: 2, ..shape }, vec![0.0; 16]),
+                        sums_of(&table(steps)),
                     ],
                     |_, v| {
                         let tau = v[2].range(0..1)?;
                         let (gamma, z) = (v[4].range(0..1)?, v[4].range(1..2)?);
-                        let o = Reverse { rng: &v[0], lambda: &v[1], tau: &tau, gamma: &gamma, z: &z, discretisation };
+                        let o = Reverse {
+                            rng: &v[0],
+                            lambda: &v[1],
+                            tau: &tau,
+                            sums: &v[6],
+                            gamma: &gamma,
+                            z: &z,
+                            discretisation,
+                        };
                         let mut calls = step(&o, &v[3], variant)?;
                         let (gamma, z) = (v[5].range(0..1)?, v[5].range(1..2)?);
                         calls.extend(start(&Reverse { gamma: &gamma, z: &z, ..o })?);
@@ -252,14 +286,74 @@ fn shapes_that_do_not_fit_are_refused() {
             zeros(shape),
             zeros(Shape { c: 2, ..shape }),
             zeros(shape),
+            sums_of(&table(4)),
         ],
         |_, v| {
             let (gamma, z, tau) = (v[4].range(0..1)?, v[4].range(1..2)?, v[2].range(0..1)?);
-            let o = Reverse { rng: &v[0], lambda: &v[1], tau: &tau, gamma: &gamma, z: &z, discretisation };
+            let o = Reverse { rng: &v[0], lambda: &v[1], tau: &tau, sums: &v[6], gamma: &gamma, z: &z, discretisation };
+            assert!(start(&Reverse { lambda: &v[5], sums: &v[3], ..o }).unwrap_err().to_string().contains("powers"));
             assert!(start(&o).unwrap_err().to_string().contains("divides 3"));
             assert!(start(&Reverse { lambda: &v[5], tau: &v[2], ..o }).is_err());
             step(&Reverse { lambda: &v[5], ..o }, &v[3], Variant::Ancestral)
         },
         |_, _| {},
     );
+}
+
+#[test]
+fn long_steep_runs_take_every_factor() {
+    // 2000 factors for each item of a large map: loops near the 65,535 iterations that llvmpipe allows an invocation. The first step is
+    // so large that no pixel takes the series.
+    const STEPS: usize = 2000;
+    let shape = Shape::new(1, 1, 64, 64);
+    let mut tau = table(STEPS);
+    tau.values.iter_mut().step_by(3).for_each(|t| *t = 1.0);
+    tau.values[0] = 400.0;
+    let values: Vec<f64> = tau.values.iter().step_by(3).map(|&t| f64::from(t)).collect();
+    let lambda = random(shape, 1, 0.8, 1.5);
+    let at = |l: f32| discrete(&values, f64::from(l), STEPS, Discretisation::Product);
+    let (before, after): (Vec<f64>, Vec<f64>) =
+        lambda.values.iter().map(|&l| at(l)).map(|(_, before, after)| (before.exp(), after.exp())).unzip();
+    let both = Shape { c: 2, ..shape };
+    run(
+        &[
+            rng(STEPS as u32, 0),
+            lambda,
+            sums_of(&tau),
+            random(shape, 2, -1.0, 1.0),
+            given(both, vec![0.5; both.len()]),
+            given(both, vec![0.5; both.len()]),
+            tau,
+        ],
+        |_, v| {
+            let tau = v[6].range(0..1)?;
+            let on = |latent: &View| -> cvdm::Result<[View; 2]> { Ok([latent.range(0..1)?, latent.range(1..2)?]) };
+            let ([gamma, z], [last, first]) = (on(&v[4])?, on(&v[5])?);
+            let discretisation = Discretisation::Product;
+            let o = Reverse { rng: &v[0], lambda: &v[1], tau: &tau, sums: &v[2], gamma: &gamma, z: &z, discretisation };
+            let mut calls = step(&o, &v[3], Variant::Posterior)?;
+            calls.extend(start(&Reverse { gamma: &last, z: &first, ..o })?);
+            Ok(calls)
+        },
+        |mode, got| {
+            // Half a unit in the last place of each factor. One that is left out makes four times as much.
+            let rtol = STEPS as f64 * f64::from(f32::EPSILON) / 2.0;
+            close(&format!("{mode}: γ"), &got[4][..shape.len()], &before, 0.0, rtol);
+            close(&format!("{mode}: γ at T"), &got[5][..shape.len()], &after, 0.0, rtol);
+        },
+    );
+}
+
+#[test]
+fn sums_of_powers_are_those_of_the_first_steps() {
+    let tau = [3.0f32, 0.5, 6.0, -1.0];
+    let table = power_sums(&tau);
+    assert_eq!(table.len(), sums(tau.len()).len());
+    assert_eq!(table[..8], [0.0; 8]);
+    for k in 1..=tau.len() {
+        let first: Vec<f64> = tau[..k].iter().map(|&t| f64::from(t.max(0.0))).collect();
+        let largest = first.iter().copied().fold(0.0, f64::max);
+        let want = (1..8).map(|m| first.iter().map(|t| (t / largest).powi(m)).sum::<f64>() / f64::from(m));
+        close(&format!("first {k}"), &table[8 * k..][..8], &want.chain([largest]).collect::<Vec<_>>(), 0.0, 1e-7);
+    }
 }

@@ -46,7 +46,8 @@ fn mean_and_deviation() {
     }
 }
 
-/// Shapes around the items of an invocation and the invocations of a sample; whole tensors and channel ranges.
+/// Shapes around the items of a share and the shares of a sample; whole tensors and channel ranges. Of the last there are more
+/// samples than a grid has rows for workgroups, and workgroups past its end.
 #[test]
 fn values_that_are_not_finite() {
     for (shape, caps) in on_both_kinds([
@@ -55,6 +56,8 @@ fn values_that_are_not_finite() {
         Shape::new(2, 4, 64, 64),
         Shape::new(3, 4, 32, 33),
         Shape::new(1, 4, 16, 16),
+        Shape::new(1, 2, 256, 128),
+        Shape::new(65_540, 2, 1, 1),
     ]) {
         let mut x = random(shape, 1, -1.0, 1.0);
         // Some of every kind, the first and the last among them; finite extremes do not count.

@@ -1,5 +1,5 @@
-// How many values of x are infinite or NaN, first stage: a workgroup takes a share of a sample, its invocations in turn, and each leaves one
-// count; sum_partials.wgsl adds those up. Looks at the bits: comparisons with NaN are the compiler's to decide.
+// How many values of x are infinite or NaN, first stage: a workgroup takes a share of a sample, and each of its
+// invocations leaves one count; sum_partials.wgsl adds those up. Looks at the bits: comparisons with NaN are the compiler's to decide.
 
 override WG: u32 = 64u;
 
@@ -25,8 +25,8 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
         let bits = x[(p.x.x + own.n * p.x.y) / LANES + item];
         count += select(V(), V(1.0), (bits & EXPONENT) == EXPONENT);
     }
-    if (linear(workgroup) >= p.workgroups) {
+    if (own.past) {
         return;
     }
-    partials[linear(workgroup) * WG + local] = total(count);
+    partials[(own.n * p.blocks + own.index) * WG + local] = total(count);
 }

@@ -5,8 +5,8 @@
 // softplus(before), gx is multiplied by its slope 1 - exp(-x), which saves the softplus a pass of its own.
 //
 // A load or store of a buffer is a loop over the lanes on llvmpipe: five for 12 bytes, where a copy has two for 8, so that 53 to 60 % of
-// the copy's speed is the most there. Measured, batch 4, from 64 to 4 squared: 1.4 to 0.2 ms with Mesa 22.3, 0.9 to 0.2 with 25.0, where
-// a workgroup a plane took 2.1 to 0.7 and 1.2 to 0.5. Tried and dropped: keeping both tensors in registers from the first reading to the
+// the copy's speed is the most there. Measured, batch 4, from 64 to 4 squared: 1.4 to 0.2 ms with Mesa 22.3, 0.9 to 0.2 with 25.0,
+// where a workgroup a plane took 2.1 to 0.7 and 1.2 to 0.5. Tried and dropped: keeping both tensors in registers from the first reading to the
 // second, which spills where planes are large.
 
 override ACCUMULATE: u32 = 0u; // 1: add to what is there

@@ -1,6 +1,6 @@
 // Noise loss mean((noise - prediction)^2) and its gradient in one pass: g = scale (prediction - noise). Drawing the noise
-// is most of the work, so both come from the same draw. A workgroup takes a share of a sample, its invocations in turn, and each leaves one
-// partial sum; sum_partials.wgsl adds those up.
+// is most of the work, so both come from the same draw. A workgroup takes a share of a sample,
+// and each of its invocations leaves one partial sum; sum_partials.wgsl adds those up.
 
 override WG: u32 = 64u;
 
@@ -32,8 +32,8 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
         gprediction[(p.gprediction.x + own.n * p.gprediction.y) / LANES + item] = p.scale * error;
         sum += error * error;
     }
-    if (linear(workgroup) >= p.workgroups) {
+    if (own.past) {
         return;
     }
-    partials[linear(workgroup) * WG + local] = total(sum);
+    partials[(own.n * p.blocks + own.index) * WG + local] = total(sum);
 }

@@ -2,7 +2,7 @@
 //   da = -gamma g + h (gamma noise / sqrt(sigma) - sqrt(gamma) y) / 2,   dlambda = rho_n da,   drho_n = sum lambda da
 // where the noise term is missing if sigma is at its floor. The noise is drawn again instead of being kept.
 //
-// A workgroup takes a share of a sample, its invocations in turn, and each leaves one partial sum of drho; sum_partials.wgsl adds those up.
+// A workgroup takes a share of a sample, and each of its invocations leaves one partial sum of drho; sum_partials.wgsl adds those up.
 
 override WG: u32 = 64u;
 override ACCUMULATE: u32 = 0u; // 1: add to glambda
@@ -56,8 +56,8 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
         }
         sum += rate * da;
     }
-    if (linear(workgroup) >= p.workgroups) {
+    if (own.past) {
         return;
     }
-    partials[linear(workgroup) * WG + local] = total(sum);
+    partials[(own.n * p.blocks + own.index) * WG + local] = total(sum);
 }

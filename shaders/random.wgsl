@@ -21,8 +21,9 @@ struct Params {
 fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index) local: u32) {
     let p = params;
     let own = block_of(workgroup, p.blocks, p.workgroups, BLOCK, (p.len + 3u) / 4u);
+    let random = rng;
     for (var block = own.first + local; block < own.end; block += WG) {
-        let words = philox(vec4u(block, rng.w + own.n, rng.z, p.stream), rng.xy);
+        let words = philox(vec4u(block, random.w + own.n, random.z, p.stream), random.xy);
         var bits = words;
         if (p.kind == 1u) {
             bits = bitcast<vec4u>(uniforms(words));

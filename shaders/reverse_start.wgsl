@@ -21,7 +21,8 @@ struct Params {
 @group(0) @binding(1) var<storage, read> rng: vec4u;
 @group(0) @binding(2) var<storage, read> lambda: array<V>; // [N / repeats, C, H, W]
 @group(0) @binding(3) var<storage, read> tau: array<f32>; // [T], entry j - 1 at time j / T
-@group(0) @binding(4) var<storage, read_write> latent: array<V>; // [N, .., H, W]
+@group(0) @binding(4) var<storage, read> sums: array<vec4f>; // [T + 1, 2], row k of the first k steps (reverse.wgsl)
+@group(0) @binding(5) var<storage, read_write> latent: array<V>; // [N, .., H, W]
 
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index) local: u32) {
@@ -29,15 +30,15 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
     let own = block_of(workgroup, p.blocks, p.workgroups, BLOCK, p.items);
     let random = vec4u(rng.xy, 0u, rng.w);
     let per_step = 1.0 / f32(p.steps);
-    let sums = power_sums(p.tau.x, p.tau.y, p.steps);
+    let powers = power_sums(p.steps);
     let measurement = (p.lambda.x + quotient(own.n, p.repeats) * p.lambda.y) / LANES;
     for (var item = own.first + local; item < own.end; item += WG) {
         let rate = lambda[measurement + item] * per_step;
         var power: Power;
         if (EXPONENTIAL == 1u) {
-            power = power_exponential(sums, rate);
+            power = power_exponential(powers, rate);
         } else {
-            power = power_product(sums, p.tau.x, p.tau.y, p.steps, rate);
+            power = power_product(powers, p.tau.x, p.tau.y, p.steps, rate);
         }
         latent[(p.gamma.x + own.n * p.gamma.y) / LANES + item] = power.gamma;
         latent[(p.z.x + own.n * p.z.y) / LANES + item] = noise(random, 2u, own.n, item);

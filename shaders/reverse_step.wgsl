@@ -6,7 +6,7 @@
 // z' and gamma_{i-1} go straight into the noise network's channels; the noise is drawn here.
 //
 // The products gamma and sigma are made anew from the table of tau: stateless, so that no error builds up over a run. Where steps are
-// small it is a series from sums over the table, which an invocation makes once for its pixels (reverse.wgsl), not a loop for each.
+// small it is a series whose coefficients are a table too (reverse.wgsl), not a loop over the steps before.
 
 override WG: u32 = 64u;
 override BLOCK: u32 = 256u; // items that the invocations of a workgroup take in turn
@@ -30,8 +30,9 @@ struct Params {
 @group(0) @binding(1) var<storage, read> rng: vec4u; // the third word is i
 @group(0) @binding(2) var<storage, read> lambda: array<V>; // [N / repeats, C, H, W]
 @group(0) @binding(3) var<storage, read> tau: array<f32>; // [T], entry j - 1 at time j / T
-@group(0) @binding(4) var<storage, read> prediction: array<V>; // [N, C, H, W]
-@group(0) @binding(5) var<storage, read_write> latent: array<V>; // [N, .., H, W]
+@group(0) @binding(4) var<storage, read> sums: array<vec4f>; // [T + 1, 2], row k of the first k steps (reverse.wgsl)
+@group(0) @binding(5) var<storage, read> prediction: array<V>; // [N, C, H, W]
+@group(0) @binding(6) var<storage, read_write> latent: array<V>; // [N, .., H, W]
 
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index) local: u32) {
@@ -41,17 +42,17 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
     let random = vec4u(rng.xy, i, rng.w);
     let per_step = 1.0 / f32(p.steps);
     let tau_i = tau[p.tau.x + (i - 1u) * p.tau.y];
-    let sums = power_sums(p.tau.x, p.tau.y, i - 1u);
+    let powers = power_sums(i - 1u);
     let measurement = (p.lambda.x + quotient(own.n, p.repeats) * p.lambda.y) / LANES;
     for (var item = own.first + local; item < own.end; item += WG) {
         let rate = lambda[measurement + item] * per_step;
         var before: Power;
         var b: Beta;
         if (EXPONENTIAL == 1u) {
-            before = power_exponential(sums, rate);
+            before = power_exponential(powers, rate);
             b = beta_exponential(tau_i, rate);
         } else {
-            before = power_product(sums, p.tau.x, p.tau.y, i - 1u, rate);
+            before = power_product(powers, p.tau.x, p.tau.y, i - 1u, rate);
             b = beta_of(tau_i, rate);
         }
         let sigma = next(before, b).sigma;

@@ -8,8 +8,8 @@
 //   dq/drho'' = -lambda gamma; with a1 = lambda rho(1): d(gamma1^2)/da1 = -2 gamma1^2,
 //   dk/da1 = -gamma1 (y^2 + gamma1 / sigma1) / 2, without its second term where sigma1 is at the floor.
 //
-// Reads two values a pixel and writes one. A workgroup takes a share of a sample, its invocations in turn, and each leaves eight partial sums
-// (rho, rho', rho'', tau, three losses, rho(1)); sum_partials.wgsl adds those up.
+// Reads two values a pixel and writes one. A workgroup takes a share of a sample, and each of its invocations leaves eight
+// partial sums (rho, rho', rho'', tau, three losses, rho(1)); sum_partials.wgsl adds those up.
 
 override WG: u32 = 64u;
 
@@ -101,11 +101,11 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
         loss_prior += 0.5 * (gamma_end * square - signal - log_complement(signal, sigma));
         loss_gamma += q * q;
     }
-    if (linear(workgroup) >= p.workgroups) {
+    if (own.past) {
         return;
     }
     let each = p.blocks * WG;
-    let to = own.n * 7u * each + linear(workgroup) * WG + local;
+    let to = (own.n * 8u * p.blocks + own.index) * WG + local;
     partials[to] = total(drho);
     partials[to + each] = total(drho1);
     partials[to + 2u * each] = total(drho2);

@@ -4,8 +4,8 @@
 //   g = 2 w e,   dw/dlambda = tau (1 - lambda rho gamma / sigma) / 2 sigma,   dw/dtau = lambda / 2 sigma,
 //   dw/drho = -tau lambda^2 gamma / 2 sigma^2, without the terms in gamma where sigma is at the floor.
 //
-// One pass over prediction and lambda. A workgroup takes a share of a sample, its invocations in turn, and each leaves three partial sums
-// (loss, rho, tau); sum_partials.wgsl adds those up.
+// One pass over prediction and lambda. A workgroup takes a share of a sample, and each of its invocations leaves three partial
+// sums (loss, rho, tau); sum_partials.wgsl adds those up.
 
 override WG: u32 = 64u;
 
@@ -61,11 +61,11 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
         drho -= half * pace * rate * rate * tilt * square;
         dtau += half * rate * square;
     }
-    if (linear(workgroup) >= p.workgroups) {
+    if (own.past) {
         return;
     }
     let each = p.blocks * WG;
-    let to = own.n * 2u * each + linear(workgroup) * WG + local;
+    let to = (own.n * 3u * p.blocks + own.index) * WG + local;
     partials[to] = total(loss);
     partials[to + each] = total(drho);
     partials[to + 2u * each] = total(dtau);

@@ -422,9 +422,13 @@ fn reverse(s: Shape, discretisation: Discretisation) -> Case {
     case(&["reverse_start", "reverse_step"], on, move |r| {
         let both = Shape { c: 2, ..s };
         let (rng, lambda, latent, prediction) = (rng(r)?, r.tensor(s)?, r.tensor(both)?, r.tensor(s)?);
-        let tau = r.tensor(Shape::new(STEPS, 1, 1, 1))?;
+        // As trained schedules have it; the rates below one make the largest step a fortieth.
+        let values: Vec<f32> = (1..=STEPS).map(|j| 12.0 * j as f32 / STEPS as f32).collect();
+        let sums = r.given(reverse_step::sums(STEPS), reverse_step::power_sums(&values))?;
+        let tau = r.given(Shape::new(STEPS, 1, 1, 1), values)?;
         let (gamma, z) = (latent.range(0..1)?, latent.range(1..2)?);
-        let reverse = Reverse { rng: &rng, lambda: &lambda, tau: &tau, gamma: &gamma, z: &z, discretisation };
+        let reverse =
+            Reverse { rng: &rng, lambda: &lambda, tau: &tau, sums: &sums, gamma: &gamma, z: &z, discretisation };
         let mut calls = reverse_step::start(&reverse)?;
         calls.extend(reverse_step::step(&reverse, &prediction, reverse_step::Variant::Posterior)?);
         Ok(calls)

@@ -20,13 +20,19 @@ fn remainder(a: u32, b: u32) -> u32 {
     return a - quotient(a, b) * b;
 }
 
-// What a workgroup takes of a sample's items, its invocations one after the other in turn.
-struct Block { n: u32, first: u32, end: u32 }
+// The items of a sample that a workgroup takes, from `first` to before `end`, its invocations in turn. `index` counts the sample's blocks.
+struct Block { n: u32, index: u32, first: u32, end: u32, past: bool }
 
-// Of `blocks` of so many items in a sample; workgroups past the last one get nothing.
+// A sample has so many blocks of `size` items each, the last one perhaps of less. A workgroup past the end gets an empty one.
 fn block_of(workgroup: vec3u, blocks: u32, workgroups: u32, size: u32, items: u32) -> Block {
     let id = linear(workgroup);
+    let past = id >= workgroups;
     let n = quotient(min(id, workgroups - 1u), blocks);
-    let first = select((id - n * blocks) * size, items, id >= workgroups);
-    return Block(n, first, min(first + size, items));
+    let index = id - n * blocks;
+    let first = select(index * size, items, past);
+    return Block(n, index, first, min(first + size, items), past);
 }
+
+// 1.5 * 2^23: the low bits of a small whole number plus this are the number. WGSL's conversion from a float clamps, which software drivers
+// spell out.
+const LOW_BITS = 12582912.0;

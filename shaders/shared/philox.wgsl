@@ -52,7 +52,7 @@ fn normals(words: vec4u) -> vec4f {
     let q = x * x;
     let s = x * (1.0 + q * (-0.16666655 + q * (0.00833218 - q * 0.00019517)));
     let c = 1.0 + q * (-0.5 + q * (0.041666623 + q * (-0.0013886764 + q * 0.0000243904506)));
-    let turn = bitcast<vec2u>(quarter + 12582912.0) & vec2u(3u);
+    let turn = bitcast<vec2u>(quarter + LOW_BITS) & vec2u(3u);
     let odd = (turn & vec2u(1u)) == vec2u(1u);
     let cosine = select(c, s, odd) * select(vec2f(1.0), vec2f(-1.0), (turn == vec2u(1u)) | (turn == vec2u(2u)));
     let sine = select(s, c, odd) * select(vec2f(1.0), vec2f(-1.0), turn >= vec2u(2u));

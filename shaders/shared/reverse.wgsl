@@ -1,7 +1,7 @@
 // Discrete schedule of the reverse process: beta_j = tau_j lambda / T, alpha_j = 1 - beta_j within [1e-6, 1), and the
 // products gamma_i = alpha_1 .. alpha_i with sigma_i = 1 - gamma_i (algorithm 2). Or, exponential, the same equation
 // solved exactly for a tau that is constant within a step: alpha_j = exp(-tau_j lambda / T), which no number of steps makes
-// negative and whose product needs no loop over pixels' factors.
+// negative and whose product never needs a loop over a pixel's factors.
 
 struct Power { gamma: V, sigma: V }
 
@@ -25,41 +25,32 @@ fn beta_exponential(tau: f32, rate_over_steps: V) -> Beta {
     return Beta(d.gone, max(d.left, V(1e-30)));
 }
 
-// Sums over tau_1 .. tau_count of their powers, the k-th divided by k, and the largest tau: the same for every pixel.
+// Of the first steps of a table of tau: sums of the powers of tau over the largest of them, the m-th divided by m, and that largest
+// (kernels::reverse_step::power_sums).
 struct PowerSums { first: vec4f, more: vec3f, largest: f32 }
 
-fn power_sums(start: u32, stride: u32, count: u32) -> PowerSums {
-    var first = vec4f();
-    var more = vec3f();
-    var largest = 0.0;
-    for (var j = 0u; j < count; j++) {
-        let t = tau[start + j * stride];
-        let square = t * t;
-        let fourth = square * square;
-        first += vec4f(t, square, square * t, fourth);
-        more += fourth * vec3f(t, square, square * t);
-        largest = max(largest, t);
-    }
-    return PowerSums(first / vec4f(1.0, 2.0, 3.0, 4.0), more / vec3f(5.0, 6.0, 7.0), largest);
+fn power_sums(count: u32) -> PowerSums {
+    let more = sums[2u * count + 1u];
+    return PowerSums(sums[2u * count], more.xyz, more.w);
 }
 
 // gamma and sigma after the steps of these sums.
-fn power_exponential(sums: PowerSums, rate_over_steps: V) -> Power {
-    let d = decay(sums.first.x * rate_over_steps);
+fn power_exponential(s: PowerSums, rate_over_steps: V) -> Power {
+    let d = decay(s.first.x * (s.largest * rate_over_steps));
     return Power(d.left, d.gone);
 }
 
-// gamma and sigma after `count` steps of T. Where no beta exceeds a tenth, -ln(1 - beta) is beta + beta^2 / 2 + .. + beta^7 / 7 to 1.2e-8
+// The same of a product, of `count` steps. Where no beta exceeds a tenth, -ln(1 - beta) is beta + beta^2 / 2 + .. + beta^7 / 7 to 1.3e-8
 // of itself, and the sums are those of all steps at once; elsewhere the factors are multiplied.
-fn power_product(sums: PowerSums, start: u32, stride: u32, count: u32, rate_over_steps: V) -> Power {
-    let x = rate_over_steps;
-    let tail = sums.first.w + x * (sums.more.x + x * (sums.more.y + x * sums.more.z));
-    let d = decay(x * (sums.first.x + x * (sums.first.y + x * (sums.first.z + x * tail))));
-    let steep = x * sums.largest > V(0.1);
+fn power_product(s: PowerSums, start: u32, stride: u32, count: u32, rate_over_steps: V) -> Power {
+    let x = s.largest * rate_over_steps;
+    let tail = s.first.w + x * (s.more.x + x * (s.more.y + x * s.more.z));
+    let d = decay(x * (s.first.x + x * (s.first.y + x * (s.first.z + x * tail))));
+    let steep = (x < V()) | (x > V(0.1));
     let factors = select(0u, count, any(steep));
     var power = Power(V(1.0), V(0.0));
     for (var j = 0u; j < factors; j++) {
-        power = next(power, beta_of(tau[start + j * stride], x));
+        power = next(power, beta_of(tau[start + j * stride], rate_over_steps));
     }
     return Power(select(d.left, power.gamma, steep), select(d.gone, power.sigma, steep));
 }

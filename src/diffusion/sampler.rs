@@ -94,6 +94,7 @@ struct Views {
     input: View,
     rng: View,
     tau: View,
+    sums: View,
     targets: View,
     mean: View,
     deviation: View,
@@ -126,6 +127,7 @@ impl Recording {
                 .persistent("noise network input", Shape { n: batch, c: model.input_channels(), ..condition })?,
             rng: tape.persistent("random state", Shape::vector(4))?,
             tau: tape.persistent("tau", Shape::new(options.steps, 1, 1, 1))?,
+            sums: tape.persistent("sums of tau's powers", reverse_step::sums(options.steps))?,
             targets: tape.persistent("samples", Shape { n: batch, ..result })?,
             mean: tape.persistent("mean", result)?,
             deviation: tape.persistent("standard deviation", result)?,
@@ -133,7 +135,15 @@ impl Recording {
         let v = &views;
         let [x_part, gamma, z] = model.split_input(&v.input)?;
         let discretisation = options.discretisation;
-        let reverse = Reverse { rng: &v.rng, lambda: &v.lambda, tau: &v.tau, gamma: &gamma, z: &z, discretisation };
+        let reverse = Reverse {
+            rng: &v.rng,
+            lambda: &v.lambda,
+            tau: &v.tau,
+            sums: &v.sums,
+            gamma: &gamma,
+            z: &z,
+            discretisation,
+        };
         let mut start = tape.fork();
         start.push([elementwise::copy(&v.condition, &x_part, false)?]);
         start.push(reverse_step::start(&reverse)?);
@@ -219,7 +229,7 @@ impl Sampler {
             shared.insert(here.tensor, rate.buffer(there)?.clone());
         }
         let start = start.plan(gpu, &shared, PlanOptions::default())?;
-        for view in [&v.input, &v.rng, &v.tau] {
+        for view in [&v.input, &v.rng, &v.tau, &v.sums] {
             shared.insert(view.tensor, start.buffer(view)?.clone());
         }
         let finish = finish.plan(gpu, &shared, PlanOptions::default())?;
@@ -229,6 +239,7 @@ impl Sampler {
         let times = (1..=options.steps).map(|i| i as f64 / options.steps as f64);
         let values: Vec<f32> = times.map(|t| model.time_rate(flat, t) as f32).collect();
         start.write(&v.tau, &values)?;
+        start.write(&v.sums, &reverse_step::power_sums(&values))?;
         let flat = flat.to_vec();
         let model = model.clone();
         Ok(Self { model, options, size, batch, flat, rate, start, step, finish, measured, rate_map, views: v })

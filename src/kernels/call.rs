@@ -228,7 +228,7 @@ impl From<&View> for Span {
 }
 
 /// A grid of at least `workgroups` workgroups that no dimension's limit of 65,535 can refuse; a shader recovers the
-/// linear number as `id.x + id.y * 65535` and returns where it is past the end.
+/// linear number as `id.x + id.y * 65535` and does nothing where it is past the end.
 pub fn grid(workgroups: usize) -> [u32; 3] {
     const LIMIT: usize = 65_535;
     if workgroups <= LIMIT { [workgroups as u32, 1, 1] } else { [LIMIT as u32, workgroups.div_ceil(LIMIT) as u32, 1] }

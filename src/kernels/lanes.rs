@@ -5,7 +5,7 @@ use crate::gpu::{Caps, Shader};
 use crate::tensor::{Shape, View};
 use crate::{Error, Result};
 
-/// Invocations of a workgroup of kernels that sum: their `WG`.
+/// Invocations of a workgroup of kernels that sum, on GPUs.
 pub(super) const WORKGROUP: usize = 64;
 
 /// Items of the [block](Call::in_blocks) that a workgroup of the other kernels takes.
@@ -81,12 +81,13 @@ pub(super) struct Deal {
     /// All workgroups.
     pub workgroups: u32,
     /// Invocations of a workgroup in kernels that sum, each of which leaves a partial sum; of [blocks](Call::in_blocks) any number will do.
-    pub lanes: Option<usize>,
+    pub wg: Option<u32>,
 }
 
-/// Workgroups that share a sample in kernels that sum: at least 512 items each, and more only where loops would be too long.
+/// Workgroups that share a sample in kernels that sum: one for every 512 items, at most sixteen, and more only where eight invocations would
+/// be at it for more than some thousand iterations (those of a loop inside are counted too, should a driver not unroll it).
 fn summing(items: usize) -> usize {
-    items.div_ceil(512).clamp(1, 16).max(items.div_ceil(4 * ITERATIONS))
+    items.div_ceil(512).clamp(1, 16).max(items.div_ceil(8 * 4096))
 }
 
 /// Invocations of each: enough for a large GPU, or one subgroup of a software adapter, where each costs as much to begin as a dozen items.
@@ -118,7 +119,7 @@ impl Lanes {
         self.in_blocks(shape, in_quads(shape), BLOCK)
     }
 
-    /// Each item by itself, with loops of so many `iterations` for each.
+    /// Each item by itself, with loops of up to so many `iterations` for each.
     pub(super) fn each_in_loops(&'static self, shape: Shape, iterations: usize) -> Deal {
         // With a subgroup of eight, and a few for the loop over items itself.
         let most = ITERATIONS / (iterations + 2) * 8;
@@ -164,7 +165,7 @@ impl Lanes {
             share: items.div_ceil(blocks) as u32,
             blocks: blocks as u32,
             workgroups: (shape.n * blocks) as u32,
-            lanes: Some(summing_lanes(caps)),
+            wg: Some(summing_lanes(caps) as u32),
         }
     }
 }
@@ -215,20 +216,15 @@ impl Deal {
             share: block as u32,
             blocks: blocks as u32,
             workgroups: (samples * blocks) as u32,
-            lanes: None,
+            wg: None,
         }
-    }
-
-    /// Partial sums that each sample leaves.
-    pub fn partials(&self) -> usize {
-        self.blocks as usize * self.lanes.unwrap_or(0)
     }
 
     /// A call over this grid.
     pub fn call<P: bytemuck::NoUninit>(&self, params: P) -> Call {
         let call = Call::new(self.shader, params, grid(self.workgroups as usize));
-        match self.lanes {
-            Some(lanes) => call.with("WG", lanes as u32),
+        match self.wg {
+            Some(wg) => call.with("WG", wg),
             None => call.in_blocks(self.share),
         }
     }

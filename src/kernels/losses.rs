@@ -200,7 +200,7 @@ pub fn weighted_noise(caps: Caps, o: &WeightedNoise<'_>) -> Result<Vec<Call>> {
         .bind(o.glambda)
         .bind(o.partials)
         .costs(100 * shape.len());
-    let count = deal.partials();
+    let count = partial_count(caps, shape);
     let rho = Sum {
         rows: shape.n,
         columns: if o.gtau.is_some() { 1 } else { 2 },
@@ -328,7 +328,7 @@ pub fn schedule(caps: Caps, o: &Schedule<'_>) -> Result<Vec<Call>> {
     if o.accumulate_lambda {
         first.bytes += o.glambda.bytes();
     }
-    let count = deal.partials();
+    let count = partial_count(caps, shape);
     // By sample: columns ρ, ρ', ρ''.
     let samples = Sum {
         rows: shape.n,

@@ -159,7 +159,7 @@ pub fn backward(caps: Caps, o: &Backward<'_>) -> Result<Vec<Call>> {
         .accumulates(o.glambda, o.accumulate_lambda)
         .costs(95 * shape.len());
     first.bytes += o.gz.bytes();
-    let count = deal.partials();
+    let count = partial_count(caps, shape);
     let sum = Sum {
         rows: shape.n,
         columns: 1,

@@ -68,6 +68,31 @@ pub enum Discretisation {
     Exponential,
 }
 
+/// The shape of [`power_sums`] of so many steps.
+pub fn sums(steps: usize) -> Shape {
+    Shape::new(steps + 1, 8, 1, 1)
+}
+
+/// For each number `k` of first steps, 0 to T, with `r_j = τ_j / max(τ_1 … τ_k)`: `Σ r_j^m / m` for `m` from 1 to 7, and that largest τ.
+/// With these `ln γ̄_k = Σ ln(1 − τ_j λ/T)` is a series in `λ/T`, the same for every pixel. Values below zero count as zero.
+pub fn power_sums(tau: &[f32]) -> Vec<f32> {
+    let (mut sums, mut largest) = ([0.0f64; 7], 0.0f64);
+    let mut row = |tau: f64| {
+        let before = largest;
+        largest = largest.max(tau);
+        // The powers so far were of τ over a smaller largest.
+        let (shrunk, own) = if largest > 0.0 { (before / largest, tau / largest) } else { (0.0, 0.0) };
+        for (m, sum) in (1..).zip(&mut sums) {
+            *sum = *sum * shrunk.powi(m) + own.powi(m);
+        }
+        let divided = (1..).zip(sums).map(|(m, sum)| (sum / f64::from(m)) as f32);
+        divided.chain([largest as f32]).collect::<Vec<f32>>()
+    };
+    let mut table = row(0.0);
+    table.extend(tau.iter().flat_map(|&tau| row(f64::from(tau).max(0.0))));
+    table
+}
+
 /// What both [`start`] and [`step`] work on.
 #[derive(Debug, Clone, Copy)]
 pub struct Reverse<'a> {
@@ -77,6 +102,8 @@ pub struct Reverse<'a> {
     pub lambda: &'a View,
     /// `[T, 1, 1, 1]`: entry `j − 1` is `τ(j/T)`. Channel 0 of τ's schedule at those times (channel 1 of ρ's when tied).
     pub tau: &'a View,
+    /// `[T + 1, 8, 1, 1]`, [`power_sums`] of the same values.
+    pub sums: &'a View,
     /// γ channels of the noise network's input, `[N, C, H, W]`.
     pub gamma: &'a View,
     /// z channels of the same tensor, `[N, C, H, W]`.
@@ -100,6 +127,10 @@ impl Reverse<'_> {
         }
         let steps = self.tau.shape.n;
         self.tau.expect("the table of τ", Shape::new(steps, 1, 1, 1))?;
+        self.sums.expect("the sums of τ's powers", sums(steps))?;
+        if !self.sums.is_whole() {
+            return Err(Error::shape("the sums of τ's powers must be a tensor of their own, not a channel range"));
+        }
         Ok((gamma, z, (shape.n / maps) as u32, steps as u32))
     }
 
@@ -108,8 +139,8 @@ impl Reverse<'_> {
         (self.discretisation == Discretisation::Exponential).into()
     }
 
-    /// Operations a value of the series that stands for a product; where steps are so large that factors are multiplied it is four
-    /// for each of them.
+    /// Operations a value of the series in place of a product. Where steps are so large that factors are multiplied it takes four for
+    /// each step before.
     fn series(&self) -> usize {
         if self.discretisation == Discretisation::Product { 15 } else { 0 }
     }
@@ -135,7 +166,7 @@ pub fn start(o: &Reverse<'_>) -> Result<Vec<Call>> {
     };
     let flops = o.z.shape.len() * (45 + o.series());
     let call = deal.call(params).with("EXPONENTIAL", o.exponential());
-    let mut call = call.bind(o.rng).bind(o.lambda).bind(o.tau).bind(o.z).costs(flops);
+    let mut call = call.bind(o.rng).bind(o.lambda).bind(o.tau).bind(o.sums).bind(o.z).costs(flops);
     call.bytes += o.gamma.bytes();
     Ok(vec![call])
 }
@@ -164,7 +195,7 @@ pub fn step(o: &Reverse<'_>, prediction: &View, variant: Variant) -> Result<Vec<
     };
     let flops = o.z.shape.len() * (60 + o.series());
     let call = deal.call(params).with("VARIANT", variant as u32).with("EXPONENTIAL", o.exponential());
-    let mut call = call.bind(o.rng).bind(o.lambda).bind(o.tau).bind(prediction).bind(o.z).costs(flops);
+    let mut call = call.bind(o.rng).bind(o.lambda).bind(o.tau).bind(o.sums).bind(prediction).bind(o.z).costs(flops);
     call.bytes += o.z.bytes() + o.gamma.bytes();
     Ok(vec![call])
 }

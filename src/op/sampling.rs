@@ -3,7 +3,7 @@
 use super::random::{SAMPLE, SEED};
 use super::{Argument, Arguments, Operation, Recording};
 use crate::kernels::reverse_step::{self, Discretisation, Reverse, Variant};
-use crate::tensor::Shape;
+use crate::tensor::{Shape, View};
 use crate::{Error, Result};
 
 const LAMBDA: Argument =
@@ -53,6 +53,12 @@ fn discretisation(a: &Arguments) -> Result<Discretisation> {
     a.choice("discretisation", &choices)
 }
 
+/// τ and the sums of its powers.
+fn tables(r: &mut Recording, tau: &[f32]) -> Result<(View, View)> {
+    let sums = r.given("the sums of τ's powers", reverse_step::sums(tau.len()), &reverse_step::power_sums(tau))?;
+    Ok((r.given("τ", Shape::new(tau.len(), 1, 1, 1), tau)?, sums))
+}
+
 fn reverse_start(r: &mut Recording, a: &Arguments) -> Result<()> {
     let (maps, lambda) = a.image("lambda")?;
     let samples = a.size("samples", 1)?;
@@ -60,10 +66,11 @@ fn reverse_start(r: &mut Recording, a: &Arguments) -> Result<()> {
     let tau = a.vector("tau")?;
     let state = r.random_state_at(a, 0)?;
     let lambda = r.given("λ", maps, lambda)?;
-    let tau = r.given("τ", Shape::new(tau.len(), 1, 1, 1), tau)?;
+    let (tau, sums) = tables(r, tau)?;
     let latent = r.blank("γ and z", Shape { n: maps.n * samples, c: 2 * maps.c, ..maps })?;
     let (gamma, z) = (latent.range(0..maps.c)?, latent.range(maps.c..2 * maps.c)?);
-    let reverse = Reverse { rng: &state, lambda: &lambda, tau: &tau, gamma: &gamma, z: &z, discretisation };
+    let reverse =
+        Reverse { rng: &state, lambda: &lambda, tau: &tau, sums: &sums, gamma: &gamma, z: &z, discretisation };
     r.tape.push(reverse_step::start(&reverse)?);
     r.image_result("y", &latent);
     Ok(())
@@ -92,9 +99,10 @@ fn reverse_step(r: &mut Recording, a: &Arguments) -> Result<()> {
     let latent = r.given("γ and z", Shape { c: 2 * shape.c, ..shape }, &latent)?;
     let prediction = r.given("the predicted noise", shape, prediction)?;
     let lambda = r.given("λ", maps, lambda)?;
-    let tau = r.given("τ", Shape::new(tau.len(), 1, 1, 1), tau)?;
+    let (tau, sums) = tables(r, tau)?;
     let (gamma, z) = (latent.range(0..shape.c)?, latent.range(shape.c..2 * shape.c)?);
-    let reverse = Reverse { rng: &state, lambda: &lambda, tau: &tau, gamma: &gamma, z: &z, discretisation };
+    let reverse =
+        Reverse { rng: &state, lambda: &lambda, tau: &tau, sums: &sums, gamma: &gamma, z: &z, discretisation };
     r.tape.push(reverse_step::step(&reverse, &prediction, variant)?);
     r.image_result("y", &latent);
     Ok(())
