@@ -22,8 +22,8 @@
 //   Mesa 22.3            53 62 64 65   53 61 58 65           68 79 82 81   81  95  99 98    85 106 106 109
 //   Mesa 25.0            51 56 58 59   48 61 62 63           67 78 81 80   82  97 100 99    90 106 110 109
 // On software adapters the fixed choice is four outputs and images: 0.6 to 0.9 s to compile with Mesa 25.0 where two take 0.3 to 0.4, for
-// a tenth less time. Uniform weights (64 to 88 on another processor) are 64 KiB a dispatch of 40 us at least; they and storage buffers are
-// what tuning has besides. With AVX2 alone images have 24 to 33 (22.3) and 28 to 40 (25.0) of some 65, storage 8 and 18. As sampled textures
+// a tenth less time. Uniform weights (64 to 88 on another processor) are 64 KiB a dispatch of 40 us at least, and not tried by tuning there
+// (Variant::candidates); storage buffers are. With AVX2 alone images have 24 to 33 (22.3) and 28 to 40 (25.0) of some 65, storage 8 and 18. As sampled textures
 // they had 18 to 28 and 19 to 27.
 // Tried and dropped: 8 rows a tile (never ahead with 4 outputs), 8 outputs (half the speed), two input channels at a time,
 // subgroups of 16 by 512-bit vectors; whether tiles are PAIRED as a parameter, so that one shader less is compiled: 4 % slower.

@@ -120,6 +120,12 @@ impl Variant {
         ]
     };
 
+    /// Those that are worth measuring. On software adapters images are ahead of uniform buffers, of which Mesa 22.3 besides keeps half a MiB a
+    /// dispatch for ever (a hundred MiB for each run of a convolution with 512 channels).
+    pub fn candidates(caps: Caps) -> Vec<Self> {
+        Self::ALL.into_iter().filter(|v| !(caps.software && v.reads == Reads::Uniform)).collect()
+    }
+
     /// The choice without measuring: on software adapters images and as many outputs as leave no lane without work, elsewhere two
     /// and storage buffers.
     pub fn fixed(caps: Caps, out_channels: usize) -> Self {

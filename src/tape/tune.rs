@@ -84,13 +84,14 @@ impl Tape {
             if frozen { ", of the same weights" } else { "" },
             if winograd { "" } else { ", directly" },
         );
-        let candidates = Variant::ALL.len() + usize::from(winograd);
+        let direct = Variant::candidates(self.caps);
+        let candidates = direct.len() + usize::from(winograd);
         let chosen = fastest(gpu, &question, candidates, |tape, number| {
             let caps = tape.caps();
             let (x, y) = (tape.persistent("x", x)?, tape.persistent("y", Shape { c: channels, ..x })?);
             let weight = tape.persistent("weight", conv2d_3x3::SPEC.weight(x.shape.c, channels))?;
             let both = [x.shape.c, channels];
-            let (first, calls) = if let Some(&variant) = Variant::ALL.get(number) {
+            let (first, calls) = if let Some(&variant) = direct.get(number) {
                 let packing = Packing::new(caps, variant, x.shape.c, channels);
                 let packed = tape.persistent("packed", packing.shape())?;
                 let pack = conv2d_3x3::pack(&packing, Direction::Forward, &weight, &packed)?;
@@ -105,7 +106,7 @@ impl Tape {
             };
             Ok([first].into_iter().filter(|_| !frozen).chain(calls).collect())
         })?;
-        Ok(match chosen.map(|number| Variant::ALL.get(number)) {
+        Ok(match chosen.map(|number| direct.get(number)) {
             None => fixed,
             Some(Some(&variant)) => Convolution::Direct(variant),
             Some(None) => Convolution::Winograd,
