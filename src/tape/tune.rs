@@ -80,7 +80,7 @@ impl Tape {
         // Weights that stay are packed or transformed once, which takes Winograd's algorithm the longer.
         let frozen = self.frozen;
         let question = format!(
-            "conv2d_3x3 of {x} to {channels} channels{}{}",
+            "conv2d_3x3 of {x} into {channels} channels{}{}",
             if frozen { ", of the same weights" } else { "" },
             if winograd { "" } else { ", directly" },
         );
