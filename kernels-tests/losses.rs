@@ -9,7 +9,7 @@ use cvdm::kernels::losses::{
 };
 use cvdm::kernels::noising::SIGMA_FLOOR;
 use cvdm::random::{Random, Stream, state};
-use cvdm::tensor::Shape;
+use cvdm::tensor::{Shape, View};
 use harness::{Given, caps, close, given, on_both_kinds, random, run, wide};
 
 const WEIGHTS: ScheduleWeights = ScheduleWeights { beta: 1.0, prior: 2.0, gamma: 0.3 };
@@ -145,6 +145,25 @@ fn schedules(shape: Shape) -> (Given, Given, Given, Given) {
     (random(shape, 1, -1.0, 1.0), random(shape, 2, 0.2, 2.0), random(rows, 3, 0.1, 2.5), random(rows, 4, 0.1, 2.5))
 }
 
+/// The losses of tensors in this order: y, λ, ρ, the table that `tau` is of, their gradients but y's, the losses, the partial sums.
+fn overwriting<'a>(v: &'a [View], tau: &'a View) -> Schedule<'a> {
+    Schedule {
+        y: &v[0],
+        lambda: &v[1],
+        rho: &v[2],
+        tau,
+        weights: WEIGHTS,
+        glambda: &v[4],
+        accumulate_lambda: false,
+        grho: &v[5],
+        accumulate_rho: false,
+        gtau: Some(&v[6]),
+        accumulate_tau: false,
+        losses: &v[7],
+        partials: &v[8],
+    }
+}
+
 #[test]
 fn schedule_losses_and_gradients() {
     for (shape, caps) in on_both_kinds(SHAPES) {
@@ -178,21 +197,7 @@ fn schedule_losses_and_gradients() {
             ],
             |_, v| {
                 let tau = v[3].range(0..1)?;
-                let args = Schedule {
-                    y: &v[0],
-                    lambda: &v[1],
-                    rho: &v[2],
-                    tau: &tau,
-                    weights: WEIGHTS,
-                    glambda: &v[4],
-                    accumulate_lambda: false,
-                    grho: &v[5],
-                    accumulate_rho: false,
-                    gtau: Some(&v[6]),
-                    accumulate_tau: false,
-                    losses: &v[7],
-                    partials: &v[8],
-                };
+                let args = overwriting(v, &tau);
                 let mut calls = schedule(caps, &args)?;
                 calls.extend(schedule(
                     caps,
@@ -300,26 +305,7 @@ fn extremes_stay_finite() {
                 blank(Shape::vector(4)),
                 blank(partials),
             ],
-            |_, v| {
-                schedule(
-                    caps(),
-                    &Schedule {
-                        y: &v[0],
-                        lambda: &v[1],
-                        rho: &v[2],
-                        tau: &v[3].range(0..1)?,
-                        weights: WEIGHTS,
-                        glambda: &v[4],
-                        accumulate_lambda: false,
-                        grho: &v[5],
-                        accumulate_rho: false,
-                        gtau: Some(&v[6]),
-                        accumulate_tau: false,
-                        losses: &v[7],
-                        partials: &v[8],
-                    },
-                )
-            },
+            |_, v| schedule(caps(), &overwriting(v, &v[3].range(0..1)?)),
             |mode, got| {
                 close(&format!("{mode}: ρ(1) = {end}"), &got[7][1..], &losses, 1e-6, 1e-5);
                 let all = got[4].iter().chain(&got[5]).chain(&got[6]);

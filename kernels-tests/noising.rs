@@ -4,7 +4,7 @@ mod harness;
 
 use cvdm::kernels::noising::{Backward, SIGMA_FLOOR, backward, backward_partials, forward};
 use cvdm::random::{Random, Stream, state};
-use cvdm::tensor::Shape;
+use cvdm::tensor::{Shape, View};
 use harness::{Given, caps, close, given, on_both_kinds, random, run, wide};
 
 const SEED: u64 = 0x1234_5678_9abc;
@@ -85,6 +85,24 @@ fn gamma_and_z_fill_their_channels() {
     }
 }
 
+/// The gradients of tensors in this order: the random state, y, λ, ρ, the gradient that γ's and z's are ranges of, the gradients of λ
+/// and ρ, the partial sums.
+fn overwriting<'a>(v: &'a [View], [ggamma, gz]: [&'a View; 2]) -> Backward<'a> {
+    Backward {
+        rng: &v[0],
+        y: &v[1],
+        lambda: &v[2],
+        rho: &v[3],
+        ggamma,
+        gz,
+        glambda: &v[5],
+        accumulate_lambda: false,
+        grho: &v[6],
+        accumulate_rho: false,
+        partials: &v[7],
+    }
+}
+
 #[test]
 fn gradients_equal_central_differences() {
     for (shape, caps) in on_both_kinds(SHAPES) {
@@ -126,19 +144,7 @@ fn gradients_equal_central_differences() {
             ],
             |_, v| {
                 let (ggamma, gz) = (v[4].range(c + 1..2 * c + 1)?, v[4].range(0..c)?);
-                let args = Backward {
-                    rng: &v[0],
-                    y: &v[1],
-                    lambda: &v[2],
-                    rho: &v[3],
-                    ggamma: &ggamma,
-                    gz: &gz,
-                    glambda: &v[5],
-                    accumulate_lambda: true,
-                    grho: &v[6],
-                    accumulate_rho: false,
-                    partials: &v[7],
-                };
+                let args = Backward { accumulate_lambda: true, ..overwriting(v, [&ggamma, &gz]) };
                 let mut calls = backward(caps, &args)?;
                 let other =
                     Backward { glambda: &v[8], grho: &v[9], accumulate_lambda: false, accumulate_rho: true, ..args };
@@ -186,22 +192,7 @@ fn extremes_stay_finite_and_the_floor_passes_no_gradient() {
             let (g, z) = (v[4].range(0..1)?, v[4].range(1..2)?);
             let (gamma, latent) = (v[8].range(0..1)?, v[8].range(1..2)?);
             let mut calls = forward(&v[0], &v[1], &v[2], &v[3], &gamma, &latent)?;
-            calls.extend(backward(
-                caps(),
-                &Backward {
-                    rng: &v[0],
-                    y: &v[1],
-                    lambda: &v[2],
-                    rho: &v[3],
-                    ggamma: &g,
-                    gz: &z,
-                    glambda: &v[5],
-                    accumulate_lambda: false,
-                    grho: &v[6],
-                    accumulate_rho: false,
-                    partials: &v[7],
-                },
-            )?);
+            calls.extend(backward(caps(), &overwriting(v, [&g, &z]))?);
             Ok(calls)
         },
         |mode, got| {
