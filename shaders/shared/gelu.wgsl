@@ -12,6 +12,7 @@ fn bell(u: V) -> V {
     let x = -((high - n * 0.693359375) + n * 2.1219444e-4 + 0.5 * (u - s) * (u + s));
     let tail = 1.0 / 24.0 + x * (1.0 / 120.0 + x * (1.0 / 720.0 + x * (1.0 / 5040.0 + x * (1.0 / 40320.0))));
     let e = 1.0 + x * (1.0 + x * (0.5 + x * (1.0 / 6.0 + x * tail)));
+    // Beyond 126 these bits are no power of two, and are not taken.
     let power = bitcast<V>((Bits(127u) - bitcast<Bits>(n + LOW_BITS)) << Bits(23u));
     return select(e * power, V(), n > V(126.0));
 }
