@@ -238,10 +238,10 @@ fn grad_parameters(tape: &mut Tape, c: Conv2d, x: &View, g: &View, to: [[&View; 
         for (i, ([gw, gb], add)) in to.into_iter().zip([false, true]).enumerate() {
             let variant = conv2d_3x3_grad_weight::Variant::ALL[(g.shape.c + i) % 5];
             let parts = conv2d_3x3_grad_weight::parts(caps, variant.outputs, x.shape, g.shape.c);
-            let parts = tape.persistent("parts", parts)?;
-            calls.push(conv2d_3x3_grad_weight::grad_weight(caps, variant, x, g, &parts)?);
-            calls.push(sum_splits(&parts, 0, gw, add)?);
-            calls.push(sum_splits(&parts, gw.shape.len(), gb, add)?);
+            let sums = tape.persistent("sums", parts.shape())?;
+            calls.push(conv2d_3x3_grad_weight::grad_weight(caps, variant, x, g, &sums)?);
+            calls.push(sum_splits(parts, &sums, 0, gw, add)?);
+            calls.push(sum_splits(parts, &sums, gw.shape.len(), gb, add)?);
         }
     } else {
         for ([gw, gb], add) in to.into_iter().zip([false, true]) {
@@ -414,9 +414,10 @@ fn images_give_the_weight_gradient_of_buffers() {
                         continue;
                     }
                     let variant = conv2d_3x3_grad_weight::Variant { outputs, images };
-                    let parts = tape.persistent("parts", conv2d_3x3_grad_weight::parts(caps, outputs, xs, ys.c))?;
-                    calls.push(conv2d_3x3_grad_weight::grad_weight(caps, variant, &x, &g, &parts)?);
-                    calls.push(sum_splits(&parts, 0, to, false)?);
+                    let parts = conv2d_3x3_grad_weight::parts(caps, outputs, xs, ys.c);
+                    let sums = tape.persistent("sums", parts.shape())?;
+                    calls.push(conv2d_3x3_grad_weight::grad_weight(caps, variant, &x, &g, &sums)?);
+                    calls.push(sum_splits(parts, &sums, 0, to, false)?);
                 }
                 Ok(calls)
             },
@@ -453,26 +454,29 @@ fn shapes_that_do_not_fit_are_refused() {
 #[test]
 fn a_single_split_goes_straight_to_the_gradient() {
     // Many channels and one tile: one split on every adapter.
-    let (xs, ys) = (Shape::new(1, 33, 4, 8), Shape::new(1, 34, 4, 8));
+    let (xs, ys) = (Shape::new(1, 32, 4, 8), Shape::new(1, 34, 4, 8));
     let (x, g) = (random(xs, 5, -1.0, 1.0), random(ys, 6, -1.0, 1.0));
     let spec = Conv2d::same(3);
-    let mut want = vec![9.0; 3];
+    let mut want = vec![9.0; 4];
     want.extend(reference::grad_weight(spec, xs, ys, &wide(&x.values), &wide(&g.values)));
     want.extend(reference::channel_sums(ys, &wide(&g.values)));
     want.extend([9.0; 2]);
-    let part = want.len() - 5;
-    let flat = Shape::vector(part + 5);
+    let part = want.len() - 6;
+    let flat = Shape::vector(part + 6);
     run(
-        &[x, g, given(flat, vec![9.0; part + 5]), given(flat, vec![9.0; part + 5])],
+        &[x, g, given(flat, vec![9.0; part + 6]), given(flat, vec![9.0; part + 6])],
         |tape, v| {
             let caps = tape.caps();
-            let to = v[2].range(3..3 + part)?;
+            let to = v[2].range(4..4 + part)?;
             if !conv2d_3x3::suits(caps, spec, xs) {
-                let split = 34 * 33 * 9;
+                let split = 34 * 32 * 9;
                 let (gw, gb) = (to.range(0..split)?, to.range(split..part)?);
                 return Ok(vec![conv2d::grad_weight(spec, &v[0], &v[1], &gw, false)?, channel_sum(&v[1], &gb, false)?]);
             }
-            assert_eq!(conv2d_3x3_grad_weight::parts(caps, 1, xs, 34), Shape::new(1, 1, 1, part));
+            let parts = conv2d_3x3_grad_weight::parts(caps, 1, xs, 34);
+            assert!(parts.are(&to) && !parts.are(&v[2].range(3..3 + part)?), "a whole vec4 is where it starts");
+            let padded = conv2d_3x3_grad_weight::parts(caps, 1, Shape { c: 31, ..xs }, 34);
+            assert!(padded.splits == 1 && !padded.are(&v[2].range(4..4 + padded.values())?), "rows of no whole vec4");
             let by_one = conv2d_3x3_grad_weight::Variant::ALL[0];
             let other = conv2d_3x3_grad_weight::grad_weight(caps, by_one, &v[0], &v[1], &v[3]);
             assert!(other.is_err(), "a vector of another length");

@@ -69,7 +69,8 @@ fn forward_and_both_gradients() {
                 let gx = |i: usize| v[i].range(1..1 + c);
                 let forth = tape.persistent("packed", conv2d_1x1::packed(c, channels))?;
                 let back = tape.persistent("packed back", conv2d_1x1::packed(channels, c))?;
-                let parts = tape.persistent("parts", conv2d_1x1::parts(xs, channels))?;
+                let parts = conv2d_1x1::parts(xs, channels);
+                let sums = tape.persistent("sums", parts.shape())?;
                 Ok(vec![
                     conv2d_1x1::pack(Direction::Forward, &w, [c, channels], &forth)?,
                     conv2d_1x1::pack(Direction::Backward, &w, [channels, c], &back)?,
@@ -77,8 +78,8 @@ fn forward_and_both_gradients() {
                     conv2d_1x1::forward(&x, &forth, None, Activation::None, &y(4)?, true)?,
                     conv2d_1x1::forward(&g, &back, None, Activation::None, &gx(5)?, false)?,
                     conv2d_1x1::forward(&g, &back, None, Activation::None, &gx(6)?, true)?,
-                    conv2d_1x1::grad_weight(&x, &g, &parts)?,
-                    sum_splits(&parts, 0, &v[7], false)?,
+                    conv2d_1x1::grad_weight(&x, &g, &sums)?,
+                    sum_splits(parts, &sums, 0, &v[7], false)?,
                 ])
             },
             |mode, got| {
@@ -100,7 +101,7 @@ fn what_suits_and_what_does_not() {
     assert!(!suits(SPEC, [1, 4, 3, 3], 4) && !suits(SPEC, [1, 3, 2, 2], 4) && !suits(SPEC, [1, 4, 2, 2], 1));
     assert!(!suits(Conv2d::same(3), [1, 4, 2, 2], 4) && !suits(Conv2d { stride: 2, ..SPEC }, [1, 4, 2, 2], 4));
     // Deep sums are split, up to a quad a split; large weights are not.
-    let splits = |[n, c, h, w]: [usize; 4], channels| conv2d_1x1::parts(Shape::new(n, c, h, w), channels).c;
+    let splits = |[n, c, h, w]: [usize; 4], channels| conv2d_1x1::parts(Shape::new(n, c, h, w), channels).splits;
     assert_eq!(splits([4, 16, 64, 64], 16), 256);
     assert_eq!(splits([1, 256, 8, 8], 256), 1);
     assert_eq!(splits([64, 8, 2, 2], 8), 1);

@@ -80,11 +80,12 @@ fn forward_and_gradients() {
                 ];
                 let outputs = [(&v[7], &v[8], false), (&v[9], &v[10], true)];
                 if up::suits(caps, kernel, xs) {
-                    let parts = tape.persistent("parts", up::parts(caps, xs, channels))?;
-                    calls.push(up::grad_weight(caps, &v[0], &v[3], &parts)?);
+                    let parts = up::parts(caps, xs, channels);
+                    let sums = tape.persistent("sums", parts.shape())?;
+                    calls.push(up::grad_weight(caps, &v[0], &v[3], &sums)?);
                     for (gw, gb, add) in outputs {
-                        calls.push(sum_splits(&parts, 0, gw, add)?);
-                        calls.push(sum_splits(&parts, gw.shape.len(), gb, add)?);
+                        calls.push(sum_splits(parts, &sums, 0, gw, add)?);
+                        calls.push(sum_splits(parts, &sums, gw.shape.len(), gb, add)?);
                     }
                 } else {
                     for (gw, gb, add) in outputs {

@@ -232,7 +232,7 @@ fn a_networks_gradients_are_the_same_in_less_memory() {
             net.record_into(&mut tape, &theta, &x, &y).unwrap();
             let gradients = tape.backward(&[(y, gy)]).unwrap();
             tape.push([copy(&gradients.of(&x).unwrap(), &gx, false).unwrap()]);
-            assert!(tape.parameters_without_gradient().is_empty());
+            assert!(parameters.iter().all(|p| tape.has_gradient(&p.range)));
             let given = [
                 (theta, parameters.initial(4)),
                 (x, random(shape, 5, -1.0, 1.0).values),
@@ -343,7 +343,7 @@ fn a_norm_and_its_pooling_are_made_again() {
                 .unwrap();
             let full = full.unwrap_or_else(|| conv(&mut tape, 2, &y).unwrap());
             tape.backward(&[(full, g1), (small, g2)]).unwrap();
-            assert!(tape.parameters_without_gradient().is_empty());
+            assert!(tape.has_gradient(&(0..flat.len())));
             let given: Vec<(View, Vec<f32>)> = [theta, x, g1, g2]
                 .iter()
                 .enumerate()

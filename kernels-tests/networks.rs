@@ -183,7 +183,7 @@ fn a_steps_cost_is_known_before_it_is_made() {
         let model = Model::new(config).unwrap();
         let cost = StepCost::of(gpu.caps(), &model, &options).unwrap();
         let trainer = trainer(gpu, config, RegressionLoss::SquaredError, micro_batch);
-        assert_eq!(cost.parameters, model.parameters().len());
+        assert_eq!(cost.parameters, model.parameters().count());
         assert_eq!((cost.memory, cost.micro_batch), (trainer.memory(), trainer.micro_batch()));
         let calls = trainer.plan().calls();
         assert_eq!(cost.dispatches, calls.len());

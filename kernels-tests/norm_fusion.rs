@@ -127,9 +127,9 @@ fn a_normalised_input() {
                         images: variant.reads == Reads::Images,
                     };
                     let parts = conv2d_3x3_grad_weight::parts(caps, variant.outputs, xs, co);
-                    let parts = tape.persistent("parts", parts)?;
-                    calls.push(conv2d_3x3_grad_weight::grad_weight(caps, gradient, input, &v[4], &parts)?);
-                    calls.push(sum_splits(&parts, 0, &v[6], false)?);
+                    let sums = tape.persistent("sums", parts.shape())?;
+                    calls.push(conv2d_3x3_grad_weight::grad_weight(caps, gradient, input, &v[4], &sums)?);
+                    calls.push(sum_splits(parts, &sums, 0, &v[6], false)?);
                     Ok(calls)
                 },
                 |mode, got| {

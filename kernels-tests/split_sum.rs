@@ -2,7 +2,7 @@
 
 mod harness;
 
-use cvdm::kernels::split_sum::{channel_sum, sum_splits};
+use cvdm::kernels::split_sum::{Parts, channel_sum, sum_splits};
 use cvdm::tape::Tape;
 use cvdm::tensor::Shape;
 use harness::{close, given, random, run, wide};
@@ -21,40 +21,52 @@ fn tolerance(terms: usize) -> f64 {
     4.0 * f64::from(f32::EPSILON) * (terms as f64).sqrt().max(1.0)
 }
 
-/// Splits, values of a split, where the summed ones start, how many they are.
-const SPLITS: &[(usize, usize, usize, usize)] = &[
-    (1, 1, 0, 1),
-    (1, 7, 3, 2),
-    (2, 63, 0, 63),
-    (3, 64, 0, 64),
-    (16, 65, 0, 65),
-    (17, 200, 131, 69),
-    (1024, 37, 1, 35),
-    (5, 4099, 2, 4097),
+/// Splits; rows, values of one and from one to the next; values of the bias; where the summed ones start, how many they are.
+const SPLITS: &[(Parts, usize, usize)] = &[
+    (parts(1, 1, [1, 4], 0), 0, 1),
+    (parts(1, 1, [7, 8], 0), 3, 2),
+    (parts(2, 9, [7, 8], 0), 0, 63),
+    (parts(3, 16, [4, 4], 0), 0, 64),
+    (parts(16, 5, [9, 36], 5), 0, 50),
+    (parts(16, 5, [9, 36], 5), 45, 5),
+    (parts(17, 64, [3, 4], 8), 131, 69),
+    (parts(1024, 1, [36, 36], 1), 1, 35),
+    (parts(5, 241, [17, 20], 2), 2, 4097),
 ];
+
+const fn parts(splits: usize, rows: usize, [row, padded]: [usize; 2], bias: usize) -> Parts {
+    Parts { splits, rows, row, padded, bias }
+}
+
+/// Where value number `i` of a weight and its bias lies in a split.
+fn place(parts: Parts, i: usize) -> usize {
+    let weight = parts.rows * parts.row;
+    if i < weight { i / parts.row * parts.padded + i % parts.row } else { parts.rows * parts.padded + i - weight }
+}
 
 #[test]
 fn splits_are_summed_into_a_range() {
-    for &(splits, part, start, len) in SPLITS {
-        let parts = random(Shape::new(1, splits, 1, part), 1, -1.0, 1.0);
-        let of = |i: usize| (0..splits).map(move |s| s * part + start + i).map(|k| f64::from(parts.values[k]));
-        let sums: Vec<f64> = (0..len).map(|i| of(i).sum()).collect();
+    for &(parts, start, len) in SPLITS {
+        let sums = random(parts.shape(), 1, -1.0, 1.0);
+        let of = |i: usize| (0..parts.splits).map(move |s| s * sums.shape.w + place(parts, start + i));
+        let of = |i: usize| of(i).map(|k| f64::from(sums.values[k]));
+        let totals: Vec<f64> = (0..len).map(|i| of(i).sum()).collect();
         let atol = (0..len).map(|i| serial(of(i))).fold(0.0, f64::max);
         // Into the middle of a flat tensor, whose other values stay.
         let before = random(Shape::vector(len + 5), 2, -1.0, 1.0);
         let mut want = wide(&before.values);
-        want[3..3 + len].copy_from_slice(&sums);
+        want[3..3 + len].copy_from_slice(&totals);
         let mut added = wide(&before.values);
-        added[3..3 + len].iter_mut().zip(&sums).for_each(|(a, s)| *a += s);
+        added[3..3 + len].iter_mut().zip(&totals).for_each(|(a, s)| *a += s);
         let again = given(before.shape, before.values.clone());
         run(
-            &[parts, before, again],
+            &[sums, before, again],
             |_, v| {
                 let (to, onto) = (v[1].range(3..3 + len)?, v[2].range(3..3 + len)?);
-                Ok(vec![sum_splits(&v[0], start, &to, false)?, sum_splits(&v[0], start, &onto, true)?])
+                Ok(vec![sum_splits(parts, &v[0], start, &to, false)?, sum_splits(parts, &v[0], start, &onto, true)?])
             },
             |mode, got| {
-                let what = format!("{mode}: {splits} splits of {part}, {len} values from {start} on");
+                let what = format!("{mode}: {parts:?}, {len} values from {start} on");
                 close(&what, &got[1], &want, atol, 0.0);
                 close(&format!("{what}, added"), &got[2], &added, atol, 0.0);
             },
@@ -65,13 +77,13 @@ fn splits_are_summed_into_a_range() {
 /// A tensor of any shape receives its values in order.
 #[test]
 fn splits_are_summed_into_a_whole_tensor() {
-    let (shape, part) = (Shape::new(3, 2, 3, 3), 57);
-    let parts = random(Shape::new(1, 4, 1, part), 1, -1.0, 1.0);
-    let of = |i: usize| (0..4).map(|s| f64::from(parts.values[s * part + 3 + i])).sum::<f64>();
+    let (shape, parts) = (Shape::new(3, 2, 3, 3), parts(4, 1, [57, 60], 0));
+    let sums = random(parts.shape(), 1, -1.0, 1.0);
+    let of = |i: usize| (0..4).map(|s| f64::from(sums.values[s * 60 + 3 + i])).sum::<f64>();
     let want: Vec<f64> = (0..54).map(of).collect();
     run(
-        &[parts, given(shape, vec![9.0; 54])],
-        |_, v| Ok(vec![sum_splits(&v[0], 3, &v[1], false)?]),
+        &[sums, given(shape, vec![9.0; 54])],
+        |_, v| Ok(vec![sum_splits(parts, &v[0], 3, &v[1], false)?]),
         |mode, got| close(mode, &got[1], &want, tolerance(4), 0.0),
     );
 }
@@ -124,13 +136,15 @@ fn shapes_that_do_not_fit_are_refused() {
     let (_, gpu) = &harness::devices()[0];
     let mut tape = Tape::new(gpu.caps());
     let mut new = |n, c, h, w| tape.persistent("tensor", Shape::new(n, c, h, w)).unwrap();
-    let (parts, y, x, batches) = (new(1, 4, 1, 10), new(1, 8, 1, 1), new(2, 3, 4, 4), new(2, 8, 1, 1));
+    let (sums, y, x, batches) = (new(1, 4, 1, 12), new(1, 8, 1, 1), new(2, 3, 4, 4), new(2, 8, 1, 1));
     let refused = |r: cvdm::Result<_>| matches!(r, Err(cvdm::Error::Shape(_)));
-    assert!(sum_splits(&parts, 2, &y, false).is_ok());
-    assert!(refused(sum_splits(&parts, 3, &y, false)), "reaches past the end of a split");
-    assert!(refused(sum_splits(&parts.range(1..3).unwrap(), 0, &y, false)), "a range of the splits");
-    assert!(refused(sum_splits(&x, 0, &y.range(0..1).unwrap(), false)), "partial sums of another layout");
-    assert!(refused(sum_splits(&parts, 0, &batches.range(0..4).unwrap(), false)), "values that lie apart");
+    let parts = parts(4, 2, [4, 4], 2);
+    assert!(sum_splits(parts, &sums, 2, &y, false).is_ok());
+    assert!(refused(sum_splits(parts, &sums, 3, &y, false)), "reaches past the end of a split");
+    assert!(refused(sum_splits(parts, &sums.range(1..3).unwrap(), 0, &y, false)), "a range of the splits");
+    assert!(refused(sum_splits(Parts { bias: 6, ..parts }, &sums, 0, &y, false)), "more values than a split has");
+    assert!(refused(sum_splits(parts, &x, 0, &y.range(0..1).unwrap(), false)), "partial sums of another layout");
+    assert!(refused(sum_splits(parts, &sums, 0, &batches.range(0..4).unwrap(), false)), "values that lie apart");
     assert!(channel_sum(&x, &y.range(0..3).unwrap(), false).is_ok());
     assert!(refused(channel_sum(&x, &y, false)), "more values than channels");
     assert!(refused(channel_sum(&y, &batches.range(0..4).unwrap(), false)), "values that lie apart");

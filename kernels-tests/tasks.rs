@@ -345,7 +345,7 @@ fn example_configurations_are_the_papers() {
         let conv = |co: usize, ci: usize, k: usize| co * ci * k * k + co;
         match name {
             "biosr-dfcan" => {
-                assert_eq!((model.scale(), model.parameters().len()), (2, of("noise.")));
+                assert_eq!((model.scale(), model.parameters().count()), (2, of("noise.")));
                 let block = 3 * conv(64, 64, 3) + conv(4, 64, 1) + conv(64, 4, 1);
                 assert_eq!(of("noise."), conv(64, 1, 3) + 16 * block + conv(256, 64, 3) + conv(1, 64, 3));
                 assert_eq!(config.training.loss, Loss::MseSsim);
@@ -355,7 +355,7 @@ fn example_configurations_are_the_papers() {
         }
         // The step that it would take is known without data and without a byte of memory.
         let cost = cost(large, &config).unwrap();
-        assert_eq!(cost.parameters, model.parameters().len());
+        assert_eq!(cost.parameters, model.parameters().count());
         assert!(cost.flops > 1_000_000_000 && cost.memory.total() > 4 * 4 * cost.parameters as u64, "{name}: {cost:?}");
     }
     for (name, task) in [("microscopy", Task::Microscopy), ("super-resolution", Task::SuperResolution)] {

@@ -1,5 +1,5 @@
 // Weight gradient of a 1x1 convolution in splits: parts[s, co, ci] = sum of g[n, co, p] x[n, ci, p] over the samples and those quads of
-// pixels whose number leaves s when divided by the number of splits. split_sum.wgsl adds the splits up, in their order.
+// pixels whose number leaves s when divided by the number of splits. sum_splits.wgsl adds the splits up, in their order.
 //
 // An invocation keeps 8 x 8 weights in registers: 16 loads of quads feed 256 multiply-adds. Without splits the deepest sums
 // would belong to the smallest outputs, and a 16 x 16 weight over 4096 pixels keep four invocations busy. Neighbouring
@@ -7,12 +7,11 @@
 //
 // Measured on llvmpipe as conv2d_1x1.wgsl: 11 GFLOP/s, the portable kernel 0.25: a workgroup a weight, two loads a multiply-add.
 
-override WHOLE: u32 = 0u; // 1: the input channels are a multiple of four, and four weights are written at once
-
 struct Params {
     x: vec2u, // offset, stride
     g: vec2u,
     in_channels: u32,
+    row: u32, // in_channels, padded to a multiple of four
     out_channels: u32,
     quads: u32, // of a plane
     batch: u32,
@@ -24,7 +23,7 @@ struct Params {
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<vec4f>;         // [N, Cin, H W]
 @group(0) @binding(2) var<storage, read> g: array<vec4f>;         // [N, Cout, H W]
-@group(0) @binding(3) var<storage, read_write> parts: array<vec4f>; // [splits, Cout, Cin]
+@group(0) @binding(3) var<storage, read_write> parts: array<vec4f>; // [splits, Cout, row / 4]
 
 // The quads of four channels from `first` on, of the last one where there are none.
 fn of_x(p: Params, start: u32, first: u32) -> mat4x4f {
@@ -39,17 +38,8 @@ fn of_g(p: Params, start: u32, first: u32) -> mat4x4f {
 
 fn put(p: Params, split: u32, row: u32, column: u32, sums: mat4x4f) {
     for (var i = 0u; i < 4u; i++) {
-        let at = (split * p.out_channels + row + i) * p.in_channels + column;
-        if (WHOLE == 1u) {
-            if (row + i < p.out_channels && column < p.in_channels) {
-                parts[at / 4u] = sums[i];
-            }
-            continue;
-        }
-        for (var j = 0u; j < 4u; j++) {
-            if (row + i < p.out_channels && column + j < p.in_channels) {
-                parts[(at + j) / 4u][(at + j) % 4u] = sums[i][j];
-            }
+        if (row + i < p.out_channels && column < p.in_channels) {
+            parts[((split * p.out_channels + row + i) * p.row + column) / 4u] = sums[i];
         }
     }
 }

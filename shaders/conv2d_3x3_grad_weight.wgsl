@@ -8,7 +8,8 @@
 // Behind a norm x is normalised as it is loaded (scales.wgsl): the scales of four channels are one load a sample.
 // That costs 1 % where images are large and 4 % at 4 squared (llvmpipe, Mesa 25.0).
 // Each workgroup writes its own partial sums; sum_splits.wgsl adds the splits in a fixed order, so the result repeats bit for
-// bit. A single split is the gradient and goes straight there.
+// bit. A single split of whole rows is the gradient and goes straight there. Rows are padded to four input channels, so that all stores are of
+// vec4: value by value they took a fifth longer to compile (Mesa 25.0).
 //
 // Measured (llvmpipe, two cores with AVX-512, GFLOP/s of 32, 64, 128, 256 channels at 64, 32, 16, 8 squared, batch 4, of 135, in one run):
 //               storage: 2 outputs     images: 1 output    2 outputs
@@ -23,13 +24,13 @@
 override WG: u32 = 8u;
 override OUTPUTS: u32 = 2u;
 override PAIRED: u32 = 0u; // 1: rows are single quads, and the halves of a tile are two samples
-override WHOLE: u32 = 0u; // 1: every part starts at a whole vec4, and the input channels are a multiple of four
 
 struct Params {
     x: vec2u, // offset, stride
     g: vec2u,
     scales: vec2u,
     in_channels: u32,
+    row: u32, // values of an output channel in a part: 9 of each input channel, of four at a time
     out_channels: u32,
     samples: u32,
     height: u32,
@@ -41,15 +42,15 @@ struct Params {
     co_blocks: u32,
     ci_blocks: u32,
     splits: u32,
-    part: u32,  // values of one split: Cout * Cin * 9 + Cout
-    out: u32,   // offset of the parts in their buffer
+    part: u32, // values of one split: Cout rows, and Cout values of the bias
+    out: u32,  // offset of the parts in their buffer
     workgroups: u32,
     normalise: u32,
 }
 
 @group(0) @binding(0) var<uniform> p: Params;
 // Bindings 1 and 2 are the input and the output's gradient: input_*.wgsl, gradient_*.wgsl.
-@group(0) @binding(3) var<storage, read_write> parts: array<vec4f>; // [splits, Cout * Cin * 9 + Cout]
+@group(0) @binding(3) var<storage, read_write> parts: array<vec4f>; // [splits, part / 4]
 @group(0) @binding(4) var<storage, read> scales: array<vec2f>;     // [N, Cin]: scale, shift
 
 // A row of the window: the value left of the tile, its eight columns, and the value right of it.
@@ -147,43 +148,16 @@ fn sum(t: Tile) -> f32 {
     return dot((t.r0.lo + t.r0.hi) + (t.r1.lo + t.r1.hi), vec4f(1.0));
 }
 
-fn put_value(index: u32, value: f32) {
-    parts[index / 4u][index % 4u] = value;
-}
-
-// The nine taps of one input channel.
-fn put_taps(at: u32, co: u32, ci: u32, t: Taps) {
-    if (ci >= p.in_channels) {
-        return;
-    }
-    let index = at + (co * p.in_channels + ci) * 9u;
-    put_value(index, t.top.x);
-    put_value(index + 1u, t.top.y);
-    put_value(index + 2u, t.top.z);
-    put_value(index + 3u, t.middle.x);
-    put_value(index + 4u, t.middle.y);
-    put_value(index + 5u, t.middle.z);
-    put_value(index + 6u, t.bottom.x);
-    put_value(index + 7u, t.bottom.y);
-    put_value(index + 8u, t.bottom.z);
-}
-
-// Those of four, which lie next to each other, and the sum of g.
+// The nine taps of four input channels, which lie next to each other, and the sum of g.
 fn put(at: u32, co: u32, ci: u32, a: Taps, b: Taps, c: Taps, d: Taps, bias: f32) {
     if (co >= p.out_channels) {
         return;
     }
     if (ci == 0u) {
-        put_value(at + p.out_channels * p.in_channels * 9u + co, bias);
+        let index = at + p.out_channels * p.row + co;
+        parts[index / 4u][index % 4u] = bias;
     }
-    if (WHOLE == 0u) {
-        put_taps(at, co, ci, a);
-        put_taps(at, co, ci + 1u, b);
-        put_taps(at, co, ci + 2u, c);
-        put_taps(at, co, ci + 3u, d);
-        return;
-    }
-    let quad = (at + (co * p.in_channels + ci) * 9u) / 4u;
+    let quad = (at + co * p.row + ci * 9u) / 4u;
     parts[quad] = vec4f(a.top, a.middle.x);
     parts[quad + 1u] = vec4f(a.middle.yz, a.bottom.xy);
     parts[quad + 2u] = vec4f(a.bottom.z, b.top);
@@ -211,7 +185,7 @@ fn main(
     let split = id / p.co_blocks;
     let plane = p.height * p.quads;
 
-    // Channels past the end read the last one; their sums are not written.
+    // Channels past the end read the last one; their sums are padding.
     let c0 = ci * plane;
     let c1 = min(ci + 1u, p.in_channels - 1u) * plane;
     let c2 = min(ci + 2u, p.in_channels - 1u) * plane;

@@ -1,13 +1,13 @@
 // Weight and bias gradient of the transposed convolution 2x2, stride 2, with subgroups:
 // gw[ci, co, a, b] = sum over n, i, j of x[n, ci, i, j] * g[n, co, 2i + a, 2j + b];  gb[co] = sum of g.
 //
-// A workgroup takes WG channels co, one an invocation, and 8 channels ci; it walks over its share of the pairs of quads of
-// all samples, one after the other, so that no place has to be divided out of a number. The invocation's own 2 x 2 patches of g are 8 vec4; the 8 pixels of 8 channels of x are 16 vec4, one a lane
-// in two loads, handed round by subgroupBroadcast: 10 loads (of g as vec4) against 256 multiply-adds. Partial sums are
-// added by sum_splits.wgsl in a fixed order; a single split is the gradient and goes straight there.
+// A workgroup takes WG channels co, one an invocation, and 8 channels ci; it walks over its share of the pairs of quads of all samples, one
+// after the other, so that no place has to be divided out of a number. The invocation's own 2 x 2 patches of g are 8 vec4; the 8 pixels of 8
+// channels of x are 16 vec4, one a lane in two loads, handed round by subgroupBroadcast: 10 loads (of g as vec4) against 256 multiply-adds.
+// Partial sums are added by sum_splits.wgsl in a fixed order; a single split is the gradient and goes straight there. Every part starts at a
+// whole vec4, of four taps each.
 
 override WG: u32 = 8u;
-override WHOLE: u32 = 0u; // 1: every part starts at a whole vec4
 
 struct Params {
     x: vec2u, // offset, stride
@@ -21,14 +21,14 @@ struct Params {
     share: u32, // of them in a split
     co_blocks: u32,
     ci_blocks: u32,
-    part: u32,  // values of one split: Cin * Cout * 4 + Cout
-    out: u32,   // offset of the parts in their buffer
+    part: u32, // values of one split: Cin * Cout * 4 + Cout, padded to a multiple of four
+    out: u32,  // offset of the parts in their buffer
     workgroups: u32,
 }
 
 @group(0) @binding(0) var<uniform> p: Params;
 // Bindings 1 and 2 are x and g: input_*.wgsl, gradient_*.wgsl.
-@group(0) @binding(3) var<storage, read_write> parts: array<vec4f>; // [splits, Cin * Cout * 4 + Cout]
+@group(0) @binding(3) var<storage, read_write> parts: array<vec4f>; // [splits, part / 4]
 
 struct Quad { row: u32, column: u32 }
 
@@ -59,23 +59,10 @@ fn taps(sum: vec4f, lo: vec4f, hi: vec4f, a: Patch, b: Patch) -> vec4f {
     );
 }
 
-fn put_value(index: u32, value: f32) {
-    parts[index / 4u][index % 4u] = value;
-}
-
 fn put(out: u32, ci: u32, co: u32, value: vec4f) {
-    if (ci >= p.in_channels || co >= p.out_channels) {
-        return;
+    if (ci < p.in_channels && co < p.out_channels) {
+        parts[out / 4u + ci * p.out_channels + co] = value;
     }
-    let at = out + (ci * p.out_channels + co) * 4u;
-    if (WHOLE == 1u) {
-        parts[at / 4u] = value;
-        return;
-    }
-    put_value(at, value.x);
-    put_value(at + 1u, value.y);
-    put_value(at + 2u, value.z);
-    put_value(at + 3u, value.w);
 }
 
 fn sum_of(a: Patch) -> f32 {
@@ -155,6 +142,7 @@ fn main(
     put(out, ci + 6u, co, s6);
     put(out, ci + 7u, co, s7);
     if (alive && ci == 0u) {
-        put_value(out + p.in_channels * p.out_channels * 4u + co, sum);
+        let index = out + p.in_channels * p.out_channels * 4u + co;
+        parts[index / 4u][index % 4u] = sum;
     }
 }

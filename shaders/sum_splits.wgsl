@@ -1,10 +1,14 @@
-// y[i] = sum over splits of parts[split, start + i], in order, or added to y: the second stage of a split sum.
+// y[i] = sum over splits of parts[split, start + i], in order, or added to y: the second stage of a split sum. A split holds a weight row by
+// row, each padded to whole vec4, and a bias behind the last one; i counts without the padding.
 
 struct Params {
     start: u32,
-    part: u32, // values of a split
+    rows: u32,
+    row: u32,     // values of a row
+    padding: u32, // values between two rows
+    part: u32,    // values of a split
     splits: u32,
-    offset: u32, // of y in its buffer
+    offset: u32,  // of y in its buffer
     len: u32,
     accumulate: u32,
 }
@@ -20,9 +24,13 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
     if (i >= p.len) {
         return;
     }
+    // What lies behind the last row has all of their padding before it.
+    var at = p.start + i;
+    at += min(quotient(at, p.row), p.rows) * p.padding;
     var sum = 0.0;
     for (var split = 0u; split < p.splits; split++) {
-        sum += parts[split * p.part + p.start + i];
+        sum += parts[at];
+        at += p.part;
     }
     if (p.accumulate == 1u) {
         sum += y[p.offset + i];

@@ -252,12 +252,13 @@ fn convolutions_with_subgroups(s: Shape) -> [Case; 3] {
         case(&["conv2d_3x3_grad_weight", "sum_splits"], format!("3×3 of {s}"), move |r| {
             let (caps, variant) = (r.tape.caps(), r.tape.weight_gradient_variant(s, c)?);
             let (x, y) = (r.tensor(s)?, r.tensor(s)?);
-            let parts = r.tensor(conv2d_3x3_grad_weight::parts(caps, variant.outputs, s, c))?;
-            let sum = r.tensor(Shape::vector(parts.shape.w))?;
-            let gradient = conv2d_3x3_grad_weight::grad_weight(caps, variant, &x, &y, &parts)?;
+            let parts = conv2d_3x3_grad_weight::parts(caps, variant.outputs, s, c);
+            let (sums, gradient) = (r.tensor(parts.shape())?, r.tensor(Shape::vector(parts.values()))?);
+            let calls = [conv2d_3x3_grad_weight::grad_weight(caps, variant, &x, &y, &sums)?];
             // A single split needs no sum.
-            let sums = (parts.shape.c > 1).then(|| split_sum::sum_splits(&parts, 0, &sum, false)).transpose()?;
-            Ok([gradient].into_iter().chain(sums).collect())
+            let sum =
+                (parts.splits > 1).then(|| split_sum::sum_splits(parts, &sums, 0, &gradient, false)).transpose()?;
+            Ok(calls.into_iter().chain(sum).collect())
         }),
     ]
 }
@@ -271,7 +272,7 @@ fn step_up(s: Shape) -> Case {
         let below = Shape::new(s.n, 2 * c, s.h / 2, s.w / 2);
         let (x, gx, y) = (r.tensor(below)?, r.tensor(below)?, r.tensor(s)?);
         let (weight, bias) = (r.tensor(Shape::new(2 * c, c, 2, 2))?, r.tensor(Shape::vector(c))?);
-        let parts = r.tensor(up::parts(caps, below, c))?;
+        let parts = r.tensor(up::parts(caps, below, c).shape())?;
         Ok(vec![
             up::forward(caps, 2, &x, &weight, &bias, &y)?,
             up::grad_input(caps, 2, &y, &weight, &gx, false)?,

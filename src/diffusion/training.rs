@@ -153,10 +153,8 @@ impl Trainer {
         let options = StepOptions { micro_batch: Some(micro_batch(gpu.caps(), &model, &options)?), ..options };
         let mut tape = Tape::on(gpu);
         let views = record(&mut tape, &model, &options)?;
-        let missing = tape.parameters_without_gradient();
-        if let Some(range) = missing.first() {
-            let name = model.parameters().at(range.start).map_or("?", |p| &p.name);
-            return Err(Error::shape(format!("the optimiser refuses \"{name}\": no gradient reaches it")));
+        if let Some(p) = model.parameters().iter().find(|p| !tape.has_gradient(&p.range)) {
+            return Err(Error::shape(format!("the optimiser refuses \"{}\": no gradient reaches it", p.name)));
         }
         let plan = tape.plan(gpu, &HashMap::new(), PlanOptions::default())?;
         let trainer = Self { model, options, gpu: gpu.clone(), plan, views, step: state.step, seed: state.seed };

@@ -4,6 +4,7 @@ use bytemuck::{Pod, Zeroable};
 
 use super::call::distinct;
 use super::conv2d::{Activation, Conv2d, Direction, expect_values};
+use super::split_sum::Parts;
 use super::{Call, Span, grid, shader};
 use crate::gpu::Shader;
 use crate::tensor::{Shape, View};
@@ -143,20 +144,20 @@ struct GradWeight {
     x: Span,
     g: Span,
     in_channels: u32,
+    row: u32,
     out_channels: u32,
     quads: u32,
     batch: u32,
     splits: u32,
     across: u32,
     invocations: u32,
-    unused: u32,
 }
 
-/// The shape of the parts that [`grad_weight`] writes, `[1, splits, 1, Cout Cin]`: as many splits as keep an adapter busy.
-pub fn parts(x: Shape, out_channels: usize) -> Shape {
+/// What [`grad_weight`] leaves: as many splits as keep an adapter busy, and no bias.
+pub fn parts(x: Shape, out_channels: usize) -> Parts {
     let tiles = out_channels.div_ceil(TILE) * x.c.div_ceil(TILE);
     let splits = BUSY.div_ceil(tiles).min(x.n * x.plane() / 4 / LEAST_QUADS).min(x.plane() / 4).max(1);
-    Shape::new(1, splits, 1, out_channels * x.c)
+    Parts { splits, rows: out_channels, row: x.c, padded: x.c.next_multiple_of(4), bias: 0 }
 }
 
 /// The weight gradient in splits, to be added up by [`super::split_sum::sum_splits`].
@@ -168,23 +169,23 @@ pub fn parts(x: Shape, out_channels: usize) -> Shape {
 pub fn grad_weight(x: &View, g: &View, to: &View) -> Result<Call> {
     expect_quads("a 1×1 convolution's weight gradient", x.shape)?;
     g.expect("a 1×1 convolution's output gradient", Shape { c: g.shape.c, ..x.shape })?;
-    to.expect("the parts of a 1×1 convolution's weight gradient", parts(x.shape, g.shape.c))?;
+    let parts = parts(x.shape, g.shape.c);
+    to.expect("the parts of a 1×1 convolution's weight gradient", parts.shape())?;
     distinct("a 1×1 convolution's weight gradient", &[to], &[x, g])?;
-    let (splits, across) = (to.shape.c, x.shape.c.div_ceil(TILE));
+    let (splits, across) = (parts.splits, x.shape.c.div_ceil(TILE));
     let invocations = splits * across * g.shape.c.div_ceil(TILE);
     let params = GradWeight {
         x: x.into(),
         g: g.into(),
         in_channels: x.shape.c as u32,
+        row: parts.padded as u32,
         out_channels: g.shape.c as u32,
         quads: (x.shape.plane() / 4) as u32,
         batch: x.shape.n as u32,
         splits: splits as u32,
         across: across as u32,
         invocations: invocations as u32,
-        unused: 0,
     };
-    let call = Call::new(&GRAD_WEIGHT, params, grid(invocations.div_ceil(64)))
-        .with("WHOLE", x.shape.c.is_multiple_of(4).into());
+    let call = Call::new(&GRAD_WEIGHT, params, grid(invocations.div_ceil(64)));
     Ok(call.bind(x).bind(g).bind(to).costs(Conv2d::same(1).flops(x.shape, g.shape)))
 }

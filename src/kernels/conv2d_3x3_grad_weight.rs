@@ -3,6 +3,7 @@
 use bytemuck::{Pod, Zeroable};
 
 use super::conv2d_3x3::{Input, NO_SCALES, SPEC, lanes, paired, sample_groups};
+use super::split_sum::Parts;
 use super::{Call, Span, grid, shader};
 use crate::Result;
 use crate::gpu::{Caps, Shader};
@@ -32,6 +33,7 @@ struct GradWeight {
     g: Span,
     scales: Span,
     in_channels: u32,
+    row: u32,
     out_channels: u32,
     samples: u32,
     height: u32,
@@ -99,34 +101,16 @@ impl Variant {
     }
 }
 
-/// Shape of the partial sums that [`grad_weight`] writes with so many `outputs` an invocation:
-/// `[1, splits, 1, Cout·Cin·9 + Cout]`.
-pub fn parts(caps: Caps, outputs: usize, x: Shape, out_channels: usize) -> Shape {
+/// What [`grad_weight`] leaves with so many `outputs` an invocation.
+pub fn parts(caps: Caps, outputs: usize, x: Shape, out_channels: usize) -> Parts {
     let Runs { splits, .. } = Runs::new(caps, outputs, x, out_channels);
-    Shape::new(1, splits, 1, out_channels * x.c * 9 + out_channels)
+    Parts { splits, rows: out_channels, row: x.c * 9, padded: x.c.next_multiple_of(4) * 9, bias: out_channels }
 }
 
-/// Where the kernels of weight gradients put `part` values of `splits` splits: the number of splits and the offset. A tensor
-/// of partial sums `[1, splits, 1, part]`; or, if there is one split only, `part` values next to each other anywhere.
-pub(super) fn destination(sums: &View, parts: Shape) -> Result<(u32, u32)> {
-    let (splits, part) = (parts.c, parts.w);
-    if splits == 1 && sums.shape == Shape::vector(part) {
-        return Ok((1, sums.offset() as u32));
-    }
-    sums.expect("the partial sums", parts)?;
-    Ok((splits as u32, 0))
-}
-
-/// Whether every split's values start at a whole `vec4`, so that they may be written as such.
-pub(super) fn whole_quads(splits: u32, out: u32, parts: Shape) -> bool {
-    out.is_multiple_of(4) && (splits == 1 || parts.w.is_multiple_of(4))
-}
-
-/// Partial sums of the weight gradient (first `Cout·Cin·9` values of each split) and the bias gradient (the last `Cout`).
+/// Partial sums of the gradients of the weight and the bias.
 ///
-/// `input` is what the convolution read. Shapes: `x [N, Cin, H, W]`, `g [N, Cout, H, W]`, `W` a
-/// multiple of 4; `sums` as [`parts`] says, or, where that has a single split, a vector of so many values: the gradients
-/// themselves, weight and bias next to each other.
+/// `input` is what the convolution read. Shapes: `x [N, Cin, H, W]`, `g [N, Cout, H, W]`, `W` a multiple of 4; `sums` as [`parts`] says, or
+/// the gradients themselves, weight and bias next to each other, where they [are](Parts::are) the parts.
 ///
 /// # Errors
 /// [`crate::Error::Shape`] if a shape is another.
@@ -143,18 +127,19 @@ pub fn grad_weight<'a>(
     input.check()?;
     g.expect("the convolution's output gradient", SPEC.output(x.shape, g.shape.c)?)?;
     let parts = parts(caps, outputs, x.shape, g.shape.c);
-    let (splits, out) = destination(sums, parts)?;
+    let out = parts.destination(sums)?;
     let wg = lanes(caps, g.shape.c.div_ceil(outputs));
     let quads = x.shape.w / 4;
     let runs = Runs::new(caps, outputs, x.shape, g.shape.c);
     let (co_blocks, ci_blocks) = (g.shape.c.div_ceil(wg * outputs), x.shape.c.div_ceil(4));
-    let workgroups = co_blocks * ci_blocks * splits as usize;
+    let workgroups = co_blocks * ci_blocks * parts.splits;
     let span = |view: &View| if images { Span::in_image(view) } else { view.into() };
     let params = GradWeight {
         x: span(x),
         g: span(g),
         scales: scales.map_or(NO_SCALES, Span::from),
         in_channels: x.shape.c as u32,
+        row: parts.padded as u32,
         out_channels: g.shape.c as u32,
         samples: x.shape.n as u32,
         height: x.shape.h as u32,
@@ -165,18 +150,16 @@ pub fn grad_weight<'a>(
         runs: runs.runs as u32,
         co_blocks: co_blocks as u32,
         ci_blocks: ci_blocks as u32,
-        splits,
-        part: parts.w as u32,
+        splits: parts.splits as u32,
+        part: parts.shape().w as u32,
         out,
         workgroups: workgroups as u32,
         normalise: u32::from(scales.is_some()),
     };
-    let whole = whole_quads(splits, out, parts) && x.shape.c.is_multiple_of(4);
     let shader = if images { &GRAD_WEIGHT_IMAGES } else { &GRAD_WEIGHT };
     let call = Call::new(shader, params, grid(workgroups))
         .with("WG", wg as u32)
         .with("OUTPUTS", outputs as u32)
-        .with("WHOLE", u32::from(whole))
         .with("PAIRED", u32::from(paired(x.shape)));
     let call = if images { call.bind_image(x).bind_image(g) } else { call.bind(x).bind(g) };
     let call = call.bind(sums);

@@ -7,7 +7,8 @@ use bytemuck::{Pod, Zeroable};
 
 use super::conv2d::{Activation, Conv2d, expect_values};
 use super::conv2d_3x3::lanes;
-use super::conv2d_3x3_grad_weight::{destination, splits, whole_quads};
+use super::conv2d_3x3_grad_weight::splits;
+use super::split_sum::Parts;
 use super::{Call, Span, conv2d, grid, shader};
 use crate::gpu::{Caps, Shader};
 use crate::tensor::{Element, Shape, View};
@@ -214,30 +215,30 @@ struct GradWeight {
     workgroups: u32,
 }
 
-/// Shape of the partial sums of the 2×2 kernel: `[1, splits, 1, Cin·Cout·4 + Cout]`.
-pub fn parts(caps: Caps, x: Shape, out_channels: usize) -> Shape {
+/// What the 2×2 kernel's [`grad_weight`] leaves; its weight is one row.
+pub fn parts(caps: Caps, x: Shape, out_channels: usize) -> Parts {
     let blocks = out_channels.div_ceil(lanes(caps, out_channels)) * x.c.div_ceil(8);
     let pairs = x.n * (x.plane() / 4).div_ceil(2);
-    Shape::new(1, splits(caps, blocks, pairs), 1, x.c * out_channels * 4 + out_channels)
+    let row = x.c * out_channels * 4;
+    Parts { splits: splits(caps, blocks, pairs), rows: 1, row, padded: row, bias: out_channels }
 }
 
-/// Partial sums of the weight gradient (first `Cin·Cout·4` values of each split) and the bias gradient (the last `Cout`)
-/// of the 2×2 kernel where [`suits`] says so. Elsewhere the weight gradient is [`conv2d::grad_weight`] of the adjoint with
-/// `x` and `g` exchanged.
+/// Partial sums of the gradients of the 2×2 kernel's weight and bias where [`suits`] says so. Elsewhere the weight gradient is
+/// [`conv2d::grad_weight`] of the adjoint with `x` and `g` exchanged.
 ///
-/// Shapes: `x [N, Cin, H, W]`, `g [N, Cout, 2H, 2W]`; `sums` as [`parts`] says, or, where that has a single split, a vector of
-/// so many values: the gradients themselves, weight and bias next to each other.
+/// Shapes: `x [N, Cin, H, W]`, `g [N, Cout, 2H, 2W]`; `sums` as [`parts`] says, or the gradients themselves, weight and bias next to each
+/// other, where they [are](Parts::are) the parts.
 ///
 /// # Errors
 /// [`Error::Shape`] if a shape is another.
 pub fn grad_weight(caps: Caps, x: &View, g: &View, sums: &View) -> Result<Call> {
     g.expect("the transposed convolution's output gradient", output(x.shape, g.shape.c))?;
     let parts = parts(caps, x.shape, g.shape.c);
-    let (splits, out) = destination(sums, parts)?;
+    let out = parts.destination(sums)?;
     let wg = lanes(caps, g.shape.c);
     let pairs = (x.shape.plane() / 4).div_ceil(2);
     let (co_blocks, ci_blocks) = (g.shape.c.div_ceil(wg), x.shape.c.div_ceil(8));
-    let workgroups = co_blocks * ci_blocks * splits as usize;
+    let workgroups = co_blocks * ci_blocks * parts.splits;
     let total = x.shape.n * pairs;
     let images = reads_images(caps, &[x, g]);
     let params = GradWeight {
@@ -249,16 +250,15 @@ pub fn grad_weight(caps: Caps, x: &View, g: &View, sums: &View) -> Result<Call> 
         quads: x.shape.w as u32 / 4,
         pairs: pairs as u32,
         total: total as u32,
-        share: total.div_ceil(splits as usize) as u32,
+        share: total.div_ceil(parts.splits) as u32,
         co_blocks: co_blocks as u32,
         ci_blocks: ci_blocks as u32,
-        part: parts.w as u32,
+        part: parts.shape().w as u32,
         out,
         workgroups: workgroups as u32,
     };
     Ok(Call::new(if images { &GRAD_WEIGHT_IMAGES } else { &GRAD_WEIGHT }, params, grid(workgroups))
         .with("WG", wg as u32)
-        .with("WHOLE", u32::from(whole_quads(splits, out, parts)))
         .bind_read(x, images)
         .bind_read(g, images)
         .bind(sums)

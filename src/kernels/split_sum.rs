@@ -14,45 +14,100 @@ pub static SUM_SPLITS: Shader = shader!("sum_splits", ["grid"]);
 /// `shaders/channel_sum.wgsl`.
 pub static CHANNEL_SUM: Shader = shader!("channel_sum", ["grid"]);
 
+/// How a kernel leaves the gradients of a weight and a bias, in splits: in each the weight's rows, padded so that the kernel may write whole
+/// `vec4` whatever their size, and the bias behind them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Parts {
+    /// Partial sums of every value.
+    pub splits: usize,
+    /// Rows of the weight.
+    pub rows: usize,
+    /// Values of a row.
+    pub row: usize,
+    /// Values from one row to the next, a multiple of four.
+    pub padded: usize,
+    /// Values of the bias, if it is among them.
+    pub bias: usize,
+}
+
+impl Parts {
+    /// The tensor that holds them: `[1, splits, 1, values of a split]`.
+    pub fn shape(&self) -> Shape {
+        Shape::new(1, self.splits, 1, (self.rows * self.padded + self.bias).next_multiple_of(4))
+    }
+
+    /// Values of the weight and the bias.
+    pub fn values(&self) -> usize {
+        self.rows * self.row + self.bias
+    }
+
+    /// Whether a kernel may write to this view, of a weight's and a bias' values next to each other, as if it held the parts: there is but
+    /// one split, and its rows lie there as they would here.
+    pub fn are(&self, gradient: &View) -> bool {
+        self.splits == 1
+            && self.padded == self.row
+            && gradient.shape == Shape::vector(self.values())
+            && gradient.offset().is_multiple_of(4)
+    }
+
+    /// Where a kernel writes them: the number of values before the first one. To their own tensor, or to what they [are](Parts::are).
+    pub(super) fn destination(&self, to: &View) -> Result<u32> {
+        if self.are(to) {
+            return Ok(to.offset() as u32);
+        }
+        to.expect("the partial sums", self.shape())?;
+        Ok(0)
+    }
+}
+
 #[derive(Clone, Copy, Pod, Zeroable)]
 #[repr(C)]
 struct Splits {
     start: u32,
+    rows: u32,
+    row: u32,
+    padding: u32,
     part: u32,
     splits: u32,
     offset: u32,
     len: u32,
     accumulate: u32,
+    unused: u32,
 }
 
-/// `y[i] = Σ_s parts[s, start + i]` in order of `s`, or added to `y`.
+/// `y[i] = Σ_s sums[s, start + i]` in order of `s`, or added to `y`: of the weight's values and, behind them, the bias', those from `start` on.
 ///
-/// Shapes: `parts [1, splits, 1, P]`; `y` any view whose values lie next to each other, as many as fit after `start`.
+/// Shapes: `sums` as the [`Parts`] say; `y` any view whose values lie next to each other, as many as there are after `start` or fewer.
 ///
 /// # Errors
-/// [`Error::Shape`] if `y` reaches past the end of a split, is not contiguous, or lies in `parts`' tensor.
-pub fn sum_splits(parts: &View, start: usize, y: &View, accumulate: bool) -> Result<Call> {
-    let (len, splits, part) = (y.shape.len(), parts.shape.c, parts.shape.w);
-    parts.expect("the parts of a split sum", Shape::new(1, splits, 1, part))?;
-    if !parts.is_whole() {
+/// [`Error::Shape`] if `sums` has another shape, or if `y` reaches past the end of a split, is not contiguous, or lies in `sums`' tensor.
+pub fn sum_splits(parts: Parts, sums: &View, start: usize, y: &View, accumulate: bool) -> Result<Call> {
+    let Parts { splits, rows, row, padded, .. } = parts;
+    let (len, shape) = (y.shape.len(), parts.shape());
+    sums.expect("the parts of a split sum", shape)?;
+    if !sums.is_whole() {
         return Err(Error::shape("the parts of a split sum must be a whole tensor, not a channel range"));
     }
-    if start + len > part {
-        return Err(Error::shape(format!("{len} values from {start} on of splits that hold {part}")));
+    if start + len > parts.values() {
+        return Err(Error::shape(format!("{len} values from {start} on of splits that hold {}", parts.values())));
     }
     if y.shape.n != 1 && !y.is_whole() {
         return Err(Error::shape(format!("a split sum into a channel range of {}; it must be contiguous", y.shape)));
     }
-    distinct("a split sum", &[y], &[parts])?;
+    distinct("a split sum", &[y], &[sums])?;
     let params = Splits {
         start: start as u32,
-        part: part as u32,
+        rows: rows as u32,
+        row: row as u32,
+        padding: (padded - row) as u32,
+        part: shape.w as u32,
         splits: splits as u32,
         offset: y.offset() as u32,
         len: len as u32,
         accumulate: accumulate.into(),
+        unused: 0,
     };
-    let mut call = Call::new(&SUM_SPLITS, params, grid(len.div_ceil(64))).bind(parts).bind(y);
+    let mut call = Call::new(&SUM_SPLITS, params, grid(len.div_ceil(64))).bind(sums).bind(y);
     call.bytes = 4 * (len * (splits + 1)) as u64;
     Ok(call.adds_to(y, accumulate).costs(len * splits))
 }

@@ -1,4 +1,7 @@
 //! Parameters by name, laid out one after the other in one flat tensor.
+//!
+//! What has two axes or more, a convolution's weight, begins at a whole `vec4`, so that kernels may read and write it as such. What has one
+//! follows without a gap: a bias its weight, a time network's parameters each other.
 
 use std::ops::Range;
 
@@ -44,7 +47,7 @@ pub struct Parameters {
 impl Parameters {
     /// Adds a parameter and returns where it lies.
     pub fn add(&mut self, name: String, shape: &[usize], init: Init) -> Range<usize> {
-        let start = self.len();
+        let start = self.len().next_multiple_of(if shape.len() > 1 { 4 } else { 1 });
         let range = start..start + shape.iter().product::<usize>();
         self.entries.push(Parameter { name, shape: shape.to_vec(), range: range.clone(), init });
         range
@@ -55,9 +58,14 @@ impl Parameters {
         self.entries.iter()
     }
 
-    /// Values of all parameters together.
+    /// Values of the flat tensor: those of all parameters, and the few between them.
     pub fn len(&self) -> usize {
         self.entries.last().map_or(0, |p| p.range.end)
+    }
+
+    /// Values of all parameters together, the usual size of a network.
+    pub fn count(&self) -> usize {
+        self.entries.iter().map(|p| p.range.len()).sum()
     }
 
     /// No parameters at all.
@@ -70,15 +78,10 @@ impl Parameters {
         Shape::vector(self.len())
     }
 
-    /// The parameter that holds value number `index` of the flat tensor.
-    pub fn at(&self, index: usize) -> Option<&Parameter> {
-        self.entries.iter().find(|p| p.range.contains(&index))
-    }
-
     /// Starting values. Parameter number `i` draws from sample `i` of the seed's stream, so that adding one at the end does
-    /// not change the others.
+    /// not change the others. Between parameters there are zeros.
     pub fn initial(&self, seed: u64) -> Vec<f32> {
-        let mut values = Vec::with_capacity(self.len());
+        let mut values = vec![0.0; self.len()];
         for (i, p) in self.entries.iter().enumerate() {
             let (low, high) = match p.init {
                 Init::Constant(v) => (v, v),
@@ -89,7 +92,9 @@ impl Parameters {
                 }
             };
             let random = Random { seed, stream: Stream::Init, step: 0, sample: i as u32 };
-            values.extend((0..p.range.len() as u32).map(|j| low + (high - low) * random.uniform(j)));
+            for (j, value) in values[p.range.clone()].iter_mut().enumerate() {
+                *value = low + (high - low) * random.uniform(j as u32);
+            }
         }
         values
     }

@@ -150,23 +150,19 @@ impl Tape {
         Ok((view, add))
     }
 
-    /// The ranges of the parameter tensor that no gradient reaches: the optimiser must refuse them.
-    pub fn parameters_without_gradient(&self) -> Vec<Range<usize>> {
-        let Some(p) = &self.parameters else { return Vec::new() };
-        let mut sorted = p.slot.written.clone();
-        sorted.sort_by_key(|r| r.start);
-        let mut missing = Vec::new();
-        let mut at = 0;
-        for range in sorted {
-            if range.start > at {
-                missing.push(at..range.start);
+    /// Whether a gradient reaches all values of this range of the parameter tensor: the optimiser must refuse a parameter of which none does.
+    pub fn has_gradient(&self, parameter: &Range<usize>) -> bool {
+        let Some(p) = &self.parameters else { return false };
+        let mut written: Vec<_> = p.slot.written.iter().filter(|w| w.end > parameter.start).collect();
+        written.sort_by_key(|w| w.start);
+        let mut reached = parameter.start;
+        for range in written.into_iter().take_while(|w| w.start < parameter.end) {
+            if range.start > reached {
+                return false;
             }
-            at = at.max(range.end);
+            reached = reached.max(range.end);
         }
-        if at < p.slot.whole.shape.c {
-            missing.push(at..p.slot.whole.shape.c);
-        }
-        missing
+        reached >= parameter.end
     }
 
     /// The view that receives a contribution to `value`'s gradient, and whether it must be added.

@@ -7,9 +7,8 @@ use crate::Result;
 use crate::gpu::Matrices;
 use crate::kernels::conv2d::{self, Activation, Conv2d, Direction};
 use crate::kernels::conv2d_3x3::{self, Input, Output, Packing};
-use crate::kernels::{
-    Call, conv2d_1x1, conv2d_3x3_cooperative, conv2d_3x3_grad_weight, instance_norm, split_sum, winograd,
-};
+use crate::kernels::split_sum::{self, Parts};
+use crate::kernels::{Call, conv2d_1x1, conv2d_3x3_cooperative, conv2d_3x3_grad_weight, instance_norm, winograd};
 use crate::tensor::{Element, Shape, View};
 
 /// An affine instance norm that no one writes: the convolution behind it normalises what it loads.
@@ -298,9 +297,10 @@ impl Tape {
         let (gb, add_b) = self.parameter_gradient(bias)?;
         let (caps, x) = (self.caps, input.x.shape);
         if conv2d_1x1::suits(spec, x, g.shape.c) {
-            let parts = self.intermediate("partial sums", conv2d_1x1::parts(x, g.shape.c))?;
-            self.push([conv2d_1x1::grad_weight(input.x, g, &parts)?]);
-            self.push([split_sum::sum_splits(&parts, 0, &gw, add_w)?]);
+            let parts = conv2d_1x1::parts(x, g.shape.c);
+            let sums = self.intermediate("partial sums", parts.shape())?;
+            self.push([conv2d_1x1::grad_weight(input.x, g, &sums)?]);
+            self.push([split_sum::sum_splits(parts, &sums, 0, &gw, add_w)?]);
             self.push([split_sum::channel_sum(g, &gb, add_b)?]);
             return Ok(());
         }
@@ -327,30 +327,30 @@ impl Tape {
         Ok(())
     }
 
-    /// Records a weight gradient that is computed in splits, `[1, splits, 1, weight and bias]`. Parameters that lie next to each
-    /// other are summed in one dispatch, and a single split needs no sum: it is written where the gradient belongs.
+    /// Records a weight gradient that is computed in splits. Parameters that lie next to each other are summed in one dispatch, and a
+    /// single split that lies as they do needs no sum: it is written where the gradient belongs.
     pub(super) fn split_gradient(
         &mut self,
-        parts: Shape,
+        parts: Parts,
         [gw, gb]: [&View; 2],
         [add_w, add_b]: [bool; 2],
         record: impl FnOnce(&View) -> Result<Call>,
     ) -> Result<()> {
         let neighbours = gw.tensor == gb.tensor && gb.start() == gw.start() + gw.shape.len() && add_w == add_b;
-        let both = View { shape: Shape::vector(parts.w), ..*gw };
-        if neighbours && parts.c == 1 && !add_w {
+        let both = View { shape: Shape::vector(parts.values()), ..*gw };
+        if neighbours && parts.are(&both) && !add_w {
             let call = record(&both)?;
             self.push([call]);
             return Ok(());
         }
-        let sums = self.intermediate("partial sums", parts)?;
+        let sums = self.intermediate("partial sums", parts.shape())?;
         let call = record(&sums)?;
         self.push([call]);
         if neighbours {
-            self.push([split_sum::sum_splits(&sums, 0, &both, add_w)?]);
+            self.push([split_sum::sum_splits(parts, &sums, 0, &both, add_w)?]);
         } else {
-            self.push([split_sum::sum_splits(&sums, 0, gw, add_w)?]);
-            self.push([split_sum::sum_splits(&sums, gw.shape.len(), gb, add_b)?]);
+            self.push([split_sum::sum_splits(parts, &sums, 0, gw, add_w)?]);
+            self.push([split_sum::sum_splits(parts, &sums, gw.shape.len(), gb, add_b)?]);
         }
         Ok(())
     }

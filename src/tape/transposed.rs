@@ -74,9 +74,9 @@ impl Tape {
             let spread = self.with_zeros(x)?;
             let variant = self.weight_gradient_variant(g.shape, spread.shape.c)?;
             let parts = conv2d_3x3_grad_weight::parts(caps, variant.outputs, g.shape, spread.shape.c);
-            let sums = self.intermediate("partial sums", parts)?;
+            let sums = self.intermediate("partial sums", parts.shape())?;
             self.push([conv2d_3x3_grad_weight::grad_weight(caps, variant, g, &spread, &sums)?]);
-            self.push([split_sum::sum_splits(&sums, 0, &gw, add_w)?]);
+            self.push([split_sum::sum_splits(parts, &sums, 0, &gw, add_w)?]);
         } else {
             self.push([conv2d::grad_weight(conv_transpose2d::adjoint(kernel)?, g, x, &gw, add_w)?]);
         }

@@ -126,7 +126,7 @@ impl Tape {
         let chosen = fastest(gpu, &question, ALL.len(), |tape, number| {
             let parts = grad_weight::parts(tape.caps(), ALL[number].outputs, x, channels);
             let (x, g) = (tape.persistent("x", x)?, tape.persistent("g", Shape { c: channels, ..x })?);
-            let sums = tape.persistent("sums", parts)?;
+            let sums = tape.persistent("sums", parts.shape())?;
             Ok(vec![grad_weight::grad_weight(tape.caps(), ALL[number], &x, &g, &sums)?])
         })?;
         Ok(chosen.map_or(fixed, |number| ALL[number]))

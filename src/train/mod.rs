@@ -67,7 +67,7 @@ pub fn train(gpu: &Gpu, config: &TrainConfig, out: &Path, resume: bool, interrup
     eprintln!(
         "{}: {} parameters, {}, {:.0} MiB on the device{split}, steps {first} to {}",
         gpu.summary().name,
-        trainer.model().parameters().len(),
+        trainer.model().parameters().count(),
         source.describe(),
         trainer.memory().total() as f64 / (1 << 20) as f64,
         config.training.steps

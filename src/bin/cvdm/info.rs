@@ -20,7 +20,7 @@ pub struct Info {
 pub fn run(args: &Info) -> Result<()> {
     let weights = load_weights(&args.weights)?;
     let parameters = weights.model.parameters();
-    println!("{}: {} parameters after {} steps", args.weights.display(), parameters.len(), weights.step);
+    println!("{}: {} parameters after {} steps", args.weights.display(), parameters.count(), weights.step);
     println!(
         "schedule: ∫τ dt to t = 1 is ρ(1) = {:.3}, τ(1) = {:.3}",
         weights.model.time_integral(&weights.parameters, 1.0),

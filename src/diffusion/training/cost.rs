@@ -35,7 +35,7 @@ impl StepCost {
         record(&mut tape, model, &StepOptions { micro_batch: Some(micro_batch), ..*options })?;
         let calls = tape.calls();
         Ok(Self {
-            parameters: model.parameters().len(),
+            parameters: model.parameters().count(),
             micro_batch,
             dispatches: calls.len(),
             flops: calls.iter().map(|call| call.flops).sum(),
