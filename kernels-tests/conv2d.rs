@@ -5,7 +5,7 @@ mod harness;
 mod reference;
 
 use cvdm::kernels::conv2d::{self, Activation, Conv2d, Direction};
-use cvdm::kernels::conv2d_3x3::{self, Input, Packing, Variant};
+use cvdm::kernels::conv2d_3x3::{self, Input, Packing, Reads, Variant};
 use cvdm::kernels::split_sum::{channel_sum, sum_splits};
 use cvdm::kernels::{Call, conv2d_3x3_grad_weight};
 use cvdm::tape::Tape;
@@ -99,9 +99,9 @@ fn by_variant(
     act: Activation,
     y: &View,
 ) -> cvdm::Result<Vec<Call>> {
-    let packing = Packing::new(tape.caps(), variant, x.shape.c, y.shape.c);
+    let packing = Packing::new(tape.caps(), variant, direction, [x.shape.c, y.shape.c]);
     let packed = tape.persistent("packed", packing.shape())?;
-    let mut calls = vec![conv2d_3x3::pack(&packing, direction, weight, &packed)?];
+    let mut calls = vec![conv2d_3x3::pack(&packing, weight, &packed)?];
     calls.extend(conv2d_3x3::forward(&packing, x, &packed, bias, act, y, bias.is_none())?);
     Ok(calls)
 }
@@ -211,9 +211,10 @@ fn input_gradient() {
                 let mut calls = Vec::new();
                 for (gx, add) in [(&v[2], false), (&v[3], true)] {
                     if conv2d_3x3::suits(caps, c.spec, c.xs) {
-                        let packing = Packing::new(caps, Variant::fixed(caps, c.xs.c), c.ys.c, c.xs.c);
+                        let packing =
+                            Packing::new(caps, Variant::fixed(caps, c.xs.c), Direction::Backward, [c.ys.c, c.xs.c]);
                         let packed = tape.persistent("packed", packing.shape())?;
-                        calls.push(conv2d_3x3::pack(&packing, Direction::Backward, &v[1], &packed)?);
+                        calls.push(conv2d_3x3::pack(&packing, &v[1], &packed)?);
                         calls.extend(conv2d_3x3::forward(&packing, &v[0], &packed, None, Activation::None, gx, add)?);
                     } else {
                         calls.push(conv2d::grad_input(c.spec, &v[0], &v[1], None, Activation::None, gx, add)?);
@@ -393,6 +394,54 @@ fn every_variant_gives_the_same_numbers() {
     }
 }
 
+/// An input gradient that reads the weights where they lie has the bits of one that reads them packed: blocks that are full and not, weights
+/// in the middle of their tensor, and whatever else it is that prevents it.
+#[test]
+fn an_input_gradient_reads_weights_in_place() {
+    let spec = Conv2d::same(3);
+    for (n, ci, co, h, w) in [(2, 4, 5, 3, 4), (1, 36, 7, 5, 12), (3, 64, 3, 6, 4), (1, 140, 2, 4, 8)] {
+        let (xs, ys) = (Shape::new(n, ci, h, w), Shape::new(n, co, h, w));
+        let flat = Shape::vector(spec.weight(ci, co).len() + 8);
+        let tensors = [random(ys, 1, -1.0, 1.0), random(flat, 2, -1.0, 1.0)];
+        let outputs = [0; 3].map(|_| given(xs, vec![9.0; xs.len()]));
+        run(
+            &tensors.into_iter().chain(outputs).collect::<Vec<_>>(),
+            |tape, v| {
+                let (caps, g) = (tape.caps(), &v[0]);
+                let weight = v[1].range(4..flat.len() - 4)?;
+                let backward = |variant| Packing::new(caps, variant, Direction::Backward, [co, ci]);
+                let variant = |outputs, reads| Variant { outputs, reads };
+                // What has its four channels elsewhere, or sees a window of packed weights.
+                for other in [variant(2, Reads::Storage), variant(1, Reads::Images), variant(4, Reads::Uniform)] {
+                    assert_eq!(backward(other).in_place(&weight), None);
+                }
+                let four = variant(4, Reads::Storage);
+                assert_eq!(Packing::new(caps, four, Direction::Forward, [co, ci]).in_place(&weight), None);
+                assert_eq!(Packing::new(caps, four, Direction::Backward, [co, ci + 2]).in_place(&weight), None);
+                assert_eq!(backward(four).in_place(&v[1].range(5..flat.len() - 3)?), None, "not at a whole vec4");
+                if !caps.subgroups {
+                    return (2..5)
+                        .map(|i| conv2d::grad_input(spec, g, &weight, None, Activation::None, &v[i], false))
+                        .collect();
+                }
+                let mut calls = Vec::new();
+                for (reads, gx) in [(Reads::Storage, &v[2]), (Reads::Images, &v[3])] {
+                    let packing = backward(variant(4, reads)).in_place(&weight).expect("weights as it wants them");
+                    calls.extend(conv2d_3x3::forward(&packing, g, &weight, None, Activation::None, gx, false)?);
+                    let wrong = conv2d_3x3::forward(&packing, g, &v[1], None, Activation::None, gx, false);
+                    assert!(wrong.is_err(), "weights of another size");
+                }
+                let packing = backward(four);
+                let packed = tape.persistent("packed", packing.shape())?;
+                calls.push(conv2d_3x3::pack(&packing, &weight, &packed)?);
+                calls.extend(conv2d_3x3::forward(&packing, g, &packed, None, Activation::None, &v[4], false)?);
+                Ok(calls)
+            },
+            |mode, got| assert!(got[2] == got[4] && got[3] == got[4], "{mode}: {xs} from {co} channels"),
+        );
+    }
+}
+
 /// Where a weight gradient reads changes no bit of it, in ranges of channels too: measuring may choose either.
 #[test]
 fn images_give_the_weight_gradient_of_buffers() {
@@ -440,7 +489,7 @@ fn shapes_that_do_not_fit_are_refused() {
     let refused = conv2d::forward(spec, &x, &w, None, Activation::None, &y, false).unwrap_err().to_string();
     assert!(refused.contains("[1, 3, 4, 5]") && refused.contains("[1, 3, 4, 4]"), "{refused}");
     let y = tape.persistent("y", Shape::new(1, 3, 4, 4)).unwrap();
-    let packing = Packing::new(gpu.caps(), Variant::ALL[0], 2, 3);
+    let packing = Packing::new(gpu.caps(), Variant::ALL[0], Direction::Forward, [2, 3]);
     let packed = tape.persistent("packed", packing.shape()).unwrap();
     // Scales of another number of channels.
     let input = Input { x: &x, scales: Some(&tape.persistent("scales", Shape::new(1, 3, 1, 2)).unwrap()) };

@@ -100,8 +100,9 @@ fn a_training_step() {
     assert!(100 * memory.shared <= 62 * memory.unshared, "{memory:?}");
 
     if gpu.caps().subgroups && gpu.caps().software {
-        // 36 forward, 35 input gradients: none for the rate's input.
-        assert_eq!((count["pack_weights"], count["conv2d_3x3"]), (71, 71));
+        // 36 forward, 35 input gradients: none for the rate's input. Eleven of those have fewer than 32 channels; the others read the
+        // weights where they lie.
+        assert_eq!((count["pack_weights"], count["conv2d_3x3"]), (36 + 11, 71));
         assert_eq!(count["conv2d_3x3_grad_weight"], 36);
         // Each head's weights are packed too, forward and back, and its gradient's splits added.
         assert!(plan.calls().len() <= 366, "{} dispatches: {count:?}", plan.calls().len());
@@ -153,7 +154,7 @@ fn cost(trainer: &Trainer) -> [u64; 4] {
 fn recomputation_trades_operations_for_memory() {
     let (_, gpu) = &devices()[0];
     // Mebibytes that the intermediates share, without and with it, rounded up.
-    for (noise_base, batch, size, kept, again) in [(16, 4, 64, 25, 16), (32, 4, 64, 53, 35), (32, 1, 128, 53, 35)] {
+    for (noise_base, batch, size, kept, again) in [(16, 4, 64, 24, 15), (32, 4, 64, 51, 35), (32, 1, 128, 51, 34)] {
         let config = ModelConfig { noise_base, rate_base: noise_base / 2, ..ModelConfig::default() };
         let model = Model::new(config).unwrap();
         let state = TrainerState::new(&model, 1);
@@ -174,7 +175,7 @@ fn recomputation_trades_operations_for_memory() {
         assert_eq!(with[0], without[0] + all as u64, "{what}");
         assert!((1.30..1.32).contains(&ratio(1)), "operations: {what}");
         if gpu.caps().subgroups && gpu.caps().software {
-            assert!((1.17..1.20).contains(&ratio(2)), "bytes: {what}");
+            assert!((1.18..1.21).contains(&ratio(2)), "bytes: {what}");
             assert_eq!([without[3].div_ceil(MIB), with[3].div_ceil(MIB)], [kept, again], "{what}");
         }
     }

@@ -89,9 +89,14 @@ fn conv2d_3x3_with_weights_of_halves() {
             if !conv2d_3x3::suits(tape.caps(), spec, xs) {
                 return Ok(vec![conv2d::forward(spec, x, w, None, Activation::None, y, false)?]);
             }
-            let packing = Packing::new(tape.caps(), Variant { outputs, reads: Reads::Storage }, xs.c, channels);
+            let packing = Packing::new(
+                tape.caps(),
+                Variant { outputs, reads: Reads::Storage },
+                Direction::Forward,
+                [xs.c, channels],
+            );
             let packed = tape.stored("packed", packing.shape(), Role::Persistent, x.element)?;
-            let mut calls = vec![conv2d_3x3::pack(&packing, Direction::Forward, w, &packed)?];
+            let mut calls = vec![conv2d_3x3::pack(&packing, w, &packed)?];
             calls.extend(conv2d_3x3::forward(&packing, x, &packed, None, Activation::None, y, false)?);
             Ok(calls)
         });
@@ -109,9 +114,14 @@ fn conv2d_3x3_that_normalises_what_it_loads() {
         let [stats, scales] = ["stats", "scales"].map(|name| tape.persistent(name, instance_norm::stats(xs)).unwrap());
         let affine = [w.range(0..1)?, w.range(1..2)?].map(|v| View { shape: Shape::vector(xs.c), ..v });
         let norm = instance_norm::scales(tape.caps(), x, [&affine[0], &affine[1]], &stats, &scales, 1e-3)?;
-        let packing = Packing::new(tape.caps(), Variant { outputs: 2, reads: Reads::Storage }, xs.c, channels);
+        let packing = Packing::new(
+            tape.caps(),
+            Variant { outputs: 2, reads: Reads::Storage },
+            Direction::Forward,
+            [xs.c, channels],
+        );
         let packed = tape.stored("packed", packing.shape(), Role::Persistent, x.element)?;
-        let mut calls = vec![norm, conv2d_3x3::pack(&packing, Direction::Forward, w, &packed)?];
+        let mut calls = vec![norm, conv2d_3x3::pack(&packing, w, &packed)?];
         let input = Input { x, scales: Some(&scales) };
         calls.extend(conv2d_3x3::forward(&packing, input, &packed, None, Activation::None, y, false)?);
         Ok(calls)

@@ -118,9 +118,9 @@ fn a_normalised_input() {
                     }
                     let (x, scales) = (v[0].range(2..2 + ci)?, v[1].range(1..1 + ci)?);
                     let input = Input { x: &x, scales: Some(&scales) };
-                    let packing = Packing::new(caps, variant, ci, co);
+                    let packing = Packing::new(caps, variant, Direction::Forward, [ci, co]);
                     let packed = tape.persistent("packed", packing.shape())?;
-                    let mut calls = vec![conv2d_3x3::pack(&packing, Direction::Forward, &v[2], &packed)?];
+                    let mut calls = vec![conv2d_3x3::pack(&packing, &v[2], &packed)?];
                     calls.extend(conv2d_3x3::forward(&packing, input, &packed, Some(&v[3]), softplus, &v[5], false)?);
                     let gradient = conv2d_3x3_grad_weight::Variant {
                         outputs: variant.outputs,

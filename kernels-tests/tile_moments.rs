@@ -71,11 +71,11 @@ fn convolutions_leave_the_moments_of_their_tiles() {
                             EPS,
                         )?]);
                     }
-                    let packing = Packing::new(caps, variant, ci, co);
+                    let packing = Packing::new(caps, variant, Direction::Forward, [ci, co]);
                     let packed = tape.persistent("packed", packing.shape())?;
                     let (y, softplus, bias) = (v[3].range(2..2 + co)?, Activation::Softplus, Some(&v[2]));
                     let measured = Output { y: &y, tiles: Some(&v[4]) };
-                    let mut calls = vec![conv2d_3x3::pack(&packing, Direction::Forward, &v[1], &packed)?];
+                    let mut calls = vec![conv2d_3x3::pack(&packing, &v[1], &packed)?];
                     calls.extend(conv2d_3x3::forward(&packing, &v[0], &packed, bias, softplus, measured, false)?);
                     calls.extend(conv2d_3x3::forward(&packing, &v[0], &packed, bias, softplus, &v[5], false)?);
                     Ok(calls)
@@ -240,7 +240,7 @@ fn wrong_moments_are_refused() {
     let (x6, y6, tiles6) = (new(odd), new(odd), new(norm::tiles(odd)));
     assert!(matches!(forward(&x6, &y6, &stats, &tiles6), Err(Error::Shape(_))));
 
-    let packing = Packing::new(gpu.caps(), Variant::fixed(gpu.caps(), 4), 4, 4);
+    let packing = Packing::new(gpu.caps(), Variant::fixed(gpu.caps(), 4), Direction::Forward, [4, 4]);
     let packed = new(packing.shape());
     let convolve = |tiles: &View| {
         let output = Output { y: &y, tiles: Some(tiles) };

@@ -4,10 +4,10 @@
 // a workgroup take the channels after them. What costs on software adapters is the number of loads, each a loop over the
 // lanes of some 30 instructions a lane, whether of a value or of a vec4. So loads are shared: the 6 x 10 input window of a
 // tile is read as 24 vec4, one a lane in three loads, handed round by subgroupBroadcast, and serves all OUTPUTS channels.
-// Weights are packed (pack_weights.wgsl) so that a lane reads the nine taps of its channels as few vec4 next to each other. Input and
-// weights lie in storage buffers, or are images (input_*.wgsl, weights_*.wgsl), which software drivers load without a loop for a copy of
-// 0.05 to 0.5 ms; or the weights lie in a uniform buffer, loaded without a loop too. The input gradient is the same kernel on weights
-// packed in the other order.
+// Weights are packed (pack_weights.wgsl) so that a lane reads the nine taps of its channels as few vec4 next to each other. The input
+// gradient is the same kernel with channels exchanged and the taps REVERSED; four of its output channels lie next to each other in the
+// weights themselves, which are then read where they lie. Input and weights lie in storage buffers, or are images (input_*.wgsl, weights_*.wgsl), which software drivers load without a loop for a copy of
+// 0.05 to 0.5 ms; or the weights lie in a uniform buffer, loaded without a loop too.
 //
 // Where the sums start, the activation and whether a tile's moments are kept for the norm behind it (Output::tiles) are overrides:
 // software adapters compute both sides of an if, and one turn of a loop whatever its length. As parameters they took as long to compile
@@ -42,6 +42,7 @@ override PAIRED: u32 = 0u; // 1: rows are single quads, and the halves of a tile
 override START: u32 = 1u; // where the sums start: 0 at zero, 1 at the bias, 2 at y
 override ACTIVATION: u32 = 0u; // activation.wgsl
 override MOMENTS: u32 = 0u; // 1: keep those of the tiles
+override REVERSED: u32 = 0u; // 1: taps lie in reverse order
 
 struct Params {
     x: vec2u, // offset, stride
@@ -58,7 +59,9 @@ struct Params {
     blocks: u32,      // of this dispatch
     workgroups: u32,
     bias_offset: u32,
+    first_weight: u32, // vec4 before the first
     block_stride: u32, // vec4 from one block's weights to the next one's
+    channel_stride: u32, // and from one input channel's
     normalise: u32,
 }
 
@@ -76,6 +79,13 @@ struct Window { i0: Line, i1: Line, i2: Line, i3: Line, i4: Line, i5: Line }
 struct Row { lo: vec4f, hi: vec4f }
 struct Tile { r0: Row, r1: Row, r2: Row, r3: Row }
 struct Taps { top: vec3f, middle: vec3f, bottom: vec3f }
+
+fn taps(top: vec3f, middle: vec3f, bottom: vec3f) -> Taps {
+    if (REVERSED == 1u) {
+        return Taps(bottom.zyx, middle.zyx, top.zyx);
+    }
+    return Taps(top, middle, bottom);
+}
 
 // Two rows of the window from a load: the quads left of, in, in and right of the tile, of one row and of the next.
 fn upper(v: vec4f) -> Line {
@@ -262,8 +272,9 @@ fn main(
         t2 = first_sums(p, n, co + 2u, row, quad);
         t3 = first_sums(p, n, co + 3u, row, quad);
     }
-    let per_lane = (9u * OUTPUTS + 3u) / 4u;
-    var at = block * p.block_stride + local * per_lane;
+    // Lanes past the last channel read its weights.
+    let own = min(local, (p.out_channels - 1u) / OUTPUTS - (p.first_block + block) * WG);
+    var at = p.first_weight + block * p.block_stride + own * ((9u * OUTPUTS + 3u) / 4u);
     let first_scale = (p.scales.x + n * p.scales.y) / 2u;
     let first_scale_next = (p.scales.x + min(n + 1u, p.samples - 1u) * p.scales.y) / 2u;
     var scales_of_eight = vec2f();
@@ -287,29 +298,24 @@ fn main(
         let a = weight_quad(at);
         let b = weight_quad(at + 1u);
         let c = weight_quad(at + 2u);
-        if (OUTPUTS == 1u) {
-            t0 = add_channel(t0, Taps(a.xyz, vec3f(a.w, b.xy), vec3f(b.zw, c.x)), v);
-        } else {
+        t0 = add_channel(t0, taps(a.xyz, vec3f(a.w, b.xy), vec3f(b.zw, c.x)), v);
+        if (OUTPUTS >= 2u) {
             let d = weight_quad(at + 3u);
             let e = weight_quad(at + 4u);
-            if (OUTPUTS == 2u) {
-                t0 = add_channel(t0, Taps(vec3f(a.xz, b.x), vec3f(b.z, c.xz), vec3f(d.xz, e.x)), v);
-                t1 = add_channel(t1, Taps(vec3f(a.yw, b.y), vec3f(b.w, c.yw), vec3f(d.yw, e.y)), v);
-            } else {
+            t1 = add_channel(t1, taps(c.yzw, d.xyz, vec3f(d.w, e.xy)), v);
+            if (OUTPUTS == 4u) {
                 let f = weight_quad(at + 5u);
                 let g = weight_quad(at + 6u);
+                t2 = add_channel(t2, taps(vec3f(e.zw, f.x), f.yzw, g.xyz), v);
                 let h = weight_quad(at + 7u);
                 let i = weight_quad(at + 8u);
-                t0 = add_channel(t0, Taps(vec3f(a.x, b.x, c.x), vec3f(d.x, e.x, f.x), vec3f(g.x, h.x, i.x)), v);
-                t1 = add_channel(t1, Taps(vec3f(a.y, b.y, c.y), vec3f(d.y, e.y, f.y), vec3f(g.y, h.y, i.y)), v);
-                t2 = add_channel(t2, Taps(vec3f(a.z, b.z, c.z), vec3f(d.z, e.z, f.z), vec3f(g.z, h.z, i.z)), v);
-                t3 = add_channel(t3, Taps(vec3f(a.w, b.w, c.w), vec3f(d.w, e.w, f.w), vec3f(g.w, h.w, i.w)), v);
+                t3 = add_channel(t3, taps(vec3f(g.w, h.xy), vec3f(h.zw, i.x), i.yzw), v);
             }
         }
         at0 += plane;
         at1 += plane;
         at2 += plane;
-        at += WG * per_lane;
+        at += p.channel_stride;
     }
     put_tile(p, n, co, row, quad, t0);
     if (OUTPUTS >= 2u) {

@@ -189,9 +189,14 @@ fn convolution(s: Shape, direction: Direction) -> Case {
         let Convolution::Direct(variant) = r.tape.convolution(s, c)? else {
             return Err(Error::Validation("a tape that recomputes chose Winograd's algorithm".into()));
         };
-        let packing = Packing::new(caps, variant, c, c);
-        let packed = r.tensor(packing.shape())?;
-        let mut calls = vec![conv2d_3x3::pack(&packing, direction, &weight, &packed)?];
+        let packing = Packing::new(caps, variant, direction, [c, c]);
+        let (packing, weights, mut calls) = match packing.in_place(&weight) {
+            Some(in_place) => (in_place, weight, Vec::new()),
+            None => {
+                let packed = r.tensor(packing.shape())?;
+                (packing, packed, vec![conv2d_3x3::pack(&packing, &weight, &packed)?])
+            }
+        };
         let (bias, activation) = match direction {
             Direction::Forward => (Some(&bias), Activation::Softplus),
             Direction::Backward => (None, Activation::None),
@@ -199,7 +204,7 @@ fn convolution(s: Shape, direction: Direction) -> Case {
         // As in the networks: with the moments for the norm behind it.
         let tiles = r.tensor(norm::tiles(s))?;
         let output = Output { y: &y, tiles: (direction == Direction::Forward).then_some(&tiles) };
-        calls.extend(conv2d_3x3::forward(&packing, &x, &packed, bias, activation, output, false)?);
+        calls.extend(conv2d_3x3::forward(&packing, &x, &weights, bias, activation, output, false)?);
         Ok(calls)
     });
     Case { group: Some(group), ..record }

@@ -1,7 +1,7 @@
 //! The 3×3 convolution (stride 1, padding 1) on adapters with subgroups: the bulk of the networks' work.
 //!
 //! A convolution is done in one of several [`Variant`]s, which give the same numbers. Each wants its weights packed in its own
-//! order ([`Packing`]), once for the forward pass and once for the input gradient.
+//! order ([`Packing`]), once for the forward pass and once for the input gradient, which often finds them so where they lie.
 
 use bytemuck::{Pod, Zeroable};
 
@@ -159,10 +159,12 @@ pub(super) fn lanes(caps: Caps, channels: usize) -> usize {
     if caps.software { 8 } else { channels.next_multiple_of(8).min(32) }
 }
 
-/// Where a variant wants which weight: `[chunk][block][input channel][lane][vec4]` (`pack_weights.wgsl`).
+/// Where a variant finds which weight: `[chunk][block][input channel][lane][vec4]` (`pack_weights.wgsl`) or, for the input gradient,
+/// [where they lie](Packing::in_place).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Packing {
     variant: Variant,
+    direction: Direction,
     in_channels: usize,
     out_channels: usize,
     lanes: usize,
@@ -172,6 +174,9 @@ pub struct Packing {
     /// Blocks of `lanes · outputs` output channels, and the `vec4`s from one to the next.
     blocks: usize,
     block_stride: usize,
+    /// The `vec4`s from one input channel to the next.
+    channel_stride: usize,
+    in_place: bool,
 }
 
 /// The part of a convolution that one dispatch does: from which input channels to which blocks.
@@ -182,9 +187,9 @@ struct Part {
 }
 
 impl Packing {
-    /// The packing of weights from `in_channels` to `out_channels`, as the convolution sees them: for the input gradient these
-    /// are the channels of the output's gradient and of the input's.
-    pub fn new(caps: Caps, variant: Variant, in_channels: usize, out_channels: usize) -> Self {
+    /// The packing of weights from `in_channels` to `out_channels`, as the convolution sees them: for the input gradient,
+    /// [`Direction::Backward`], these are the channels of the output's gradient and of the input's.
+    pub fn new(caps: Caps, variant: Variant, direction: Direction, [in_channels, out_channels]: [usize; 2]) -> Self {
         let lanes = lanes(caps, out_channels.div_ceil(variant.outputs));
         let per_lane = (9 * variant.outputs).div_ceil(4);
         let uniform = variant.reads == Reads::Uniform;
@@ -194,6 +199,7 @@ impl Packing {
         let block_stride = (chunk * lanes * per_lane).next_multiple_of(if uniform { 16 } else { 1 });
         Self {
             variant,
+            direction,
             in_channels,
             out_channels,
             lanes,
@@ -201,7 +207,30 @@ impl Packing {
             chunks: in_channels.div_ceil(chunk),
             blocks: out_channels.div_ceil(lanes * variant.outputs),
             block_stride,
+            channel_stride: lanes * per_lane,
+            in_place: false,
         }
+    }
+
+    /// Weights of a convolution from `Cout` to `Cin` channels, its input gradient, lie `[Cout, Cin, 3, 3]`: those of four output channels are
+    /// nine whole `vec4` next to each other, as a lane wants them. If this is such a lane, and these weights begin at a whole `vec4`, how they
+    /// are found without packing.
+    pub fn in_place(&self, weight: &View) -> Option<Self> {
+        let suits = self.direction == Direction::Backward
+            && self.variant.outputs == 4
+            && !self.is_uniform()
+            && self.out_channels.is_multiple_of(4)
+            && weight.offset().is_multiple_of(4);
+        let (block_stride, channel_stride) = (9 * self.lanes, 9 * self.out_channels / 4);
+        suits.then_some(Self { block_stride, channel_stride, in_place: true, ..*self })
+    }
+
+    /// Refuses another tensor than the packed weights, or, where they are read in place, the weights.
+    fn check(&self, weights: &View) -> Result<()> {
+        if self.in_place {
+            return expect_values("the weights", weights, SPEC.weight(self.in_channels, self.out_channels));
+        }
+        weights.expect("the packed weight", self.shape())
     }
 
     /// Shape of the packed weights; at the end of uniform ones there is room for the window of the last dispatch.
@@ -239,18 +268,14 @@ struct Pack {
     invocations: u32,
 }
 
-/// Lays `weight [Cout, Cin, 3, 3]` out for [`forward`] or, with channels exchanged and taps reversed, for the input gradient.
+/// Lays `weight [Cout, Cin, 3, 3]` out for [`forward`] or, with channels exchanged, for the input gradient.
 ///
 /// # Errors
 /// [`crate::Error::Shape`] if the weight or the packed tensor has another number of values.
-pub fn pack(packing: &Packing, direction: Direction, weight: &View, packed: &View) -> Result<Call> {
+pub fn pack(packing: &Packing, weight: &View, packed: &View) -> Result<Call> {
     let &Packing { in_channels, out_channels, .. } = packing;
     expect_values("the weight to pack", weight, SPEC.weight(in_channels, out_channels))?;
     packed.expect("the packed weight", packing.shape())?;
-    let backward = direction == Direction::Backward;
-    // The weights' own input channels are the gradient's output channels.
-    let fours =
-        backward && packing.variant.outputs == 4 && out_channels.is_multiple_of(4) && weight.offset().is_multiple_of(4);
     let invocations = packing.chunks * packing.blocks * packing.chunk * packing.lanes;
     let params = Pack {
         offset: weight.offset() as u32,
@@ -264,8 +289,7 @@ pub fn pack(packing: &Packing, direction: Direction, weight: &View, packed: &Vie
     Ok(Call::new(&PACK, params, grid(invocations.div_ceil(64)))
         .with("WG", packing.lanes as u32)
         .with("OUTPUTS", packing.variant.outputs as u32)
-        .with("FLIP", u32::from(backward))
-        .with("FOURS", u32::from(fours))
+        .with("EXCHANGED", u32::from(packing.direction == Direction::Backward))
         .bind(weight)
         .bind(packed)
         .stored(weight, packed))
@@ -312,26 +336,27 @@ struct Forward {
     blocks: u32,
     workgroups: u32,
     bias_offset: u32,
+    first_weight: u32,
     block_stride: u32,
+    channel_stride: u32,
     normalise: u32,
 }
 
-/// `y = activation(conv2d(x, weight) + bias)`, or `y = activation(y + conv2d(x, weight))` with `accumulate`, from packed weights:
-/// a dispatch for each window of the weights. `input` is `x` as it is or with the [scales](Input::scales) that normalise it.
+/// `y = activation(conv2d(x, weight) + bias)`, or `y = activation(y + conv2d(x, weight))` with `accumulate`, from weights that lie as
+/// `packing` says: a dispatch for each window of them. `input` is `x` as it is or with the [scales](Input::scales) that normalise it.
 ///
-/// The input gradient is the same from weights that were packed [`Direction::Backward`], with the output's gradient as `x`, no
-/// bias and no activation.
+/// The input gradient is the same by a packing for [`Direction::Backward`], with the output's gradient as `x`, no bias and no activation.
 ///
 /// With [`Output::tiles`] the last of the dispatches to each channel leaves the moments of what it writes.
 ///
-/// Shapes: `x [N, Cin, H, W]`, `packed` as [`Packing::shape`] says, `bias [Cout]`, `y [N, Cout, H, W]`; `W` a multiple of 4.
+/// Shapes: `x [N, Cin, H, W]`, `weights` as [`Packing::shape`] says or, [in place](Packing::in_place), `[Cin, Cout, 3, 3]`, `bias [Cout]`, `y [N, Cout, H, W]`; `W` a multiple of 4.
 ///
 /// # Errors
 /// [`crate::Error::Shape`] if a shape is another, or both a bias is given and `accumulate`.
 pub fn forward<'i, 'o>(
     packing: &Packing,
     input: impl Into<Input<'i>>,
-    packed: &View,
+    weights: &View,
     bias: Option<&View>,
     activation: Activation,
     output: impl Into<Output<'o>>,
@@ -343,13 +368,13 @@ pub fn forward<'i, 'o>(
     input.check()?;
     x.expect("the convolution's input", Shape { c: in_channels, ..x.shape })?;
     y.expect("the convolution's output", SPEC.output(x.shape, out_channels)?)?;
-    packed.expect("the packed weight", packing.shape())?;
+    packing.check(weights)?;
     if let Some(moments) = moments {
         instance_norm::expect_tiles(y.shape, moments)?;
-        distinct("the convolution", &[moments], &[x, packed, y])?;
+        distinct("the convolution", &[moments], &[x, weights, y])?;
     }
     let first = Start::of(bias, out_channels, accumulate)?;
-    if variant.reads != Reads::Storage && [x, packed, y].iter().any(|view| view.element == Element::F16) {
+    if variant.reads != Reads::Storage && [x, weights, y].iter().any(|view| view.element == Element::F16) {
         return Err(crate::Error::shape("halves are convolved from storage; use a variant that reads there"));
     }
     let images = variant.reads == Reads::Images;
@@ -382,7 +407,10 @@ pub fn forward<'i, 'o>(
             blocks: part.blocks as u32,
             workgroups: workgroups as u32,
             bias_offset: bias.map_or(0, |b| b.offset() as u32),
+            // An image begins with the weights, a uniform window with those of the part.
+            first_weight: if variant.reads == Reads::Storage { weights.offset() as u32 / 4 } else { 0 },
             block_stride: packing.block_stride as u32,
+            channel_stride: packing.channel_stride as u32,
             normalise: u32::from(scales.is_some()),
         };
         let call = Call::new(shader, params, grid(workgroups))
@@ -392,15 +420,16 @@ pub fn forward<'i, 'o>(
             .with("START", start as u32)
             .with("ACTIVATION", if last { activation } else { Activation::None } as u32)
             .with("MOMENTS", u32::from(last && moments.is_some()))
+            .with("REVERSED", u32::from(packing.direction == Direction::Backward))
             .stored(&x, y)
-            .weights_stored(packed);
+            .weights_stored(weights);
         let call = match variant.reads {
-            Reads::Storage => call.bind(&x).bind(packed),
+            Reads::Storage => call.bind(&x).bind(weights),
             Reads::Uniform => {
                 let first = (part.chunk * packing.blocks + part.first_block) * packing.block_stride;
-                call.bind(&x).bind_window(packed, 16 * first..16 * first + WINDOW)
+                call.bind(&x).bind_window(weights, 16 * first..16 * first + WINDOW)
             }
-            Reads::Images => call.bind_image(&x).bind_image(packed),
+            Reads::Images => call.bind_image(&x).bind_image(weights),
         };
         let call = match bias {
             Some(bias) => call.bind(bias),

@@ -204,12 +204,17 @@ impl Tape {
                 return Ok(false);
             }
         };
-        let packing = Packing::new(self.caps, variant, x.c, y.shape.c);
-        let record = |packed: &View| conv2d_3x3::pack(&packing, direction, weight, packed);
-        // Micro-batches of other sizes may want another packing.
-        let label = format!("weight packed by {variant:?}, {direction:?}");
-        let packed = self.derived(&label, weight, packing.shape(), record)?;
-        self.push(conv2d_3x3::forward(&packing, input, &packed, bias, activation, output, accumulate)?);
+        let packing = Packing::new(self.caps, variant, direction, [x.c, y.shape.c]);
+        let (packing, weights) = match packing.in_place(weight) {
+            Some(in_place) => (in_place, *weight),
+            None => {
+                let record = |packed: &View| conv2d_3x3::pack(&packing, weight, packed);
+                // Micro-batches of other sizes may want another packing.
+                let label = format!("weight packed by {variant:?}, {direction:?}");
+                (packing, self.derived(&label, weight, packing.shape(), record)?)
+            }
+        };
+        self.push(conv2d_3x3::forward(&packing, input, &weights, bias, activation, output, accumulate)?);
         Ok(output.tiles.is_some())
     }
 

@@ -92,9 +92,9 @@ impl Tape {
             let weight = tape.persistent("weight", conv2d_3x3::SPEC.weight(x.shape.c, channels))?;
             let both = [x.shape.c, channels];
             let (first, calls) = if let Some(&variant) = direct.get(number) {
-                let packing = Packing::new(caps, variant, x.shape.c, channels);
+                let packing = Packing::new(caps, variant, Direction::Forward, both);
                 let packed = tape.persistent("packed", packing.shape())?;
-                let pack = conv2d_3x3::pack(&packing, Direction::Forward, &weight, &packed)?;
+                let pack = conv2d_3x3::pack(&packing, &weight, &packed)?;
                 (pack, conv2d_3x3::forward(&packing, &x, &packed, None, Activation::None, &y, false)?)
             } else {
                 let weights = tape.persistent("transformed", winograd::transformed(x.shape.c, channels))?;
