@@ -24,6 +24,11 @@ const TABLE: &[([usize; 4], usize)] = &[
     ([2, 16, 16, 16], 16),
     ([1, 33, 2, 2], 40),
     ([2, 3, 36, 28], 5),
+    // Heads, and the gradient that comes back through one.
+    ([2, 32, 6, 10], 1),
+    ([1, 9, 2, 2], 1),
+    ([1, 9, 6, 6], 3),
+    ([2, 1, 4, 6], 13),
 ];
 
 /// Rounding of a sum of `terms` products of values up to 1.

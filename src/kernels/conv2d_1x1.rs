@@ -31,6 +31,15 @@ pub fn suits(spec: Conv2d, x: Shape, out_channels: usize) -> bool {
     spec == Conv2d::same(1) && x.plane().is_multiple_of(4) && (x.c.min(out_channels) >= 4 || x.c.max(out_channels) >= 8)
 }
 
+/// Output channels that an invocation keeps of its tile: a head's one or three leave most of it empty.
+fn kept(out_channels: usize) -> u32 {
+    match out_channels {
+        1 => 1,
+        2..=4 => 4,
+        _ => TILE as u32,
+    }
+}
+
 /// The shape of packed weights for `k` channels on the side that is summed over and `m` on the other.
 pub fn packed(k: usize, m: usize) -> Shape {
     Shape::new(1, k, 1, m.next_multiple_of(TILE))
@@ -128,6 +137,7 @@ pub fn forward(
         .with("HAS_BIAS", bias.is_some().into())
         .with("ACTIVATION", activation as u32)
         .with("ACCUMULATE", accumulate.into())
+        .with("CHANNELS", kept(y.shape.c))
         .bind(x)
         .bind(weight);
     let call = match bias {
@@ -186,6 +196,6 @@ pub fn grad_weight(x: &View, g: &View, to: &View) -> Result<Call> {
         across: across as u32,
         invocations: invocations as u32,
     };
-    let call = Call::new(&GRAD_WEIGHT, params, grid(invocations.div_ceil(64)));
+    let call = Call::new(&GRAD_WEIGHT, params, grid(invocations.div_ceil(64))).with("CHANNELS", kept(g.shape.c));
     Ok(call.bind(x).bind(g).bind(to).costs(Conv2d::same(1).flops(x.shape, g.shape)))
 }
