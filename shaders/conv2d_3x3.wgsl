@@ -121,7 +121,7 @@ fn add_channel(sum: Tile, w: Taps, v: Window) -> Tile {
 struct Place { at_lo: u32, at_hi: u32, lo: bool, hi: bool }
 
 fn place(p: Params, n: u32, co: u32, row: u32, quad: u32) -> Place {
-    let inside = co < p.out_channels && row < p.height;
+    let inside = row < p.height;
     let at = (p.y.x + n * p.y.y) / 4u + (co * p.height + row) * p.quads + quad;
     if (PAIRED == 1u) {
         return Place(at, at + p.y.y / 4u, inside, inside && n + 1u < p.samples);
@@ -141,7 +141,9 @@ fn get_row(p: Params, n: u32, co: u32, row: u32, quad: u32) -> Row {
     return value;
 }
 
-fn first_sums(p: Params, n: u32, co: u32, row: u32, quad: u32) -> Tile {
+// Of a channel past the last one they are the last one's.
+fn first_sums(p: Params, n: u32, channel: u32, row: u32, quad: u32) -> Tile {
+    let co = min(channel, p.out_channels - 1u);
     if (START == 2u) {
         return Tile(
             get_row(p, n, co, row, quad),
@@ -152,7 +154,7 @@ fn first_sums(p: Params, n: u32, co: u32, row: u32, quad: u32) -> Tile {
     }
     var first = 0.0;
     if (START == 1u) {
-        first = bias[p.bias_offset + min(co, p.out_channels - 1u)];
+        first = bias[p.bias_offset + co];
     }
     let blank = Row(vec4f(first), vec4f(first));
     return Tile(blank, blank, blank, blank);
@@ -196,10 +198,8 @@ fn put_moments(p: Params, n: u32, co: u32, row: u32, quad: u32, s: Sums, origin:
     let both = vec4f(origin + mean, max(squares - sum * mean, vec2f()));
     let tiles = p.tiles_x * p.tiles_y;
     let at = (n * p.out_channels + co) * tiles + (row / 4u) * p.tiles_x + quad / 2u;
-    if (co < p.out_channels) {
-        moments[at] = both.xz;
-    }
-    if (PAIRED == 1u && co < p.out_channels && n + 1u < p.samples) {
+    moments[at] = both.xz;
+    if (PAIRED == 1u && n + 1u < p.samples) {
         moments[at + p.out_channels * tiles] = both.yw;
     }
 }
@@ -317,12 +317,11 @@ fn main(
         at2 += plane;
         at += p.channel_stride;
     }
-    put_tile(p, n, co, row, quad, t0);
-    if (OUTPUTS >= 2u) {
-        put_tile(p, n, co + 1u, row, quad, t1);
-    }
-    if (OUTPUTS == 4u) {
-        put_tile(p, n, co + 2u, row, quad, t2);
-        put_tile(p, n, co + 3u, row, quad, t3);
+    let end = min(co + OUTPUTS, p.out_channels);
+    for (var channel = co; channel < end; channel++) {
+        put_tile(p, n, channel, row, quad, t0);
+        t0 = t1;
+        t1 = t2;
+        t2 = t3;
     }
 }

@@ -101,6 +101,11 @@ fn add_tile(t: Taps, g: Tile, v: Window) -> Taps {
     );
 }
 
+// The next output channel's sums in the first one's place.
+fn following(s: Sums) -> Sums {
+    return Sums(s.o1, s.o2, s.o3, s.o3);
+}
+
 fn add_tiles(sums: Sums, g: Tiles, v: Window) -> Sums {
     var s = sums;
     s.o0 = add_tile(s.o0, g.o0, v);
@@ -150,9 +155,6 @@ fn sum(t: Tile) -> f32 {
 
 // The nine taps of four input channels, which lie next to each other, and the sum of g.
 fn put(at: u32, co: u32, ci: u32, a: Taps, b: Taps, c: Taps, d: Taps, bias: f32) {
-    if (co >= p.out_channels) {
-        return;
-    }
     if (ci == 0u) {
         let index = at + p.out_channels * p.row + co;
         parts[index / 4u][index % 4u] = bias;
@@ -255,13 +257,15 @@ fn main(
             u3 = v3;
         }
     }
+    // A loop whose end is not known to the compiler, which would write it out.
     let out = p.out + split * p.part;
-    put(out, co, ci, s0.o0, s1.o0, s2.o0, s3.o0, bias.x);
-    if (OUTPUTS >= 2u) {
-        put(out, co + 1u, ci, s0.o1, s1.o1, s2.o1, s3.o1, bias.y);
-    }
-    if (OUTPUTS == 4u) {
-        put(out, co + 2u, ci, s0.o2, s1.o2, s2.o2, s3.o2, bias.z);
-        put(out, co + 3u, ci, s0.o3, s1.o3, s2.o3, s3.o3, bias.w);
+    let end = min(co + OUTPUTS, p.out_channels);
+    for (var channel = co; channel < end; channel++) {
+        put(out, channel, ci, s0.o0, s1.o0, s2.o0, s3.o0, bias.x);
+        s0 = following(s0);
+        s1 = following(s1);
+        s2 = following(s2);
+        s3 = following(s3);
+        bias = bias.yzww;
     }
 }

@@ -262,9 +262,14 @@ struct Pack {
     offset: u32,
     in_channels: u32,
     out_channels: u32,
+    in_step: u32,
+    out_step: u32,
+    lanes: u32,
+    outputs: u32,
     chunk: u32,
     blocks: u32,
     block_stride: u32,
+    blocks_first: u32,
     invocations: u32,
 }
 
@@ -277,22 +282,25 @@ pub fn pack(packing: &Packing, weight: &View, packed: &View) -> Result<Call> {
     expect_values("the weight to pack", weight, SPEC.weight(in_channels, out_channels))?;
     packed.expect("the packed weight", packing.shape())?;
     let invocations = packing.chunks * packing.blocks * packing.chunk * packing.lanes;
+    let (in_step, out_step) = match packing.direction {
+        Direction::Forward => (1, in_channels),
+        Direction::Backward => (out_channels, 1),
+    };
     let params = Pack {
         offset: weight.offset() as u32,
         in_channels: in_channels as u32,
         out_channels: out_channels as u32,
+        in_step: in_step as u32,
+        out_step: out_step as u32,
+        lanes: packing.lanes as u32,
+        outputs: packing.variant.outputs as u32,
         chunk: packing.chunk as u32,
         blocks: packing.blocks as u32,
         block_stride: packing.block_stride as u32,
+        blocks_first: (packing.direction == Direction::Backward).into(),
         invocations: invocations as u32,
     };
-    Ok(Call::new(&PACK, params, grid(invocations.div_ceil(64)))
-        .with("WG", packing.lanes as u32)
-        .with("OUTPUTS", packing.variant.outputs as u32)
-        .with("EXCHANGED", u32::from(packing.direction == Direction::Backward))
-        .bind(weight)
-        .bind(packed)
-        .stored(weight, packed))
+    Ok(Call::new(&PACK, params, grid(invocations.div_ceil(64))).bind(weight).bind(packed).stored(weight, packed))
 }
 
 /// Where a dispatch's sums start.
