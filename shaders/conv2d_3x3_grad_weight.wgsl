@@ -30,7 +30,6 @@ struct Params {
     g: vec2u,
     scales: vec2u,
     in_channels: u32,
-    row: u32, // values of an output channel in a part: 9 of each input channel, of four at a time
     out_channels: u32,
     samples: u32,
     height: u32,
@@ -42,6 +41,7 @@ struct Params {
     co_blocks: u32,
     ci_blocks: u32,
     splits: u32,
+    row: u32,  // values of an output channel in a part: 9 of each input channel, of four at a time
     part: u32, // values of one split: Cout rows, and Cout values of the bias
     out: u32,  // offset of the parts in their buffer
     workgroups: u32,
