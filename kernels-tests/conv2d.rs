@@ -503,7 +503,7 @@ fn shapes_that_do_not_fit_are_refused() {
 #[test]
 fn a_single_split_goes_straight_to_the_gradient() {
     // Many channels and one tile: one split on every adapter.
-    let (xs, ys) = (Shape::new(1, 32, 4, 8), Shape::new(1, 34, 4, 8));
+    let (xs, ys) = (Shape::new(1, 32, 4, 8), Shape::new(1, 36, 4, 8));
     let (x, g) = (random(xs, 5, -1.0, 1.0), random(ys, 6, -1.0, 1.0));
     let spec = Conv2d::same(3);
     let mut want = vec![9.0; 4];
@@ -518,14 +518,17 @@ fn a_single_split_goes_straight_to_the_gradient() {
             let caps = tape.caps();
             let to = v[2].range(4..4 + part)?;
             if !conv2d_3x3::suits(caps, spec, xs) {
-                let split = 34 * 32 * 9;
+                let split = 36 * 32 * 9;
                 let (gw, gb) = (to.range(0..split)?, to.range(split..part)?);
                 return Ok(vec![conv2d::grad_weight(spec, &v[0], &v[1], &gw, false)?, channel_sum(&v[1], &gb, false)?]);
             }
-            let parts = conv2d_3x3_grad_weight::parts(caps, 1, xs, 34);
+            let parts = conv2d_3x3_grad_weight::parts(caps, 1, xs, 36);
             assert!(parts.are(&to) && !parts.are(&v[2].range(3..3 + part)?), "a whole vec4 is where it starts");
-            let padded = conv2d_3x3_grad_weight::parts(caps, 1, Shape { c: 31, ..xs }, 34);
-            assert!(padded.splits == 1 && !padded.are(&v[2].range(4..4 + padded.values())?), "rows of no whole vec4");
+            for (inputs, outputs) in [(31, 36), (32, 34)] {
+                let padded = conv2d_3x3_grad_weight::parts(caps, 1, Shape { c: inputs, ..xs }, outputs);
+                let there = v[2].range(4..4 + padded.values())?;
+                assert!(padded.splits == 1 && !padded.are(&there), "rows or a bias of no whole vec4");
+            }
             let by_one = conv2d_3x3_grad_weight::Variant::ALL[0];
             let other = conv2d_3x3_grad_weight::grad_weight(caps, by_one, &v[0], &v[1], &v[3]);
             assert!(other.is_err(), "a vector of another length");

@@ -153,12 +153,8 @@ fn sum(t: Tile) -> f32 {
     return dot((t.r0.lo + t.r0.hi) + (t.r1.lo + t.r1.hi), vec4f(1.0));
 }
 
-// The nine taps of four input channels, which lie next to each other, and the sum of g.
-fn put(at: u32, co: u32, ci: u32, a: Taps, b: Taps, c: Taps, d: Taps, bias: f32) {
-    if (ci == 0u) {
-        let index = at + p.out_channels * p.row + co;
-        parts[index / 4u][index % 4u] = bias;
-    }
+// The nine taps of four input channels, which lie next to each other.
+fn put(at: u32, co: u32, ci: u32, a: Taps, b: Taps, c: Taps, d: Taps) {
     let quad = (at + co * p.row + ci * 9u) / 4u;
     parts[quad] = vec4f(a.top, a.middle.x);
     parts[quad + 1u] = vec4f(a.middle.yz, a.bottom.xy);
@@ -257,15 +253,23 @@ fn main(
             u3 = v3;
         }
     }
-    // A loop whose end is not known to the compiler, which would write it out.
     let out = p.out + split * p.part;
+    // Of four channels' sums of g, by whoever has the first of them.
+    if (OUTPUTS == 1u) {
+        bias = of_four(bias.x, lane);
+    } else if (OUTPUTS == 2u) {
+        bias = of_two(bias.xy, lane);
+    }
+    if (ci == 0u && co % 4u == 0u && co < p.out_channels) {
+        parts[(out + p.out_channels * p.row + co) / 4u] = bias;
+    }
+    // A loop whose end is not known to the compiler, which would write it out.
     let end = min(co + OUTPUTS, p.out_channels);
     for (var channel = co; channel < end; channel++) {
-        put(out, channel, ci, s0.o0, s1.o0, s2.o0, s3.o0, bias.x);
+        put(out, channel, ci, s0.o0, s1.o0, s2.o0, s3.o0);
         s0 = following(s0);
         s1 = following(s1);
         s2 = following(s2);
         s3 = following(s3);
-        bias = bias.yzww;
     }
 }

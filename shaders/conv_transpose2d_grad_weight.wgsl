@@ -141,8 +141,8 @@ fn main(
     put(out, ci + 5u, co, s5);
     put(out, ci + 6u, co, s6);
     put(out, ci + 7u, co, s7);
-    if (alive && ci == 0u) {
-        let index = out + p.in_channels * p.out_channels * 4u + co;
-        parts[index / 4u][index % 4u] = sum;
+    let sums = of_four(sum, lane);
+    if (alive && ci == 0u && co % 4u == 0u) {
+        parts[out / 4u + p.in_channels * p.out_channels + co / 4u] = sums;
     }
 }

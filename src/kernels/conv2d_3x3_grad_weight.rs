@@ -9,13 +9,16 @@ use crate::Result;
 use crate::gpu::{Caps, Shader};
 use crate::tensor::{Shape, View};
 
-pub(super) static GRAD_WEIGHT: Shader =
-    shader!("conv2d_3x3_grad_weight", ["grid", "quads", "input_storage", "gradient_storage", "scales"], Subgroups);
+pub(super) static GRAD_WEIGHT: Shader = shader!(
+    "conv2d_3x3_grad_weight",
+    ["grid", "quads", "input_storage", "gradient_storage", "scales", "neighbours"],
+    Subgroups
+);
 pub(super) static GRAD_WEIGHT_IMAGES: Shader = Shader {
     name: "conv2d_3x3_grad_weight.images",
     ..shader!(
         "conv2d_3x3_grad_weight",
-        ["grid", "quads", "image", "input_image", "gradient_image", "scales"],
+        ["grid", "quads", "image", "input_image", "gradient_image", "scales", "neighbours"],
         Subgroups
     )
 };

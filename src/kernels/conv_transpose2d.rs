@@ -18,8 +18,11 @@ pub(super) static FORWARD: Shader =
     shader!("conv_transpose2d", ["grid", "quads", "shifted", "input_storage", "weights_storage"], Subgroups);
 pub(super) static GRAD_INPUT: Shader =
     shader!("conv_transpose2d_grad_input", ["grid", "quads", "shifted", "input_storage", "weights_storage"], Subgroups);
-pub(super) static GRAD_WEIGHT: Shader =
-    shader!("conv_transpose2d_grad_weight", ["grid", "quads", "input_storage", "gradient_storage"], Subgroups);
+pub(super) static GRAD_WEIGHT: Shader = shader!(
+    "conv_transpose2d_grad_weight",
+    ["grid", "quads", "input_storage", "gradient_storage", "neighbours"],
+    Subgroups
+);
 
 // The same, reading images, as software adapters should (`shaders/shared/image.wgsl`).
 pub(super) static FORWARD_IMAGES: Shader = Shader {
@@ -36,7 +39,11 @@ pub(super) static GRAD_INPUT_IMAGES: Shader = Shader {
 };
 pub(super) static GRAD_WEIGHT_IMAGES: Shader = Shader {
     name: "conv_transpose2d_grad_weight.images",
-    ..shader!("conv_transpose2d_grad_weight", ["grid", "quads", "image", "input_image", "gradient_image"], Subgroups)
+    ..shader!(
+        "conv_transpose2d_grad_weight",
+        ["grid", "quads", "image", "input_image", "gradient_image", "neighbours"],
+        Subgroups
+    )
 };
 
 /// The convolution whose adjoint upscales by two with a kernel of this size.

@@ -15,7 +15,7 @@ pub static SUM_SPLITS: Shader = shader!("sum_splits", ["grid"]);
 pub static CHANNEL_SUM: Shader = shader!("channel_sum", ["grid"]);
 
 /// How a kernel leaves the gradients of a weight and a bias, in splits: in each the weight's rows, padded so that the kernel may write whole
-/// `vec4` whatever their size, and the bias behind them.
+/// `vec4` whatever their size, and the bias behind them, padded likewise.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Parts {
     /// Partial sums of every value.
@@ -46,6 +46,7 @@ impl Parts {
     pub fn are(&self, gradient: &View) -> bool {
         self.splits == 1
             && self.padded == self.row
+            && self.bias.is_multiple_of(4)
             && gradient.shape == Shape::vector(self.values())
             && gradient.offset().is_multiple_of(4)
     }
