@@ -255,14 +255,6 @@ fn main(
     }
     let out = p.out + split * p.part;
     // Of four channels' sums of g, by whoever has the first of them.
-    if (OUTPUTS == 1u) {
-        bias = of_four(bias.x, lane);
-    } else if (OUTPUTS == 2u) {
-        bias = of_two(bias.xy, lane);
-    }
-    if (ci == 0u && co % 4u == 0u && co < p.out_channels) {
-        parts[(out + p.out_channels * p.row + co) / 4u] = bias;
-    }
     // A loop whose end is not known to the compiler, which would write it out.
     let end = min(co + OUTPUTS, p.out_channels);
     for (var channel = co; channel < end; channel++) {
@@ -271,5 +263,12 @@ fn main(
         s1 = following(s1);
         s2 = following(s2);
         s3 = following(s3);
+    }    if (OUTPUTS == 1u) {
+        bias = of_four(bias.x, lane);
+    } else if (OUTPUTS == 2u) {
+        bias = of_two(bias.xy, lane);
+    }
+    if (ci == 0u && co % 4u == 0u && co < p.out_channels) {
+        parts[(out + p.out_channels * p.row + co) / 4u] = bias;
     }
 }
