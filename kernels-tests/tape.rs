@@ -4,6 +4,7 @@ mod harness;
 
 use std::collections::HashMap;
 
+use cvdm::Error;
 use cvdm::kernels::elementwise::{fill, scale};
 use cvdm::tape::{PlanOptions, Role, Tape};
 use cvdm::tensor::{Shape, View};
@@ -113,4 +114,39 @@ fn an_intermediate_cannot_be_read_and_an_empty_recording_not_be_planned() {
     assert!(plan.read(&passing).unwrap_err().to_string().contains("passing"));
     assert!(plan.read(&kept).unwrap().iter().all(|&v| v == 6.0));
     assert!(plan.write(&kept, &[0.0f32; 3]).unwrap_err().to_string().contains("kept"));
+}
+
+/// Views and calls of another tape: none of them panics.
+#[test]
+fn what_belongs_to_another_tape_is_refused() {
+    let gpu = &harness::devices()[0].1;
+    let mut tape = Tape::new(gpu.caps());
+    let [x, y] = ["x", "y"].map(|n| tape.persistent(n, SHAPES[0]).unwrap());
+    tape.push([scale(&x, 2.0, &y, false).unwrap()]);
+    let plan = tape.plan(gpu, &HashMap::new(), PlanOptions::default()).unwrap();
+
+    let mut other = Tape::new(gpu.caps());
+    // One with the number of a smaller tensor, and two that came later than all of the first tape's.
+    let [larger, _, later, last] =
+        [SHAPES[2], SHAPES[0], SHAPES[0], SHAPES[0]].map(|s| other.persistent("other", s).unwrap());
+    for view in [&larger, &later] {
+        let values = vec![0.0f32; view.shape.len()];
+        for refused in [plan.write(view, &values).unwrap_err(), plan.read(view).unwrap_err()] {
+            assert!(matches!(&refused, Error::Shape(m) if m.contains("tape")), "{refused}");
+        }
+    }
+    let late = tape.persistent("after the plan", SHAPES[0]).unwrap();
+    assert!(matches!(plan.read(&late), Err(Error::Shape(_))));
+
+    // Its calls.
+    let mut small = Tape::new(gpu.caps());
+    small.intermediate("alone", SHAPES[0]).unwrap();
+    small.push([scale(&later, 2.0, &last, false).unwrap()]);
+    let told = |result: cvdm::Result<()>| match result {
+        Err(Error::Shape(m)) => assert!(m.contains("copy") && m.contains("tensor 2"), "{m}"),
+        other => panic!("{other:?}"),
+    };
+    told(small.check_limits());
+    told(small.plan(gpu, &HashMap::new(), PlanOptions::default()).map(|_| ()));
+    assert_eq!(small.memory().total(), 0);
 }

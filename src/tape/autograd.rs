@@ -1,7 +1,8 @@
 //! Gradients: going back over the recorded operations and appending the dispatches of their adjoints.
 //!
 //! A tensor has one gradient tensor; a view's gradient is the same channel range of it. The first contribution to a range
-//! overwrites, later ones add, so nothing is ever cleared. Parameters live in one flat tensor, and so do their gradients.
+//! overwrites, later ones add, so nothing is cleared but channels that nothing reads beside some that something does. Parameters live
+//! in one flat tensor, and so do their gradients.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -19,6 +20,8 @@ use crate::{Error, Result};
 struct Slot {
     whole: View,
     written: Vec<Range<usize>>,
+    /// Its tensor is a seed, the caller's: read, and never added to.
+    seed: bool,
 }
 
 /// The flat gradient tensor of the flat parameter tensor.
@@ -66,8 +69,8 @@ impl Slot {
         range.clone().all(|c| self.written.iter().any(|w| w.contains(&c)))
     }
 
-    /// Marks a range as written. Returns whether the contribution must be added, and the ranges to clear before that.
-    fn claim(&mut self, range: Range<usize>) -> (bool, Vec<Range<usize>>) {
+    /// The parts of a range that have not been written.
+    fn missing(&self, range: &Range<usize>) -> Vec<Range<usize>> {
         let mut missing = vec![range.clone()];
         for w in &self.written {
             missing = missing
@@ -76,6 +79,12 @@ impl Slot {
                 .filter(|m| !m.is_empty())
                 .collect();
         }
+        missing
+    }
+
+    /// Marks a range as written. Returns whether the contribution must be added, and the ranges to clear before that.
+    fn claim(&mut self, range: Range<usize>) -> (bool, Vec<Range<usize>>) {
+        let missing = self.missing(&range);
         let untouched = missing.len() == 1 && missing[0] == range;
         self.written.push(range);
         if untouched { (false, Vec::new()) } else { (true, missing) }
@@ -90,7 +99,7 @@ impl Tape {
     pub fn parameters(&mut self, parameters: &View, gradient: &View) -> Result<()> {
         gradient.expect("the parameters' gradient", parameters.shape)?;
         self.differentiable.insert(parameters.tensor);
-        let slot = Slot { whole: *gradient, written: Vec::new() };
+        let slot = Slot { whole: *gradient, written: Vec::new(), seed: false };
         self.parameters = Some(ParameterGradients { tensor: parameters.tensor, slot });
         Ok(())
     }
@@ -98,14 +107,16 @@ impl Tape {
     /// Asks for the gradient of an input: of all that is recorded from it on.
     pub fn watch(&mut self, input: &View) {
         self.differentiable.insert(input.tensor);
+        self.watched.push(*input);
     }
 
-    /// Appends the gradients of everything that the seeds depend on. Each seed is a value and the gradient of the loss in it.
+    /// Appends the gradients of everything that the seeds depend on. Each seed is a value and the gradient of the loss in it, which
+    /// is read alone. A value that other seeds depend on too has both gradients.
     ///
     /// Parameters' gradients go to the tensor given to [`Tape::parameters`] and add up over several calls.
     ///
     /// # Errors
-    /// [`Error::Shape`] if a seed's shapes differ, or no parameters were declared.
+    /// [`Error::Shape`] if a seed's shapes differ, two seeds are of one value, or no parameters were declared.
     pub fn backward(&mut self, seeds: &[(View, View)]) -> Result<Gradients> {
         let mut gradients = Gradients { slots: HashMap::new(), before_activation: Vec::new() };
         for (value, gradient) in seeds {
@@ -114,21 +125,51 @@ impl Tape {
                 return Err(Error::shape("a seed must be a whole tensor with a whole gradient"));
             }
             let all = 0..value.shape.c;
-            gradients.slots.insert(value.tensor, Slot { whole: *gradient, written: vec![all] });
+            let slot = Slot { whole: *gradient, written: vec![all], seed: true };
+            if gradients.slots.insert(value.tensor, slot).is_some() {
+                let label = &self.info(value)?.label;
+                return Err(Error::shape(format!("two seeds for \"{label}\"; give one, with the sum of their gradients")));
+            }
         }
         let mut ops = self.ops.clone();
         // Operations from here on have been computed again, as far as they are.
         let mut repeated = ops.len();
         for i in (0..ops.len()).rev() {
-            let Some(g) = gradients.of(ops[i].output()) else { continue };
+            let Some(g) = self.complete(ops[i].output(), &mut gradients)? else { continue };
             if let Some(segment) = self.segment_of(i).filter(|segment| segment.ops.end <= repeated) {
                 self.repeat(&segment, &mut ops, &gradients)?;
                 repeated = segment.ops.start;
             }
-            let after_softplus = follows_softplus(&ops[..i], &ops[i + 1..], ops[i].inputs()[0]);
+            let x = ops[i].inputs()[0];
+            // A gradient that is there already is one behind the softplus: a seed.
+            let after_softplus = !gradients.reach(x.tensor) && follows_softplus(&ops[..i], &ops[i + 1..], x);
             self.backward_op(&ops[i], g, after_softplus, &mut gradients)?;
         }
+        for input in self.watched.clone() {
+            self.complete(&input, &mut gradients)?;
+        }
         Ok(gradients)
+    }
+
+    /// The gradient of a view, zero in those of its channels that nothing read; none if nothing read any of them.
+    fn complete(&mut self, value: &View, gradients: &mut Gradients) -> Result<Option<View>> {
+        let Some(slot) = gradients.slots.get_mut(&value.tensor) else { return Ok(None) };
+        let range = channels(value);
+        let missing = slot.missing(&range);
+        if missing.first() == Some(&range) {
+            return Ok(None);
+        }
+        let whole = slot.whole;
+        slot.written.extend(missing.iter().cloned());
+        self.clear(&whole, missing)?;
+        Ok(Some(part(&whole, value)))
+    }
+
+    fn clear(&mut self, gradient: &View, ranges: Vec<Range<usize>>) -> Result<()> {
+        for range in ranges {
+            self.push([elementwise::fill(&gradient.range(range)?, 0.0)?]);
+        }
+        Ok(())
     }
 
     /// Marks a range of the parameters' gradient as about to be written by a call outside the tape's own operations, and
@@ -172,14 +213,18 @@ impl Tape {
             Entry::Vacant(entry) => {
                 let shape = Shape { c: value.channels, ..value.shape };
                 let whole = self.intermediate("gradient", shape)?;
-                entry.insert(Slot { whole, written: Vec::new() })
+                entry.insert(Slot { whole, written: Vec::new(), seed: false })
             }
         };
         let (add, missing) = slot.claim(channels(value));
-        let whole = slot.whole;
-        for range in missing {
-            self.push([elementwise::fill(&whole.range(range)?, 0.0)?]);
+        if add && slot.seed {
+            // Added to in its place, a seed that the caller wrote once would grow with every replay.
+            let copy = self.intermediate("gradient", slot.whole.shape)?;
+            self.push([elementwise::copy(&slot.whole, &copy, false)?]);
+            (slot.whole, slot.seed) = (copy, false);
         }
+        let whole = slot.whole;
+        self.clear(&whole, missing)?;
         Ok((part(&whole, value), add))
     }
 
@@ -220,9 +265,17 @@ impl Tape {
         let options = BackwardOptions { accumulate: add, softplus: after_softplus };
         let call = instance_norm::backward(self.caps, x, Some(weight), stats, g, &sums, &gx, options)?;
         self.push([call]);
+        self.affine_gradients(&sums, [weight, bias])
+    }
+
+    /// Records the gradients of a norm's weight and bias, both in one dispatch.
+    fn affine_gradients(&mut self, sums: &View, [weight, bias]: [&View; 2]) -> Result<()> {
         let (gw, add_w) = self.parameter_gradient(weight)?;
-        let (gb, _) = self.parameter_gradient(bias)?;
-        self.push([instance_norm::affine_gradients(&sums, &gw, &gb, add_w)?]);
+        let (gb, add_b) = self.parameter_gradient(bias)?;
+        if add_w != add_b {
+            return Err(Error::shape("norms that share a weight or a bias alone; they must share both or neither"));
+        }
+        self.push([instance_norm::affine_gradients(sums, &gw, &gb, add_w)?]);
         Ok(())
     }
 
@@ -259,9 +312,7 @@ impl Tape {
                 let (gx, add) = self.claim(x, gradients)?;
                 let calls = group_norm::backward(self.caps, *groups, x, weight, stats, &g, &sums, &gx, add)?;
                 self.push(calls);
-                let (gw, add_w) = self.parameter_gradient(weight)?;
-                let (gb, _) = self.parameter_gradient(bias)?;
-                self.push([instance_norm::affine_gradients(&sums, &gw, &gb, add_w)?]);
+                self.affine_gradients(&sums, [weight, bias])?;
             }
             Op::Velocity { latent, v, .. } => {
                 let c = v.shape.c;

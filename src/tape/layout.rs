@@ -28,7 +28,8 @@ pub(super) fn bytes_of(info: &TensorInfo) -> u64 {
 pub(super) fn lay_out(tensors: &[TensorInfo], calls: &[Call]) -> Layout {
     let mut lives: BTreeMap<TensorId, (usize, usize)> = BTreeMap::new();
     for (i, call) in calls.iter().enumerate() {
-        for &t in call.tensors.iter().filter(|t| tensors[t.0].role == Role::Intermediate) {
+        // A tensor of another recording takes no place here; `check_limits` refuses it.
+        for &t in call.tensors.iter().filter(|t| tensors.get(t.0).is_some_and(|t| t.role == Role::Intermediate)) {
             lives.entry(t).or_insert((i, i)).1 = i;
         }
     }

@@ -45,6 +45,8 @@ pub struct Tape {
     features: Element,
     ops: Vec<Op>,
     differentiable: HashSet<TensorId>,
+    /// Inputs whose gradients were asked for.
+    watched: Vec<View>,
     parameters: Option<autograd::ParameterGradients>,
     /// What has been derived from parameters, by name and parameter: computed once, however often it is asked for.
     known: HashMap<(String, View), View>,
@@ -65,6 +67,7 @@ impl Tape {
             features: Element::F32,
             ops: Vec::new(),
             differentiable: HashSet::new(),
+            watched: Vec::new(),
             parameters: None,
             known: HashMap::new(),
             recompute: recompute::Recompute::default(),
@@ -184,7 +187,12 @@ impl Tape {
         Ok(view)
     }
 
-    /// Adds dispatches.
+    /// What is known of a view's tensor.
+    fn info(&self, view: &View) -> Result<&TensorInfo> {
+        self.tensors.get(view.tensor.0).ok_or_else(|| plan::not_of("recording", view.tensor, self.tensors.len()))
+    }
+
+    /// Adds dispatches, on tensors of this tape; others are refused by [`Tape::check_limits`] and [`Tape::plan`].
     pub fn push(&mut self, calls: impl IntoIterator<Item = Call>) {
         self.calls.extend(calls);
     }
@@ -199,23 +207,24 @@ impl Tape {
         &self.ops
     }
 
-    /// The memory that a plan would take, before a byte of it is allocated.
+    /// The memory that a plan would take, before a byte of it is allocated, if no buffers are given to it.
     pub fn memory(&self) -> Memory {
-        plan::memory(&self.tensors, &self.calls)
+        let images = prepared::image_sizes(self.prologue.iter().chain(&self.calls));
+        plan::memory(&self.tensors, &layout::lay_out(&self.tensors, &self.calls), &images, &HashMap::new())
     }
 
     /// Whether the adapter's limits allow every tensor and every dispatch recorded so far.
     ///
     /// # Errors
-    /// [`Error::Limit`] that names the first which is too large.
+    /// [`Error::Limit`] that names the first which is too large, [`Error::Shape`] for a call on tensors of another tape.
     pub fn check_limits(&self) -> Result<()> {
-        plan::check_limits(self.caps, &self.tensors, &self.calls)
+        plan::check_limits(self.caps, &self.tensors, self.prologue.iter().chain(&self.calls))
     }
 
     /// Gives every tensor memory and every call a pipeline. `given` are buffers that exist already.
     ///
     /// # Errors
-    /// [`Error::OutOfMemory`], [`Error::Limit`], or [`Error::Shape`] if nothing was recorded.
+    /// [`Error::OutOfMemory`], [`Error::Limit`], or [`Error::Shape`] if nothing was recorded or a call is on tensors of another tape.
     pub fn plan(&self, gpu: &Gpu, given: &HashMap<TensorId, wgpu::Buffer>, options: PlanOptions) -> Result<Plan> {
         if self.calls.is_empty() {
             return Err(Error::shape("an empty recording has nothing to plan"));

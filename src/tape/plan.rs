@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::layout::{bytes_of, lay_out};
+use super::layout::{Layout, bytes_of, lay_out};
 use super::prepared::{Memories, Prepared, image_sizes, record, record_timed};
 use crate::gpu::{Caps, Elements, Gpu, Image, Timer};
 use crate::kernels::{Bound, Call, NOTHING};
@@ -35,7 +35,7 @@ pub struct TensorInfo {
 /// The memory of a plan, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Memory {
-    /// Tensors with a buffer of their own.
+    /// Tensors with a buffer of their own, but for those that the plan was given.
     pub persistent: u64,
     /// Buffers that intermediates share.
     pub shared: u64,
@@ -52,8 +52,26 @@ impl Memory {
     }
 }
 
-/// Refuses a recording that holds a tensor or a dispatch which no adapter with these limits can take.
-pub(super) fn check_limits(caps: Caps, tensors: &[TensorInfo], calls: &[Call]) -> Result<()> {
+/// The error about a tensor that a recording or plan of so many does not have.
+pub(super) fn not_of(what: &str, tensor: TensorId, count: usize) -> Error {
+    Error::shape(format!(
+        "tensor {} is not part of this {what} of {count}; take views from the tape that it belongs to",
+        tensor.0
+    ))
+}
+
+/// Refuses a recording that holds a tensor or a dispatch which no adapter with these limits can take, or calls on tensors that it
+/// does not have.
+pub(super) fn check_limits<'a>(
+    caps: Caps,
+    tensors: &[TensorInfo],
+    calls: impl Iterator<Item = &'a Call> + Clone,
+) -> Result<()> {
+    let foreign = |call: &'a Call| Some((call, call.tensors.iter().find(|t| t.0 >= tensors.len())?));
+    if let Some((call, &tensor)) = calls.clone().find_map(foreign) {
+        let Error::Shape(problem) = not_of("recording", tensor, tensors.len()) else { unreachable!() };
+        return Err(Error::shape(format!("{}: {problem}", call.shader.name)));
+    }
     let of_call = |call: &Call, index: usize| {
         let info = &tensors[call.tensors[index].0];
         let bound = call.bound(index, bytes_of(info));
@@ -61,14 +79,14 @@ pub(super) fn check_limits(caps: Caps, tensors: &[TensorInfo], calls: &[Call]) -
         let limit = if image { caps.max_image } else { caps.max_binding.min(caps.max_buffer) };
         (bound.end - bound.start, limit, call.tensors[index])
     };
-    let used = calls.iter().flat_map(|call| (0..call.tensors.len()).map(move |index| of_call(call, index)));
+    let used = calls.clone().flat_map(|call| (0..call.tensors.len()).map(move |index| of_call(call, index)));
     if let Some((bytes, limit, tensor)) = used.filter(|(bytes, limit, _)| bytes > limit).max() {
         let TensorInfo { label, shape, .. } = &tensors[tensor.0];
         return Err(Error::Limit(format!(
             "the tensor \"{label}\" {shape} needs {bytes} bytes in a binding, which holds {limit}; use a smaller batch or image"
         )));
     }
-    calls.iter().try_for_each(|call| check_grid(call, caps))
+    calls.into_iter().try_for_each(|call| check_grid(call, caps))
 }
 
 fn check_grid(call: &Call, caps: Caps) -> Result<()> {
@@ -104,13 +122,17 @@ pub struct PlanOptions {
 pub const GUARD: u64 = 256;
 const SENTINEL: u32 = 0x7fc0_dead;
 
-/// The memory of a plan for these calls.
-pub(super) fn memory(tensors: &[TensorInfo], calls: &[Call]) -> Memory {
-    let layout = lay_out(tensors, calls);
-    let persistent = tensors.iter().filter(|t| t.role == Role::Persistent).map(bytes_of).sum();
+/// The memory of a plan for these calls with this layout, which is given buffers of some of the tensors.
+pub(super) fn memory(
+    tensors: &[TensorInfo],
+    layout: &Layout,
+    images: &[u64],
+    given: &HashMap<TensorId, wgpu::Buffer>,
+) -> Memory {
+    let own = |(i, t): &(usize, &TensorInfo)| t.role == Role::Persistent && !given.contains_key(&TensorId(*i));
+    let persistent = tensors.iter().enumerate().filter(own).map(|(_, t)| bytes_of(t)).sum();
     let unshared = layout.slot.keys().map(|t| bytes_of(&tensors[t.0])).sum();
-    let images = image_sizes(calls).iter().sum();
-    Memory { shared: layout.sizes.iter().sum(), unshared, persistent, images }
+    Memory { shared: layout.sizes.iter().sum(), unshared, persistent, images: images.iter().sum() }
 }
 
 /// A recording with buffers, ready to be replayed: no allocation, no pipeline and no bind group is made after this.
@@ -140,9 +162,12 @@ impl Plan {
         if options.keep_all || options.guards {
             tensors.iter_mut().for_each(|t| t.role = Role::Persistent);
         }
-        check_limits(gpu.caps(), &tensors, &calls)?;
-        let memory = memory(&tensors, &calls);
+        let both = || prologue.iter().chain(&calls);
+        check_limits(gpu.caps(), &tensors, both())?;
+        both().try_for_each(|call| check_elements(call, &tensors))?;
         let layout = lay_out(&tensors, &calls);
+        let images = image_sizes(both());
+        let memory = memory(&tensors, &layout, &images, given);
         let mut slots = Vec::new();
         for (i, &size) in layout.sizes.iter().enumerate() {
             slots.push(gpu.storage(&format!("slot {i}"), size)?);
@@ -165,12 +190,8 @@ impl Plan {
                 buffers.insert(id, buffer);
             }
         }
-        for call in prologue.iter().chain(&calls) {
-            check_grid(call, gpu.caps())?;
-            check_elements(call, &tensors)?;
-        }
         let image = |&bytes: &u64| Image::new(gpu, bytes).map(Arc::new);
-        let images = image_sizes(prologue.iter().chain(&calls)).iter().map(image).collect::<Result<Vec<_>>>()?;
+        let images = images.iter().map(image).collect::<Result<Vec<_>>>()?;
         let nothing = gpu.storage("nothing", NOTHING)?;
         let memories = Memories { tensors: &tensors, buffers: &buffers, images: &images, nothing: &nothing, guard };
         let prologue = memories.prepare(gpu, &prologue)?;
@@ -179,7 +200,7 @@ impl Plan {
         Ok(Self { gpu: gpu.clone(), tensors, buffers, prologue, steps, calls, memory, guard })
     }
 
-    /// The memory that this plan holds.
+    /// The memory that this plan holds, without the buffers that it was given.
     pub fn memory(&self) -> Memory {
         self.memory
     }
@@ -199,14 +220,26 @@ impl Plan {
             .ok_or_else(|| Error::shape(format!("tensor {} is not part of this plan", view.tensor.0)))
     }
 
+    /// What is known of a view's tensor.
+    fn info(&self, view: &View) -> Result<&TensorInfo> {
+        let info = self.tensors.get(view.tensor.0).ok_or_else(|| not_of("plan", view.tensor, self.tensors.len()))?;
+        if view.element == info.element && view.extent().end <= info.shape.len() {
+            return Ok(info);
+        }
+        Err(Error::shape(format!(
+            "a view {} does not lie in \"{}\" {}; take views from the tape of this plan",
+            view.shape, info.label, info.shape
+        )))
+    }
+
     /// Writes all values of a tensor, as they are stored.
     ///
     /// # Errors
-    /// [`Error::Shape`] if `values` are not as many as the tensor holds or the view is not a whole tensor.
+    /// [`Error::Shape`] if `values` are not as many as the tensor holds, the view is not a whole tensor, or one of another plan.
     pub fn write<T: bytemuck::NoUninit>(&self, view: &View, values: &[T]) -> Result<()> {
         let bytes: &[u8] = bytemuck::cast_slice(values);
-        let info = &self.tensors[view.tensor.0];
-        if !view.is_whole() || bytes.len() as u64 != view.bytes() {
+        let info = self.info(view)?;
+        if !view.is_whole() || bytes.len() as u64 != info.element.bytes(info.shape.len()) {
             return Err(Error::shape(format!(
                 "writing {} bytes into \"{}\" of {}; give exactly the {} bytes of the whole tensor",
                 bytes.len(),
@@ -228,9 +261,10 @@ impl Plan {
     /// Reads all values of a tensor: one that was recorded as persistent, or any if the plan keeps every tensor.
     ///
     /// # Errors
-    /// [`Error::Shape`] for an intermediate, whose memory has been reused; device errors of earlier commands.
+    /// [`Error::Shape`] for an intermediate, whose memory has been reused, or a tensor of another plan; device errors of earlier
+    /// commands.
     pub fn read(&self, view: &View) -> Result<Vec<f32>> {
-        let info = &self.tensors[view.tensor.0];
+        let info = self.info(view)?;
         if info.role != Role::Persistent {
             return Err(Error::shape(format!("\"{}\" is an intermediate; its memory has been reused", info.label)));
         }

@@ -68,7 +68,7 @@ fn overlapping_lifetimes_never_share_memory() {
                 assert!(a1 < b0 || b1 < a0, "case {case}: {a:?} lives {a0}..={a1} and {b:?} {b0}..={b1} in one slot");
             }
         }
-        let memory = memory(&tensors, &calls);
+        let memory = memory(&tensors, &layout, &[], &HashMap::new());
         let live = |i: usize| -> u64 {
             let alive = |id: &&TensorId| life(**id).is_some_and(|(first, last)| first <= i && i <= last);
             layout.slot.keys().filter(alive).map(|id| bytes_of(&tensors[id.0])).sum()
