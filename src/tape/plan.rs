@@ -52,6 +52,17 @@ impl Memory {
     }
 }
 
+impl std::iter::Sum for Memory {
+    fn sum<I: Iterator<Item = Self>>(all: I) -> Self {
+        all.fold(Self::default(), |a, b| Self {
+            persistent: a.persistent + b.persistent,
+            shared: a.shared + b.shared,
+            unshared: a.unshared + b.unshared,
+            images: a.images + b.images,
+        })
+    }
+}
+
 /// The error about a tensor that a recording or plan of so many does not have.
 pub(super) fn not_of(what: &str, tensor: TensorId, count: usize) -> Error {
     Error::shape(format!(
@@ -218,6 +229,11 @@ impl Plan {
         self.buffers
             .get(&view.tensor)
             .ok_or_else(|| Error::shape(format!("tensor {} is not part of this plan", view.tensor.0)))
+    }
+
+    /// The buffers of the first `count` tensors, to share with another plan.
+    pub(super) fn first_buffers(&self, count: usize) -> HashMap<TensorId, wgpu::Buffer> {
+        self.buffers.iter().filter(|(id, _)| id.0 < count).map(|(id, buffer)| (*id, buffer.clone())).collect()
     }
 
     /// What is known of a view's tensor.

@@ -4,12 +4,12 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use super::{Plan, PlanOptions, Tape};
-use crate::Result;
 use crate::gpu::Gpu;
 use crate::kernels::conv2d::{Activation, Direction};
 use crate::kernels::conv2d_3x3::{self, Packing, Variant};
 use crate::kernels::{Call, conv2d_3x3_grad_weight as grad_weight, winograd};
-use crate::tensor::{Element, Shape};
+use crate::tensor::{Element, Shape, TensorId};
+use crate::{Error, Result};
 
 /// Rounds in which every candidate runs once; the fastest run of each counts, because what disturbs a run only slows it.
 const ROUNDS: usize = 5;
@@ -23,30 +23,59 @@ pub enum Convolution {
     Winograd,
 }
 
-/// The number of the fastest of some recordings on scratch tensors, from the device's choices or by measuring.
+/// A candidate ready to run, having run once; none if it needs more than the adapter's limits or memory allow. `given` are buffers of
+/// its first tensors.
+fn prepare(
+    gpu: &Gpu,
+    given: &HashMap<TensorId, wgpu::Buffer>,
+    record: impl Fn(&mut Tape) -> Result<Vec<Call>>,
+) -> Result<Option<Plan>> {
+    let mut tape = Tape::new(gpu.caps());
+    let calls = record(&mut tape)?;
+    tape.push(calls);
+    let run = || -> Result<Plan> {
+        tape.check_limits()?;
+        let plan = tape.plan(gpu, given, PlanOptions::default())?;
+        plan.run()?;
+        plan.wait()?;
+        Ok(plan)
+    };
+    unless_too_large(run())
+}
+
+fn unless_too_large<T>(made: Result<T>) -> Result<Option<T>> {
+    match made {
+        Ok(made) => Ok(Some(made)),
+        Err(Error::Limit(_) | Error::OutOfMemory(_)) => Ok(None),
+        Err(other) => Err(other),
+    }
+}
+
+/// The number of the fastest of some recordings on scratch tensors, from the device's choices or by measuring; none without choices, or
+/// if none of them can run. Their first `common` tensors, whatever the number, are the same, and lie in the same buffers.
 fn fastest(
     gpu: &Gpu,
     question: &str,
     candidates: usize,
+    common: usize,
     record: impl Fn(&mut Tape, usize) -> Result<Vec<Call>>,
 ) -> Result<Option<usize>> {
     let Some(choices) = gpu.choices() else { return Ok(None) };
     if let Some(known) = choices.known(question, candidates) {
         return Ok(Some(known));
     }
-    let prepare = |number: usize| -> Result<Option<Plan>> {
-        let mut tape = Tape::new(gpu.caps());
-        let calls = record(&mut tape, number)?;
-        tape.push(calls);
-        if tape.check_limits().is_err() {
-            return Ok(None);
+    let mut shared = HashMap::new();
+    let mut plans = Vec::new();
+    for number in 0..candidates {
+        let plan = prepare(gpu, &shared, |tape| record(tape, number))?;
+        if let Some(plan) = plan.as_ref().filter(|_| shared.is_empty()) {
+            shared = plan.first_buffers(common);
         }
-        let plan = tape.plan(gpu, &HashMap::new(), PlanOptions::default())?;
-        plan.run()?;
-        plan.wait()?;
-        Ok(Some(plan))
-    };
-    let plans: Vec<Option<Plan>> = (0..candidates).map(prepare).collect::<Result<_>>()?;
+        plans.push(plan);
+    }
+    if plans.iter().all(Option::is_none) {
+        return Ok(None);
+    }
     let mut best = vec![Duration::MAX; candidates];
     for _ in 0..ROUNDS {
         for (plan, best) in plans.iter().zip(&mut best).filter_map(|(plan, best)| Some((plan.as_ref()?, best))) {
@@ -86,7 +115,7 @@ impl Tape {
         );
         let direct = Variant::candidates(self.caps);
         let candidates = direct.len() + usize::from(winograd);
-        let chosen = fastest(gpu, &question, candidates, |tape, number| {
+        let chosen = fastest(gpu, &question, candidates, 3, |tape, number| {
             let caps = tape.caps();
             let (x, y) = (tape.persistent("x", x)?, tape.persistent("y", Shape { c: channels, ..x })?);
             let weight = tape.persistent("weight", conv2d_3x3::SPEC.weight(x.shape.c, channels))?;
@@ -123,12 +152,57 @@ impl Tape {
         let fixed = grad_weight::Variant::fixed(self.caps, channels);
         let Some(gpu) = &self.tuned_for else { return Ok(fixed) };
         let question = format!("conv2d_3x3_grad_weight of {x} to {channels} channels");
-        let chosen = fastest(gpu, &question, ALL.len(), |tape, number| {
+        let chosen = fastest(gpu, &question, ALL.len(), 2, |tape, number| {
             let parts = grad_weight::parts(tape.caps(), ALL[number].outputs, x, channels);
             let (x, g) = (tape.persistent("x", x)?, tape.persistent("g", Shape { c: channels, ..x })?);
             let sums = tape.persistent("sums", parts.shape())?;
             Ok(vec![grad_weight::grad_weight(tape.caps(), ALL[number], &x, &g, &sums)?])
         })?;
         Ok(chosen.map_or(fixed, |number| ALL[number]))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gpu::OpenOptions;
+    use crate::kernels::elementwise::{copy, fill};
+    use crate::tensor::View;
+
+    fn gpu() -> Gpu {
+        Gpu::open(&OpenOptions::default()).expect("the tests need an adapter; `make test` installs a software one")
+    }
+
+    #[test]
+    fn candidates_share_their_first_tensors() {
+        let gpu = gpu();
+        let shape = Shape::new(1, 2, 4, 8);
+        let record = |tape: &mut Tape| {
+            let [x, y] = [tape.persistent("x", shape)?, tape.persistent("y", shape)?];
+            let own = tape.persistent("a candidate's own", shape)?;
+            Ok(vec![fill(&own, 3.0)?, copy(&x, &y, true)?, copy(&own, &y, true)?])
+        };
+        let first = prepare(&gpu, &HashMap::new(), record).unwrap().unwrap();
+        let second = prepare(&gpu, &first.first_buffers(2), record).unwrap().unwrap();
+        let bytes = 4 * shape.len() as u64;
+        assert_eq!([first.memory().persistent, second.memory().persistent], [3 * bytes, bytes]);
+        // Each has run once.
+        let mut tape = Tape::new(gpu.caps());
+        let [_, y] = ["x", "y"].map(|n| tape.persistent(n, shape).unwrap());
+        assert!(first.read(&y).unwrap().iter().all(|&v| v == 6.0));
+    }
+
+    #[test]
+    fn one_that_is_too_large_is_no_candidate() {
+        let gpu = gpu();
+        let bytes = gpu.caps().max_binding.min(gpu.caps().max_buffer);
+        let shape = Shape::vector(1 + bytes as usize / 4);
+        if shape.check("more than a binding").is_ok() {
+            let record = |tape: &mut Tape| Ok(vec![fill(&View { windowed: false, ..tape.persistent("x", shape)? }, 1.0)?]);
+            assert!(prepare(&gpu, &HashMap::new(), record).unwrap().is_none());
+        }
+        assert_eq!(unless_too_large::<()>(Err(Error::OutOfMemory(String::new()))), Ok(None));
+        let lost = Error::DeviceLost(String::new());
+        assert_eq!(unless_too_large::<()>(Err(lost.clone())), Err(lost));
     }
 }
