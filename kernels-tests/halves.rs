@@ -5,8 +5,10 @@ mod harness;
 
 use std::collections::HashMap;
 
+use cvdm::Error;
 use cvdm::diffusion::{
-    Discretisation, Model, ModelConfig, Network, Parametrization, SampleOptions, Sampler, ScheduleKind, Variant as Step,
+    Discretisation, Model, ModelConfig, Network, Parametrization, SampleOptions, Sampler, ScheduleKind, Sr3Size,
+    Variant as Step,
 };
 use cvdm::gpu::Gpu;
 use cvdm::kernels::conv2d::{self, Activation, Conv2d, Direction};
@@ -227,7 +229,7 @@ fn sample(gpu: &Gpu, halves: bool) -> (Vec<f32>, [u64; 2]) {
     let x = random(Shape::new(1, 2, 32, 64), 9, -1.0, 1.0).values;
     let mean = sampler.sample(&x, false, || Ok(())).unwrap().mean;
     let moved = sampler.step_plan().calls().iter().map(|c| c.bytes).sum();
-    (mean, [sampler.memory().shared, moved])
+    (mean, [sampler.step_plan().memory().shared, moved])
 }
 
 #[test]
@@ -243,4 +245,48 @@ fn sampling_with_halves_is_close_and_takes_half_the_memory() {
         assert!(2 * held_half <= held + held / 8, "{mode}: {held_half} of {held} bytes held");
         assert!(2 * moved_half <= moved + moved / 2, "{mode}: {moved_half} of {moved} bytes moved");
     }
+}
+
+/// Every form of the U-Net is sampled with halves, and SR3's network refused with what to do.
+#[test]
+fn halves_are_for_the_unet() {
+    let (_, gpu) = &devices()[0];
+    let new = |config: ModelConfig| {
+        let model = Model::new(config).unwrap();
+        let flat = model.parameters().initial(1);
+        let options = SampleOptions { steps: 2, samples: 1, halves: true, ..SampleOptions::default() };
+        Sampler::new(gpu, &model, &flat, (16, 16), options)
+    };
+    for up_kernel in [2, 3] {
+        for parametrization in [Parametrization::Noise, Parametrization::Velocity] {
+            new(ModelConfig { up_kernel, parametrization, noise_base: 4, ..SMALL }).unwrap();
+        }
+    }
+    let size = Sr3Size { blocks: 1, groups: 2, heads: 1 };
+    let config = ModelConfig { network: Network::Sr3(size), noise_base: 4, ..SMALL };
+    match new(config).err() {
+        Some(Error::Input(m)) => assert!(m.contains("SR3") && m.contains("single precision"), "{m}"),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// A tensor that several of a sampler's plans see is allocated once: of a sample more it holds the network's input, the noise
+/// network's maps and the sample.
+#[test]
+fn a_sampler_holds_each_tensor_once() {
+    let (_, gpu) = &devices()[0];
+    let model = Model::new(SMALL).unwrap();
+    let flat = model.parameters().initial(1);
+    let memory = |samples: usize, size: usize| {
+        let options = SampleOptions { steps: 2, samples, ..SampleOptions::default() };
+        Sampler::new(gpu, &model, &flat, (size, size), options).unwrap().memory()
+    };
+    let (one, five) = (memory(1, 32), memory(5, 32));
+    // Condition in two channels, γ and z; and the sample.
+    let sample = 4 * 5 * 32 * 32;
+    assert_eq!(five.persistent - one.persistent, 4 * sample, "{one:?}, {five:?}");
+    // The measured condition and the padded one, in two channels each; the rate, measured and padded; mean and deviation; and a sample.
+    let pixels = 4 * (2 + 2 + 1 + 1 + 1 + 1) + sample / (32 * 32);
+    assert_eq!(memory(1, 64).persistent - one.persistent, pixels * (64 * 64 - 32 * 32), "{one:?}");
+    assert!(one.total() >= one.persistent + one.shared);
 }

@@ -8,7 +8,7 @@
 use std::collections::HashMap;
 
 use super::groups::largest_group;
-use super::{Model, ScheduleKind};
+use super::{Model, Network, ScheduleKind};
 use crate::gpu::Gpu;
 use crate::kernels::reverse_step::{self, Reverse};
 use crate::kernels::{elementwise, pad, statistics};
@@ -36,7 +36,8 @@ pub struct SampleOptions {
     /// Seed of all draws.
     pub seed: u64,
     /// Store the noise network's feature maps and 3×3 weights as halves ([`Tape::store_halves`]). The latent, the schedule and the
-    /// network's answer stay in single precision.
+    /// network's answer stay in single precision. For the U-Net ([`Network::UNet`]) alone: SR3's network is refused, since its group
+    /// norms take no halves.
     pub halves: bool,
 }
 
@@ -169,8 +170,8 @@ impl Sampler {
     /// [`Model::multiple`] are reflected at the lower and right border and cropped again.
     ///
     /// # Errors
-    /// [`Error::Input`] for settings out of range or parameters of another model, [`Error::Limit`] if not even a single
-    /// sample fits, [`Error::Device`] for halves on an adapter without them, other device errors.
+    /// [`Error::Input`] for settings out of range, parameters of another model, or halves for another network than the U-Net,
+    /// [`Error::Limit`] if not even a single sample fits, [`Error::Device`] for halves on an adapter without them, other device errors.
     pub fn new(gpu: &Gpu, model: &Model, flat: &[f32], size: (usize, usize), options: SampleOptions) -> Result<Self> {
         if options.steps == 0 || options.steps > 100_000 || options.samples == 0 || options.samples > 100_000 {
             return Err(Error::input(format!(
@@ -192,6 +193,11 @@ impl Sampler {
         if config.schedule == ScheduleKind::None {
             return Err(Error::input(
                 "a model without a schedule has nothing to sample; a Predictor gives its one answer",
+            ));
+        }
+        if options.halves && config.network != Network::UNet {
+            return Err(Error::input(
+                "half precision is for the U-Net; the group norms of SR3's network take none: sample it in single precision",
             ));
         }
         let x = Shape::new(1, config.condition_channels, padded.0, padded.1);
@@ -229,7 +235,7 @@ impl Sampler {
             shared.insert(here.tensor, rate.buffer(there)?.clone());
         }
         let start = start.plan(gpu, &shared, PlanOptions::default())?;
-        for view in [&v.input, &v.rng, &v.tau, &v.sums] {
+        for view in [&v.input, &v.rng, &v.tau, &v.sums, &v.targets, &v.mean, &v.deviation] {
             shared.insert(view.tensor, start.buffer(view)?.clone());
         }
         let finish = finish.plan(gpu, &shared, PlanOptions::default())?;
@@ -250,9 +256,9 @@ impl Sampler {
         self.batch
     }
 
-    /// The memory of the plan of a step.
+    /// All memory that it holds: that of the rate's plan, and of the start, a step and the end of a batch.
     pub fn memory(&self) -> Memory {
-        self.step.memory()
+        [&self.rate, &self.start, &self.step, &self.finish].into_iter().map(Plan::memory).sum()
     }
 
     /// The plan of a step, for counting and timing.
