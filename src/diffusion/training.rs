@@ -108,7 +108,7 @@ pub struct StepOptions {
     /// of it is in memory at once. `None`: all of them, or as many as the adapter's bindings hold.
     pub micro_batch: Option<usize>,
     /// Compute the inside of the networks' blocks again for the gradients instead of keeping it: the same step bit for bit, with
-    /// less than half of the memory for values on the way and about a third more operations.
+    /// about a third less memory for values on the way and a third more operations.
     pub recompute: bool,
     /// Keep a moving average of the parameters, at the rate of the step's [`Hyper`]. Without one the optimiser moves two ninths less.
     pub average: bool,

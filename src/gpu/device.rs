@@ -4,8 +4,8 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::choices::Choices;
-use super::image;
 use super::pipeline::{Elements, Overrides, Pipeline, PipelineCache, Shader};
+use super::{image, subgroups};
 use crate::{Error, Result};
 
 /// How to open a device.
@@ -82,7 +82,8 @@ impl Matrices {
         let info = adapter.get_info();
         let usable =
             wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX | wgpu::Features::SUBGROUP | wgpu::Features::SHADER_F16;
-        if !adapter.features().contains(usable) || info.subgroup_min_size != info.subgroup_max_size {
+        let [least, most] = subgroup_sizes(&info);
+        if !adapter.features().contains(usable) || least != most {
             return None;
         }
         let (half, single) = (wgpu::CooperativeScalarType::F16, wgpu::CooperativeScalarType::F32);
@@ -91,7 +92,7 @@ impl Matrices {
         };
         let all = adapter.cooperative_matrix_properties();
         let side = [16, 8].into_iter().find(|&side| all.iter().any(|p| is(p, side)))?;
-        Some(Self { side: side as usize, subgroup: info.subgroup_max_size as usize })
+        Some(Self { side: side as usize, subgroup: most as usize })
     }
 }
 
@@ -115,6 +116,12 @@ fn instance() -> wgpu::Instance {
     descriptor.backends = wgpu::Backends::VULKAN | wgpu::Backends::METAL | wgpu::Backends::DX12;
     descriptor.flags = wgpu::InstanceFlags::empty();
     wgpu::Instance::new(descriptor)
+}
+
+/// The least and the most invocations of a subgroup.
+fn subgroup_sizes(info: &wgpu::AdapterInfo) -> [u32; 2] {
+    let said = [info.subgroup_min_size, info.subgroup_max_size];
+    subgroups::sizes(info.backend, info.device_type, &info.name, said)
 }
 
 fn summary(info: &wgpu::AdapterInfo) -> AdapterSummary {
@@ -200,7 +207,7 @@ impl Gpu {
         let matrices = if options.matrices { Matrices::offered(&adapter) } else { None };
         let (wanted, experimental) = match matrices {
             // SAFETY: asked of whoever opens the device with `OpenOptions::matrices`; the one experimental feature is named here, and
-            // the one kernel that uses it is compared with a reference by `kernels-tests/cooperative.rs`.
+            // the one kernel that uses it is compared with a reference by `kernels-tests/conv2d_3x3_cooperative.rs`.
             Some(_) => (wanted | wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX, unsafe {
                 wgpu::ExperimentalFeatures::enabled()
             }),
@@ -235,7 +242,7 @@ impl Gpu {
         });
         let caps = Caps {
             subgroups: offered.contains(wgpu::Features::SUBGROUP)
-                && info.subgroup_min_size >= 8
+                && subgroup_sizes(&info)[0] >= 8
                 && !options.without_subgroups,
             halves: offered.contains(wgpu::Features::SHADER_F16),
             matrices: matrices.filter(|_| !options.without_subgroups),
@@ -287,9 +294,7 @@ impl Gpu {
         elements: Elements,
         overrides: &Overrides,
     ) -> Result<Arc<Pipeline>> {
-        let pipeline = self.0.pipelines.get(&self.0.device, shader, elements, overrides);
-        self.check()?;
-        Ok(pipeline)
+        self.0.pipelines.get(&self.0.device, shader, elements, overrides, || self.check())
     }
 
     /// How many pipelines have been made.

@@ -4,6 +4,7 @@ mod choices;
 mod device;
 mod image;
 mod pipeline;
+mod subgroups;
 mod timer;
 
 pub use choices::Choices;

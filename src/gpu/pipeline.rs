@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::Result;
 use crate::tensor::Element;
 
 /// A WGSL source. Its entry point is `main`; binding 0 of group 0 is the uniform `params`, the storage buffers follow.
@@ -84,16 +85,22 @@ impl PipelineCache {
         self.made.lock().unwrap_or_else(PoisonError::into_inner).len()
     }
 
+    /// Keeps a pipeline only if `check` finds no error: one that wgpu refused would fail again without a word.
     pub fn get(
         &self,
         device: &wgpu::Device,
         shader: &'static Shader,
         elements: Elements,
         overrides: &Overrides,
-    ) -> Arc<Pipeline> {
+        check: impl FnOnce() -> Result<()>,
+    ) -> Result<Arc<Pipeline>> {
         let key = (shader.name, elements, overrides.clone());
         let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
-        made.entry(key).or_insert_with(|| Arc::new(self.make(device, shader, elements, overrides))).clone()
+        let known = made.get(&key).cloned();
+        let pipeline = known.unwrap_or_else(|| Arc::new(self.make(device, shader, elements, overrides)));
+        check()?;
+        made.insert(key, pipeline.clone());
+        Ok(pipeline)
     }
 
     fn make(
@@ -110,10 +117,10 @@ impl PipelineCache {
         let module = if self.checked {
             device.create_shader_module(descriptor)
         } else {
-            // SAFETY: the sources are compiled into this crate, never a user's. Every loop in them counts a variable up
-            // to a bound that it does not change, so none is infinite; every index is derived from the shapes that the
-            // kernel's Rust file has checked, and the kernel tests run all of them in checked mode too, with sentinel
-            // words around every buffer.
+            // SAFETY: the sources are compiled into this crate, never a user's. Every loop in them ends: its counter moves one
+            // way, by a constant step or by halving, to a bound that it does not change, a constant or one made of parameters; every
+            // index is derived from the shapes that the kernel's Rust file has checked, and the kernel tests run all of them in
+            // checked mode too, with sentinel words around every buffer.
             unsafe { device.create_shader_module_trusted(descriptor, wgpu::ShaderRuntimeChecks::unchecked()) }
         };
         let constants: Vec<(&str, f64)> = overrides.iter().map(|&(name, value)| (name, f64::from(value))).collect();
