@@ -208,6 +208,31 @@ fn shapes_and_ranges() {
     }
 }
 
+/// NaN stays NaN whatever the function, and ReLU gives exactly what `max` does for all else. In quads and value by value.
+#[test]
+fn nan_stays_and_relu_is_exact() {
+    const VALUES: [f32; 9] = [f32::NAN, -1.0, 2.5, f32::INFINITY, f32::NEG_INFINITY, 0.0, -0.0, 1e-40, -f32::NAN];
+    for side in [3, 6] {
+        let shape = Shape::new(1, 1, side, side);
+        let x: Vec<f32> = VALUES.iter().copied().cycle().take(shape.len()).collect();
+        let mut tensors = vec![given(shape, x.clone())];
+        tensors.extend(FUNCTIONS.iter().map(|_| given(shape, vec![0.0; shape.len()])));
+        run(
+            &tensors,
+            |_, v| FUNCTIONS.iter().zip(&v[1..]).map(|(f, y)| f.forward(&v[0], y)).collect(),
+            |mode, got| {
+                for (function, y) in FUNCTIONS.iter().zip(&got[1..]) {
+                    for (&x, &y) in x.iter().zip(y) {
+                        let what = format!("{mode}, side {side}: {function:?} of {x} is {y}");
+                        assert!(!x.is_nan() || y.is_nan(), "{what}");
+                        assert!(*function != Function::Relu || x.is_nan() || y == x.max(0.0), "{what}");
+                    }
+                }
+            },
+        );
+    }
+}
+
 #[test]
 fn wrong_shapes_are_refused() {
     let (_, gpu) = &harness::devices()[0];

@@ -26,7 +26,8 @@ fn activate(x: V, kind: u32) -> V {
         return sigmoid(x);
     }
     if (kind == 3u) {
-        return max(x, V());
+        // What max makes of NaN is the adapter's to decide; so NaN stays.
+        return select(x, V(), x < V());
     }
     return x;
 }

@@ -107,7 +107,7 @@ pub fn sigmoid(x: &View, y: &View) -> Result<Call> {
     forward(2, SIGMOID_FLOPS, x, y)
 }
 
-/// `y = max(x, 0)`, exactly. Both `[N, C, H, W]`.
+/// `y = max(x, 0)`, exactly; NaN stays NaN. Both `[N, C, H, W]`.
 ///
 /// # Errors
 /// [`crate::Error::Shape`] unless `y` has `x`'s shape and lies in another tensor.
