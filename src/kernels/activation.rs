@@ -73,21 +73,14 @@ struct Forward {
     items: u32,
     blocks: u32,
     workgroups: u32,
-    unused: u32,
 }
 
 fn forward(kind: u32, flops: usize, x: &View, y: &View) -> Result<Call> {
     y.expect("the output of an activation", x.shape)?;
     distinct("an activation", &[y], &[x])?;
     let deal = FORWARD.each(x.shape);
-    let params = Forward {
-        x: x.into(),
-        y: y.into(),
-        items: deal.items,
-        blocks: deal.blocks,
-        workgroups: deal.workgroups,
-        unused: 0,
-    };
+    let params =
+        Forward { x: x.into(), y: y.into(), items: deal.items, blocks: deal.blocks, workgroups: deal.workgroups };
     Ok(deal.call(params).with("KIND", kind).bind(x).bind(y).costs(flops * x.shape.len()))
 }
 

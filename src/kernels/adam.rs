@@ -18,7 +18,6 @@ pub static ADAM_AVERAGE: Shader = Shader { name: "adam.average", ..shader!("adam
 #[repr(C)]
 struct Params {
     len: u32,
-    unused: [u32; 3],
 }
 
 /// Settings of the optimiser.
@@ -90,7 +89,7 @@ pub fn step(
     }
     let workgroups = len.div_ceil(4 * BLOCK);
     let (shader, operations) = if average.is_some() { (&ADAM_AVERAGE, 16) } else { (&ADAM, 13) };
-    let params = Params { len: len as u32, unused: [0; 3] };
+    let params = Params { len: len as u32 };
     let mut call = Call::new(shader, params, grid(workgroups)).in_blocks(BLOCK as u32).costs(operations * len);
     for view in &all {
         call = call.bind(view);

@@ -136,6 +136,14 @@ impl Call {
         self
     }
 
+    /// Binds the next tensor if there is one, and else `other`, which the shader will not read there.
+    pub fn bind_or(self, view: Option<&View>, other: &View) -> Self {
+        match view {
+            Some(view) => self.bind(view),
+            None => self.bind_unread(other),
+        }
+    }
+
     /// The bytes of tensor number `index` that are bound, of so many.
     pub(crate) fn bound(&self, index: usize, bytes: u64) -> Range<u64> {
         self.windows.iter().find(|w| w.index == index).map_or(0..bytes, |w| w.bytes.clone())

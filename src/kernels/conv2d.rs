@@ -3,6 +3,7 @@
 use bytemuck::{Pod, Zeroable};
 
 use super::activation::Function;
+use super::call::distinct;
 use super::lanes::summing_workgroup;
 use super::{Call, Span, grid, shader};
 use crate::gpu::Shader;
@@ -127,7 +128,7 @@ struct Forward {
 /// Shapes: `x [N, Cin, H, W]`, `weight [Cout, Cin, K, K]`, `bias [Cout]`, `y` as [`Conv2d::output`] says.
 ///
 /// # Errors
-/// [`Error::Shape`] if a shape is another.
+/// [`Error::Shape`] if a shape is another or the output lies in the tensor of another argument.
 pub fn forward(
     spec: Conv2d,
     x: &View,
@@ -142,6 +143,7 @@ pub fn forward(
     if let Some(bias) = bias {
         expect_values("the convolution's bias", bias, Shape::vector(y.shape.c))?;
     }
+    distinct("the convolution", &[y], &[x, weight, bias.unwrap_or(weight)])?;
     let quads = y.shape.w.div_ceil(4);
     let blocks = y.shape.c.div_ceil(4);
     let invocations = y.shape.n * blocks * y.shape.h * quads;
@@ -167,8 +169,9 @@ pub fn forward(
     Ok(Call::new(&FORWARD, params, grid(invocations.div_ceil(64)))
         .bind(x)
         .bind(weight)
-        .bind(bias.unwrap_or(weight))
+        .bind_or(bias, weight)
         .bind(y)
+        .adds_to(y, accumulate)
         .stored(x, y)
         .costs(spec.flops(x.shape, y.shape)))
 }
@@ -200,7 +203,7 @@ struct GradInput {
 /// Shapes: `g [N, Cout, Ho, Wo]`, `weight [Cout, Cin, K, K]`, `bias [Cin]`, `gx [N, Cin, H, W]`.
 ///
 /// # Errors
-/// [`Error::Shape`] if a shape is another.
+/// [`Error::Shape`] if a shape is another or the output lies in the tensor of another argument.
 pub fn grad_input(
     spec: Conv2d,
     g: &View,
@@ -215,6 +218,7 @@ pub fn grad_input(
     if let Some(bias) = bias {
         expect_values("the transposed convolution's bias", bias, Shape::vector(gx.shape.c))?;
     }
+    distinct("the convolution's input gradient", &[gx], &[g, weight, bias.unwrap_or(weight)])?;
     let blocks = gx.shape.c.div_ceil(4);
     let invocations = gx.shape.n * blocks * gx.shape.plane();
     let params = GradInput {
@@ -238,8 +242,9 @@ pub fn grad_input(
     Ok(Call::new(&GRAD_INPUT, params, grid(invocations.div_ceil(64)))
         .bind(g)
         .bind(weight)
-        .bind(bias.unwrap_or(weight))
+        .bind_or(bias, weight)
         .bind(gx)
+        .adds_to(gx, accumulate)
         .stored(g, gx)
         .costs(spec.flops(gx.shape, g.shape)))
 }
@@ -267,11 +272,12 @@ struct GradWeight {
 /// Shapes: `x [N, Cin, H, W]`, `g [N, Cout, Ho, Wo]`, `gw [Cout, Cin, K, K]`.
 ///
 /// # Errors
-/// [`Error::Shape`] if a shape is another.
+/// [`Error::Shape`] if a shape is another or the output lies in the tensor of another argument.
 pub fn grad_weight(spec: Conv2d, x: &View, g: &View, gw: &View, accumulate: bool) -> Result<Call> {
     g.expect("the convolution's output gradient", spec.output(x.shape, g.shape.c)?)?;
     let weight = spec.weight(x.shape.c, g.shape.c);
     expect_values("the convolution's weight gradient", gw, weight)?;
+    distinct("the convolution's weight gradient", &[gw], &[x, g])?;
     let params = GradWeight {
         x: x.into(),
         g: g.into(),
@@ -289,5 +295,5 @@ pub fn grad_weight(spec: Conv2d, x: &View, g: &View, gw: &View, accumulate: bool
     };
     let wg = summing_workgroup("a weight gradient", g.shape.n * g.shape.plane(), 2)?;
     let call = Call::new(&GRAD_WEIGHT, params, grid(weight.len())).with("WG", wg as u32);
-    Ok(call.bind(x).bind(g).bind(gw).costs(spec.flops(x.shape, g.shape)))
+    Ok(call.bind(x).bind(g).bind(gw).adds_to(gw, accumulate).costs(spec.flops(x.shape, g.shape)))
 }

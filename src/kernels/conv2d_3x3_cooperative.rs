@@ -2,6 +2,7 @@
 
 use bytemuck::{Pod, Zeroable};
 
+use super::call::distinct;
 use super::conv2d::{Activation, Direction, expect_values};
 use super::conv2d_3x3::{Input, NO_SCALES, SPEC, Start};
 use super::{Call, Span, grid, shader};
@@ -115,7 +116,8 @@ struct Forward {
 /// Shapes: `x [N, Cin, H, W]`, `weights` as [`packed`] says, `bias [Cout]`, `y [N, Cout, H, W]`.
 ///
 /// # Errors
-/// [`Error::Shape`] if a shape is another, the weights are no halves, or both a bias is given and `accumulate`.
+/// [`Error::Shape`] if a shape is another, the weights are no halves, both a bias is given and `accumulate`, or `y` lies in the tensor of
+/// another argument.
 pub fn forward<'a>(
     matrices: Matrices,
     input: impl Into<Input<'a>>,
@@ -134,6 +136,7 @@ pub fn forward<'a>(
     weights.expect("the packed weight", packed(matrices, in_channels, out_channels))?;
     of_halves(weights)?;
     let start = Start::of(bias, out_channels, accumulate)?;
+    distinct("the convolution", &[y], &[x, weights, bias.unwrap_or(x), input.scales.unwrap_or(x)])?;
     let size = [w.div_ceil(matrices.side), h.div_ceil(ROWS)];
     let blocks = tiles(matrices, in_channels, out_channels)[0];
     let workgroups = n * size[0] * size[1] * blocks;

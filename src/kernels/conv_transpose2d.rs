@@ -5,6 +5,7 @@
 
 use bytemuck::{Pod, Zeroable};
 
+use super::call::distinct;
 use super::conv2d::{Activation, Conv2d, expect_values};
 use super::conv2d_3x3::lanes;
 use super::conv2d_3x3_grad_weight::splits;
@@ -103,7 +104,6 @@ struct Forward {
     first_weight: u32,
     bias_offset: u32,
     workgroups: u32,
-    unused: u32,
 }
 
 /// `y = conv_transpose2d(x, weight) + bias`, stride 2.
@@ -111,7 +111,7 @@ struct Forward {
 /// Shapes: `x [N, Cin, H, W]`, `weight [Cin, Cout, K, K]`, `bias [Cout]`, `y [N, Cout, 2H, 2W]`.
 ///
 /// # Errors
-/// [`Error::Shape`] if a shape is another or the kernel's size does not exist.
+/// [`Error::Shape`] if a shape is another, the kernel's size does not exist, or the output lies in the tensor of another argument.
 pub fn forward(caps: Caps, kernel: usize, x: &View, weight: &View, bias: &View, y: &View) -> Result<Call> {
     y.expect("the transposed convolution's output", output(x.shape, y.shape.c))?;
     if !suits(caps, kernel, x.shape) {
@@ -119,6 +119,7 @@ pub fn forward(caps: Caps, kernel: usize, x: &View, weight: &View, bias: &View, 
     }
     expect_values("the transposed convolution's weight", weight, Shape::new(x.shape.c, y.shape.c, 2, 2))?;
     expect_values("the transposed convolution's bias", bias, Shape::vector(y.shape.c))?;
+    distinct("the transposed convolution", &[y], &[x, weight, bias])?;
     let wg = lanes(caps, y.shape.c);
     let groups = (x.shape.plane() / 4).div_ceil(QUADS);
     let blocks = y.shape.c.div_ceil(wg);
@@ -136,7 +137,6 @@ pub fn forward(caps: Caps, kernel: usize, x: &View, weight: &View, bias: &View, 
         first_weight: first_weight(weight, images),
         bias_offset: bias.offset() as u32,
         workgroups: workgroups as u32,
-        unused: 0,
     };
     Ok(Call::new(if images { &FORWARD_IMAGES } else { &FORWARD }, params, grid(workgroups))
         .with("WG", wg as u32)
@@ -169,13 +169,14 @@ struct GradInput {
 /// Shapes: `g [N, Cout, 2H, 2W]`, `weight [Cin, Cout, K, K]`, `gx [N, Cin, H, W]`.
 ///
 /// # Errors
-/// [`Error::Shape`] if a shape is another or the kernel's size does not exist.
+/// [`Error::Shape`] if a shape is another, the kernel's size does not exist, or the output lies in the tensor of another argument.
 pub fn grad_input(caps: Caps, kernel: usize, g: &View, weight: &View, gx: &View, accumulate: bool) -> Result<Call> {
     g.expect("the transposed convolution's output gradient", output(gx.shape, g.shape.c))?;
     if !suits(caps, kernel, gx.shape) {
         return conv2d::forward(adjoint(kernel)?, g, weight, None, Activation::None, gx, accumulate);
     }
     expect_values("the transposed convolution's weight", weight, Shape::new(gx.shape.c, g.shape.c, 2, 2))?;
+    distinct("the transposed convolution's input gradient", &[gx], &[g, weight])?;
     let wg = lanes(caps, gx.shape.c.div_ceil(2));
     let groups = (gx.shape.plane() / 4).div_ceil(QUADS);
     let blocks = gx.shape.c.div_ceil(2 * wg);
@@ -237,11 +238,12 @@ pub fn parts(caps: Caps, x: Shape, out_channels: usize) -> Parts {
 /// other, where they [are](Parts::are) the parts.
 ///
 /// # Errors
-/// [`Error::Shape`] if a shape is another.
+/// [`Error::Shape`] if a shape is another or `sums` lie in the tensor of another argument.
 pub fn grad_weight(caps: Caps, x: &View, g: &View, sums: &View) -> Result<Call> {
     g.expect("the transposed convolution's output gradient", output(x.shape, g.shape.c))?;
     let parts = parts(caps, x.shape, g.shape.c);
     let out = parts.destination(sums)?;
+    distinct("the transposed convolution's weight gradient", &[sums], &[x, g])?;
     let wg = lanes(caps, g.shape.c);
     let pairs = (x.shape.plane() / 4).div_ceil(2);
     let (co_blocks, ci_blocks) = (g.shape.c.div_ceil(wg), x.shape.c.div_ceil(8));

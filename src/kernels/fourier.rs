@@ -80,7 +80,6 @@ struct Rows {
     rows: u32,
     half: u32,
     workgroups: u32,
-    unused: u32,
 }
 
 #[derive(Clone, Copy, Pod, Zeroable)]
@@ -89,13 +88,12 @@ struct Columns {
     columns: u32,
     workgroups: u32,
     sign: f32,
-    unused: u32,
 }
 
 fn columns(caps: Caps, x: Shape, spectrum: &View, sign: f32) -> Call {
     let half = x.w / 2 + 1;
     let count = x.n * x.c * half;
-    let params = Columns { columns: half as u32, workgroups: count as u32, sign, unused: 0 };
+    let params = Columns { columns: half as u32, workgroups: count as u32, sign };
     lines(caps, &COLUMNS, x.h, count, params).bind(spectrum).adds_to(spectrum, true)
 }
 
@@ -132,7 +130,6 @@ pub fn magnitude(caps: Caps, of: Magnitude, x: &View, spectrum: &View, y: &View)
         rows: (s.c * s.h) as u32,
         half: (s.w / 2 + 1) as u32,
         workgroups: (s.n * s.c * s.h) as u32,
-        unused: 0,
     };
     let forward = Forward {
         y: y.into(),

@@ -40,7 +40,6 @@ struct Moments {
     channels: u32,
     items: u32,
     planes: u32,
-    unused: u32,
 }
 
 #[derive(Clone, Copy, Pod, Zeroable)]
@@ -55,7 +54,6 @@ struct Forward {
     bias_offset: u32,
     workgroups: u32,
     epsilon: f32,
-    unused: u32,
 }
 
 /// `y = (x − mean) / sqrt(var + ε) · weight + bias`, mean and biased `var` over each sample's groups of `C / groups` channels.
@@ -89,8 +87,7 @@ pub fn forward(
     distinct("group norm", &[moments, statistics, y], &[x, weight, bias])?;
     let workgroups = x.shape.n * x.shape.c;
     let teams = MOMENTS.teams(caps, x.shape);
-    let params =
-        Moments { x: x.into(), channels: x.shape.c as u32, items: teams.items, planes: teams.planes, unused: 0 };
+    let params = Moments { x: x.into(), channels: x.shape.c as u32, items: teams.items, planes: teams.planes };
     let first = teams.call(params).bind(x).bind(moments);
     let (shader, items, wg) = FORWARD.a_plane_each(caps, x.shape);
     let params = Forward {
@@ -103,7 +100,6 @@ pub fn forward(
         bias_offset: bias.offset() as u32,
         workgroups: workgroups as u32,
         epsilon,
-        unused: 0,
     };
     let second = Call::new(shader, params, grid(workgroups)).with("WG", wg);
     let second = second.bind(x).bind(moments).bind(weight).bind(bias).bind(statistics).bind(y);
@@ -118,7 +114,6 @@ struct Sums {
     channels: u32,
     items: u32,
     workgroups: u32,
-    unused: u32,
 }
 
 #[derive(Clone, Copy, Pod, Zeroable)]
@@ -169,7 +164,6 @@ pub fn backward(
         channels: x.shape.c as u32,
         items: items as u32,
         workgroups: workgroups as u32,
-        unused: 0,
     };
     let first = Call::new(shader, params, grid(workgroups)).with("WG", wg).bind(x).bind(g).bind(statistics).bind(sums);
     let (shader, ..) = BACKWARD.a_plane_each(caps, x.shape);

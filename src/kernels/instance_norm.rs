@@ -136,7 +136,6 @@ struct Forward {
     affine: u32,
     planes: u32,
     epsilon: f32,
-    unused: u32,
 }
 
 /// `y = (x − mean) / sqrt(var + ε) · weight + bias` over each channel of each sample, `var` biased; without `affine` the
@@ -165,9 +164,8 @@ pub fn forward<'a>(
         expect_affine(x.shape, bias, "instance norm's bias")?;
     }
     expect_epsilon(epsilon)?;
-    // Without weights something must be bound all the same: x, which is read anyway.
-    let (weight, bias) = affine.unwrap_or((x, x));
-    distinct("instance norm", &[statistics, y], &input.and(&[weight, bias]))?;
+    let (weight, bias) = affine.unzip();
+    distinct("instance norm", &[statistics, y], &input.and(&[weight.unwrap_or(x), bias.unwrap_or(x)]))?;
     let teams = input.form(&FORWARD, &FORWARD_OF_TILES).teams(caps, x.shape);
     let params = Forward {
         x: x.into(),
@@ -175,14 +173,13 @@ pub fn forward<'a>(
         size: input.size(),
         channels: x.shape.c as u32,
         items: teams.items,
-        weight_offset: affine.map_or(0, |(w, _)| w.offset() as u32),
-        bias_offset: affine.map_or(0, |(_, b)| b.offset() as u32),
+        weight_offset: weight.map_or(0, |w| w.offset() as u32),
+        bias_offset: bias.map_or(0, |b| b.offset() as u32),
         affine: u32::from(affine.is_some()),
         planes: teams.planes,
         epsilon,
-        unused: 0,
     };
-    let call = teams.call(params).bind(x).bind(weight).bind(bias).bind(statistics).bind(y);
+    let call = teams.call(params).bind(x).bind_or(weight, x).bind_or(bias, x).bind(statistics).bind(y);
     Ok(input.bind_tiles(call).stored(x, y).costs(10 * x.shape.len()))
 }
 
@@ -274,7 +271,6 @@ struct Pooled {
     bias_offset: u32,
     planes: u32,
     epsilon: f32,
-    unused: u32,
 }
 
 /// The norm as in [`forward`], and its output's 2×2 max-pooling as in [`max_pool2d::forward`], in one pass.
@@ -314,7 +310,6 @@ pub fn pooled<'a>(
         bias_offset: bias.offset() as u32,
         planes: teams.planes,
         epsilon,
-        unused: 0,
     };
     let call = teams.call(params).bind(x).bind(weight).bind(bias).bind(statistics).bind(y).bind(pooled);
     Ok(input.bind_tiles(call).stored(x, y).costs(10 * x.shape.len() + 3 * pooled.shape.len()))
@@ -331,7 +326,6 @@ struct Backward {
     weight_offset: u32,
     affine: u32,
     planes: u32,
-    unused: u32,
 }
 
 /// Which form of the gradient [`backward`] writes.
@@ -378,10 +372,9 @@ pub fn backward(
         weight_offset: weight.map_or(0, |w| w.offset() as u32),
         affine: u32::from(weight.is_some()),
         planes: teams.planes,
-        unused: 0,
     };
     let call = teams.call(params);
-    let call = call.bind(x).bind(g).bind(weight.unwrap_or(x)).bind(statistics).bind(sums).bind(gx);
+    let call = call.bind(x).bind(g).bind_or(weight, x).bind(statistics).bind(sums).bind(gx);
     let call = call.accumulates(gx, options.accumulate).with("SOFTPLUS", options.softplus.into());
     Ok(call.costs(12 * x.shape.len()))
 }

@@ -5,6 +5,7 @@
 
 use bytemuck::{Pod, Zeroable};
 
+use super::call::distinct;
 use super::lanes::{expect_rng, lanes, partial_count};
 use super::noising::SIGMA_FLOOR;
 use super::reduce::{Sum, expect_partials};
@@ -33,7 +34,6 @@ struct NoiseParams {
     blocks: u32,
     workgroups: u32,
     scale: f32,
-    unused: u32,
 }
 
 #[derive(Debug, Clone, Copy, Pod, Zeroable)]
@@ -74,7 +74,7 @@ fn expect_losses(losses: &View) -> Result<()> {
 /// drew: `rng` must be unchanged. `prediction` and `gprediction` `[N, C, H, W]`; `partials` of [`noise_partials`].
 ///
 /// # Errors
-/// [`Error::Shape`] for shapes that do not fit.
+/// [`Error::Shape`] for shapes that do not fit, or an output in the tensor of another argument.
 pub fn noise(
     caps: Caps,
     rng: &View,
@@ -89,6 +89,7 @@ pub fn noise(
     expect_losses(losses)?;
     gprediction.expect("the gradient of the predicted noise", shape)?;
     expect_partials(partials, noise_partials(caps, shape))?;
+    distinct("the noise loss", &[gprediction, partials], &[rng, prediction, losses])?;
     let deal = NOISE.in_shares(caps, shape);
     let params = NoiseParams {
         prediction: prediction.into(),
@@ -98,7 +99,6 @@ pub fn noise(
         blocks: deal.blocks,
         workgroups: deal.workgroups,
         scale: 2.0 * weight / shape.len() as f32,
-        unused: 0,
     };
     let first = deal.call(params).bind(rng).bind(prediction).bind(gprediction).bind(partials).costs(50 * shape.len());
     let sum = Sum { scale: 1.0 / shape.len() as f32, ..Sum::all(partials.shape.len()) };
@@ -160,7 +160,7 @@ pub struct WeightedNoise<'a> {
 /// which drops it), and its gradients, also those through `w`.
 ///
 /// # Errors
-/// [`Error::Shape`] for shapes that do not fit.
+/// [`Error::Shape`] for shapes that do not fit, or an output in the tensor of another argument.
 pub fn weighted_noise(caps: Caps, o: &WeightedNoise<'_>) -> Result<Vec<Call>> {
     let shape = o.prediction.shape;
     let rows = Shape::new(shape.n + 1, 3, 1, 1);
@@ -174,6 +174,8 @@ pub fn weighted_noise(caps: Caps, o: &WeightedNoise<'_>) -> Result<Vec<Call>> {
     o.grho.expect("the gradient of (ρ, ρ′, ρ″)", rows)?;
     expect_partials(o.partials, weighted_noise_partials(caps, shape))?;
     expect_tied(o.rho, o.tau, o.gtau)?;
+    let others = [o.rng, o.prediction, o.lambda, o.rho, o.tau, o.losses, o.grho, o.gtau.unwrap_or(o.grho)];
+    distinct("the weighted noise loss", &[o.gprediction, o.glambda, o.partials], &others)?;
     let deal = WEIGHTED_NOISE.in_shares(caps, shape);
     let scale = 1.0 / shape.len() as f32;
     let first = deal
@@ -286,7 +288,7 @@ pub struct Schedule<'a> {
 /// `L_prior = ½ mean(γ₁y² + σ₁ − log σ₁ − 1)`, `L_γ = mean(((λ²ρ'² − λρ'')γ)²)`.
 ///
 /// # Errors
-/// [`Error::Shape`] for shapes that do not fit.
+/// [`Error::Shape`] for shapes that do not fit, or an output in the tensor of another argument.
 pub fn schedule(caps: Caps, o: &Schedule<'_>) -> Result<Vec<Call>> {
     let shape = o.y.shape;
     let rows = Shape::new(shape.n + 1, 3, 1, 1);
@@ -298,9 +300,11 @@ pub fn schedule(caps: Caps, o: &Schedule<'_>) -> Result<Vec<Call>> {
     expect_losses(o.losses)?;
     expect_partials(o.partials, schedule_partials(caps, shape))?;
     expect_tied(o.rho, o.tau, o.gtau)?;
+    let others = [o.y, o.lambda, o.rho, o.tau, o.losses, o.grho, o.gtau.unwrap_or(o.grho)];
+    distinct("the schedule's losses", &[o.glambda, o.partials], &others)?;
     let deal = SCHEDULE.in_shares(caps, shape);
     let numel = shape.len() as f32;
-    let mut first = deal
+    let first = deal
         .call(ScheduleParams {
             y: o.y.into(),
             lambda: o.lambda.into(),
@@ -324,10 +328,8 @@ pub fn schedule(caps: Caps, o: &Schedule<'_>) -> Result<Vec<Call>> {
         .bind(o.tau)
         .bind(o.glambda)
         .bind(o.partials)
+        .adds_to(o.glambda, o.accumulate_lambda)
         .costs(120 * shape.len());
-    if o.accumulate_lambda {
-        first.bytes += o.glambda.bytes();
-    }
     let count = partial_count(caps, shape);
     // By sample: columns ρ, ρ', ρ''.
     let samples = Sum {

@@ -80,7 +80,6 @@ struct Params {
     /// Workgroups, or invocations of the shader over quads.
     count: u32,
     scale: f32,
-    unused: u32,
 }
 
 /// `Y = scale · A B`, or with one of them transposed, for each sample and head; or added to `y`.
@@ -125,7 +124,6 @@ pub fn matmul(
         tiles: tiles.map(|t| t as u32),
         count: count as u32,
         scale,
-        unused: 0,
     };
     let workgroups = if quads { count.div_ceil(64) } else { count };
     let call = Call::new(shader, params, grid(workgroups)).with("KIND", product as u32).bind(a).bind(b).bind(y);

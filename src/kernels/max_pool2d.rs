@@ -68,7 +68,6 @@ struct Backward {
     blocks: u32,
     workgroups: u32,
     width: u32,
-    unused: u32,
 }
 
 /// `gx` = `g` where `x` has the block's first largest value in row-major order, 0 elsewhere; or added to `gx`.
@@ -90,7 +89,6 @@ pub fn backward(x: &View, g: &View, gx: &View, accumulate: bool) -> Result<Call>
         blocks: deal.blocks,
         workgroups: deal.workgroups,
         width: width as u32,
-        unused: 0,
     };
     Ok(deal.call(params).bind(x).bind(g).bind(gx).accumulates(gx, accumulate).costs(6 * g.shape.len()))
 }

@@ -2,6 +2,7 @@
 
 use bytemuck::{Pod, Zeroable};
 
+use super::call::distinct;
 use super::lanes::{channels_of_one, expect_rng, lanes, partial_count};
 use super::reduce::{Sum, expect_partials};
 use super::{Call, Lanes, Span};
@@ -64,10 +65,12 @@ fn check(rng: &View, y: &View, lambda: &View, rho: &View) -> Result<()> {
 /// `n` of sample `n`; `rng` `[1, 4, 1, 1]` holds the training step, ε is [`crate::random::Stream::Noise`].
 ///
 /// # Errors
-/// [`Error::Shape`] for shapes that do not fit, or γ and z that overlap or lie in two tensors.
+/// [`Error::Shape`] for shapes that do not fit, γ and z that overlap or lie in two tensors, or an output in the tensor of another
+/// argument.
 pub fn forward(rng: &View, y: &View, lambda: &View, rho: &View, gamma: &View, z: &View) -> Result<Vec<Call>> {
     check(rng, y, lambda, rho)?;
     let (gamma_span, z_span) = channels_of_one("the noise network's input", gamma, z, y.shape)?;
+    distinct("noising", &[gamma], &[rng, y, lambda, rho])?;
     let deal = FORWARD.each(y.shape);
     let mut call = deal
         .call(Params {
@@ -134,6 +137,8 @@ pub fn backward(caps: Caps, o: &Backward<'_>) -> Result<Vec<Call>> {
     o.glambda.expect("the gradient of λ", shape)?;
     o.grho.expect("the gradient of (ρ, ρ′, ρ″)", o.rho.shape)?;
     expect_partials(o.partials, backward_partials(caps, shape))?;
+    let others = [o.rng, o.y, o.lambda, o.rho, o.ggamma, o.grho];
+    distinct("the gradient of noising", &[o.glambda, o.partials], &others)?;
     let deal = BACKWARD.in_shares(caps, shape);
     let mut first = deal
         .call(BackwardParams {

@@ -30,7 +30,6 @@ struct Sum {
     items: u32,
     workgroups: u32,
     factor: f32,
-    unused: u32,
 }
 
 fn sums(caps: Caps, a: &View, b: Option<&View>, factor: f32, y: &View, accumulate: bool) -> Result<Call> {
@@ -49,13 +48,9 @@ fn sums(caps: Caps, a: &View, b: Option<&View>, factor: f32, y: &View, accumulat
         items: items as u32,
         workgroups: workgroups as u32,
         factor,
-        unused: 0,
     };
     let call = Call::new(shader, params, grid(workgroups)).with("KIND", 1 + u32::from(b.is_some())).with("WG", wg);
-    let mut call = call.bind(a).bind(other).bind(y).accumulates(y, accumulate);
-    if b.is_none() {
-        call.bytes -= a.bytes();
-    }
+    let call = call.bind(a).bind_or(b, a).bind(y).accumulates(y, accumulate);
     Ok(call.costs((1 + usize::from(b.is_some())) * a.shape.len()))
 }
 
@@ -112,10 +107,7 @@ fn broadcast(kind: u32, x: Option<&View>, s: &View, factor: f32, y: &View, accum
         workgroups: deal.workgroups,
         factor,
     };
-    let mut call = deal.call(params).with("KIND", kind).bind(from).bind(s).bind(y).accumulates(y, accumulate);
-    if x.is_none() {
-        call.bytes -= s.bytes();
-    }
+    let call = deal.call(params).with("KIND", kind).bind_or(x, s).bind(s).bind(y).accumulates(y, accumulate);
     Ok(call.costs((usize::from(x.is_some()) + usize::from(accumulate)) * y.shape.len()))
 }
 

@@ -2,6 +2,7 @@
 
 use bytemuck::{Pod, Zeroable};
 
+use super::call::distinct;
 use super::lanes::{BLOCK, expect_rng};
 use super::{Call, Span, grid, shader};
 use crate::Result;
@@ -33,16 +34,16 @@ struct Params {
     workgroups: u32,
     kind: u32,
     stream: u32,
-    unused: u32,
 }
 
 /// Fills `y` `[N, C, H, W]` with numbers of `stream`: number `j` of sample `n` is that of value `j` in C, H, W order and of
 /// sample `first_sample + n` at the step in `rng` `[1, 4, 1, 1]` (see [`crate::random::state`]).
 ///
 /// # Errors
-/// [`crate::Error::Shape`] if `rng` is not four words.
+/// [`crate::Error::Shape`] if `rng` is not four words, or `y` lies in its tensor.
 pub fn fill(rng: &View, y: &View, kind: Kind, stream: Stream) -> Result<Vec<Call>> {
     expect_rng(rng)?;
+    distinct("random numbers", &[y], &[rng])?;
     let len = y.shape.c * y.shape.plane();
     let blocks = len.div_ceil(4 * BLOCK);
     let workgroups = y.shape.n * blocks;
@@ -53,7 +54,6 @@ pub fn fill(rng: &View, y: &View, kind: Kind, stream: Stream) -> Result<Vec<Call
         workgroups: workgroups as u32,
         kind: kind as u32,
         stream: stream as u32,
-        unused: 0,
     };
     Ok(vec![
         Call::new(&RANDOM, params, grid(workgroups))

@@ -2,6 +2,7 @@
 
 use bytemuck::{Pod, Zeroable};
 
+use super::call::distinct;
 use super::lanes::WORKGROUP;
 use super::{Call, Span, grid, shader};
 use crate::gpu::Shader;
@@ -96,7 +97,7 @@ impl Sum {
         };
         let terms = self.rows * self.columns * self.segments * self.count;
         let mut call = Call::new(&SUM_PARTIALS, params, grid(workgroups)).bind(partials).bind(y).costs(terms);
-        call.bytes = 4 * (terms + workgroups) as u64;
+        call.bytes = 4 * (terms + workgroups * (1 + usize::from(self.accumulate))) as u64;
         call
     }
 }
@@ -120,7 +121,8 @@ pub fn sum_of_squares_partials(len: usize) -> Shape {
 /// `y[0] = Σ x²` over the whole tensor `x` of any shape; `y` `[1, 1, 1, 1]`. Its root is the norm of a flat gradient.
 ///
 /// # Errors
-/// [`Error::Shape`] if `x` is a channel range, `y` not one value, or `partials` not [`sum_of_squares_partials`].
+/// [`Error::Shape`] if `x` is a channel range, `y` not one value, or `partials` not [`sum_of_squares_partials`], or one
+/// lies in another's tensor.
 pub fn sum_of_squares(x: &View, partials: &View, y: &View) -> Result<Vec<Call>> {
     let len = x.shape.len();
     if !x.is_whole() {
@@ -128,6 +130,7 @@ pub fn sum_of_squares(x: &View, partials: &View, y: &View) -> Result<Vec<Call>> 
     }
     y.expect("a sum of squares", Shape::vector(1))?;
     expect_partials(partials, sum_of_squares_partials(len))?;
+    distinct("a sum of squares", &[partials, y], &[x])?;
     let invocations = square_partials(len);
     let params = SquaresParams { len: len as u32, invocations: invocations as u32 };
     let first = Call::new(&SUM_SQUARES, params, grid(invocations.div_ceil(WORKGROUP))).bind(x).bind(partials);

@@ -76,7 +76,6 @@ struct Forward {
     inner: u32,
     items: u32,
     invocations: u32,
-    unused: u32,
 }
 
 /// `y[o] = Σ_k w_k(t) · x[base + k]` along each side, with `base + t = (o + 1/2) · from/to − 1/2` and indices clamped.
@@ -97,7 +96,6 @@ pub fn forward(filter: Filter, x: &View, between: &View, y: &View) -> Result<[Ca
             inner: items.inner,
             items: items.sample,
             invocations: items.invocations,
-            unused: 0,
         });
         call.bind(x).bind(y).costs((4 * filter as usize + 12) * y.shape.len())
     };

@@ -4,6 +4,7 @@
 
 use bytemuck::{Pod, Zeroable};
 
+use super::call::distinct;
 use super::lanes::{channels_of_one, expect_rng, lanes};
 use super::{Call, Lanes, Span};
 use crate::tensor::{Shape, View};
@@ -131,6 +132,7 @@ impl Reverse<'_> {
         if !self.sums.is_whole() {
             return Err(Error::shape("the sums of τ's powers must be a tensor of their own, not a channel range"));
         }
+        distinct("a reverse step", &[self.z], &[self.rng, self.lambda, self.tau, self.sums])?;
         Ok((gamma, z, (shape.n / maps) as u32, steps as u32))
     }
 
@@ -149,7 +151,7 @@ impl Reverse<'_> {
 /// Writes `z_T ~ N(0, 1)` ([`crate::random::Stream::Latent`], step 0 whatever the `rng` tensor's) and `γ̄_T`.
 ///
 /// # Errors
-/// [`Error::Shape`] for shapes that do not fit, or γ and z that overlap or lie in two tensors.
+/// [`Error::Shape`] for shapes that do not fit, γ and z that overlap or lie in two tensors, or another argument in theirs.
 pub fn start(o: &Reverse<'_>) -> Result<Vec<Call>> {
     let (gamma, z, repeats, steps) = o.check()?;
     let deal = START.each_in_loops(o.z.shape, steps as usize);
@@ -180,6 +182,7 @@ pub fn start(o: &Reverse<'_>) -> Result<Vec<Call>> {
 pub fn step(o: &Reverse<'_>, prediction: &View, variant: Variant) -> Result<Vec<Call>> {
     let (gamma, z, repeats, steps) = o.check()?;
     prediction.expect("the predicted noise", o.z.shape)?;
+    distinct("a reverse step", &[o.z], &[prediction])?;
     let deal = STEP.each_in_loops(o.z.shape, steps as usize);
     let params = StepParams {
         lambda: o.lambda.into(),

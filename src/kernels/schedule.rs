@@ -9,6 +9,7 @@
 
 use bytemuck::{Pod, Zeroable};
 
+use super::call::distinct;
 use super::{Call, Span, grid, shader};
 use crate::gpu::Shader;
 use crate::tensor::{Shape, View};
@@ -64,9 +65,10 @@ fn check(parameters: &View, times: &View, values: &View) -> Result<(usize, usize
 /// `(ρ, ρ', ρ'')` at each time: `parameters` `[1, 3H + 3, 1, 1]`, `times` `[1, M, 1, 1]`, result `y` `[M, 3, 1, 1]`.
 ///
 /// # Errors
-/// [`Error::Shape`] for other shapes.
+/// [`Error::Shape`] for other shapes, or `y` in the tensor of another argument.
 pub fn forward(parameters: &View, times: &View, y: &View) -> Result<Vec<Call>> {
     let (hidden, count) = check(parameters, times, y)?;
+    distinct("a time network", &[y], &[parameters, times])?;
     let params = Params {
         y: y.into(),
         parameters: parameters.offset() as u32,
@@ -82,10 +84,11 @@ pub fn forward(parameters: &View, times: &View, y: &View) -> Result<Vec<Call>> {
 /// The derivative of `|raw|` at 0 is taken as 0. Meant for the few times of a training step: one workgroup does it all.
 ///
 /// # Errors
-/// [`Error::Shape`] for shapes that do not fit.
+/// [`Error::Shape`] for shapes that do not fit, or the result in the tensor of another argument.
 pub fn backward(parameters: &View, times: &View, g: &View, gparameters: &View, accumulate: bool) -> Result<Vec<Call>> {
     let (hidden, count) = check(parameters, times, g)?;
     gparameters.expect("the gradient of a time network's parameters", parameters.shape)?;
+    distinct("a time network's gradient", &[gparameters], &[parameters, times, g])?;
     let params = BackwardParams {
         g: g.into(),
         parameters: parameters.offset() as u32,
@@ -96,5 +99,5 @@ pub fn backward(parameters: &View, times: &View, g: &View, gparameters: &View, a
         accumulate: accumulate.into(),
     };
     let call = Call::new(&BACKWARD, params, grid(1)).bind(parameters).bind(times).bind(g).bind(gparameters);
-    Ok(vec![call.costs(60 * hidden * count)])
+    Ok(vec![call.adds_to(gparameters, accumulate).costs(60 * hidden * count)])
 }

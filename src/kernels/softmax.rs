@@ -22,7 +22,6 @@ struct Forward {
     channels: u32,
     items: u32,
     workgroups: u32,
-    unused: u32,
 }
 
 /// `y = exp(x) / Σ exp(x)`, the sum over the pixels of a channel, from `x − max x`, which cannot overflow.
@@ -42,7 +41,6 @@ pub fn forward(caps: Caps, x: &View, y: &View) -> Result<Call> {
         channels: x.shape.c as u32,
         items: items as u32,
         workgroups: workgroups as u32,
-        unused: 0,
     };
     let call = Call::new(shader, params, grid(workgroups)).with("WG", wg).bind(x).bind(y);
     // A comparison, a difference, an exponential of three, a sum and a product.

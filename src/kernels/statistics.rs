@@ -24,7 +24,6 @@ struct MeanStd {
     batch: u32,
     items: u32,
     workgroups: u32,
-    unused: u32,
 }
 
 /// Mean and standard deviation over the samples of `x [N, C, H, W]`: `std = √(Σ(x − mean)²/(N − 1))`, and 0 for a single
@@ -45,7 +44,6 @@ pub fn mean_std(x: &View, mean: &View, std: &View) -> Result<Call> {
         batch: x.shape.n as u32,
         items: deal.items,
         workgroups: deal.workgroups,
-        unused: 0,
     };
     Ok(deal.call(params).bind(x).bind(mean).bind(std).costs(7 * x.shape.len()))
 }

@@ -136,7 +136,6 @@ struct Move {
     width: u32,
     values: u32,
     invocations: u32,
-    unused: u32,
 }
 
 impl Move {
@@ -148,7 +147,6 @@ impl Move {
             width: to.shape.w as u32,
             values: (to.shape.c * to.shape.plane()) as u32,
             invocations: to.shape.len() as u32,
-            unused: 0,
         }
     }
 }

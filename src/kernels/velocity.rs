@@ -2,6 +2,7 @@
 
 use bytemuck::{Pod, Zeroable};
 
+use super::call::distinct;
 use super::lanes::{channels_of_one, lanes};
 use super::{Call, Lanes, Span};
 use crate::Result;
@@ -31,10 +32,11 @@ struct Forward {
 /// `ε̂ = √(1 − γ) z + √γ v`, all `[N, C, H, W]`; `gamma` and `z` are ranges of the noise network's input.
 ///
 /// # Errors
-/// [`crate::Error::Shape`] if shapes differ or γ and z do not lie in one tensor.
+/// [`crate::Error::Shape`] if shapes differ, γ and z do not lie in one tensor, or an output lies in the tensor of another argument.
 pub fn forward(gamma: &View, z: &View, v: &View, y: &View) -> Result<Call> {
     let (gamma_span, z_span) = channels_of_one("the noise network's input", gamma, z, v.shape)?;
     y.expect("the predicted noise", v.shape)?;
+    distinct("the noise from a velocity", &[y], &[gamma, v])?;
     let deal = FORWARD.each(v.shape);
     let params = Forward {
         gamma: gamma_span,
@@ -87,6 +89,7 @@ pub fn backward(
     let (ggamma_span, gz_span) = channels_of_one("its gradient", ggamma, gz, v.shape)?;
     g.expect("the gradient of the predicted noise", v.shape)?;
     gv.expect("the gradient of the velocity", v.shape)?;
+    distinct("the gradient of a velocity", &[gv, ggamma], &[gamma, v, g])?;
     let deal = BACKWARD.each(v.shape);
     let params = Backward {
         gamma: gamma_span,

@@ -102,6 +102,7 @@ pub fn weights(
 ) -> Result<Call> {
     expect_values("the weight to transform", weight, SPEC.weight(in_channels, out_channels))?;
     to.expect("the transformed weight", transformed(in_channels, out_channels))?;
+    distinct("transforming weights", &[to], &[weight])?;
     let items = in_channels * out_channels / 4;
     let params = Weights {
         offset: weight.offset() as u32,
@@ -223,7 +224,8 @@ pub fn convolve<'a>(
     scratch.input.expect("the transformed input", windows(x.shape, x.shape.c))?;
     scratch.product.expect("the transformed output", windows(x.shape, channels))?;
     let start = Start::of(bias, channels, accumulate)?;
-    distinct("Winograd's convolution", &[scratch.input, scratch.product, y], &[x])?;
+    let read = [x, scratch.weights, bias.unwrap_or(x), input.scales.unwrap_or(x)];
+    distinct("Winograd's convolution", &[scratch.input, scratch.product, y], &read)?;
     let images = caps.software;
     let (all_tiles, stride) = (x.shape.n * tiles(x.shape), stride(x.shape));
     let fours = all_tiles.div_ceil(4);
@@ -236,10 +238,7 @@ pub fn convolve<'a>(
     let first = in_blocks(if images { &INPUT_IMAGES } else { &INPUT }, params, x.shape.c * fours);
     // Bᵀ twice over six vectors, a dozen operations each.
     let first = first.bind_read(x, images).bind(scratch.input).costs(all_tiles * x.shape.c * 156);
-    let first = match input.scales {
-        Some(scales) => first.bind(scales),
-        None => first.bind_unread(x),
-    };
+    let first = first.bind_or(input.scales, x);
     let wg = lanes(caps, channels / 4);
     let (tile_blocks, channel_blocks) = (stride / FOURS, (channels / 4).div_ceil(wg));
     let workgroups = PLANES * tile_blocks * channel_blocks;
@@ -265,11 +264,11 @@ pub fn convolve<'a>(
         activation: activation as u32,
     };
     let last = in_blocks(if images { &OUTPUT_IMAGES } else { &OUTPUT }, params, channels * fours);
-    let last = last.bind_read(scratch.product, images);
-    let last = match bias {
-        Some(bias) => last.bind(bias),
-        None => last.bind_unread(scratch.weights),
-    };
-    let last = last.bind(y).adds_to(y, start == Start::There).costs(all_tiles * channels * 130);
+    let last = last
+        .bind_read(scratch.product, images)
+        .bind_or(bias, scratch.weights)
+        .bind(y)
+        .adds_to(y, start == Start::There)
+        .costs(all_tiles * channels * 130);
     Ok([first, second, last])
 }

@@ -198,7 +198,8 @@ mod tests {
         let bytes = gpu.caps().max_binding.min(gpu.caps().max_buffer);
         let shape = Shape::vector(1 + bytes as usize / 4);
         if shape.check("more than a binding").is_ok() {
-            let record = |tape: &mut Tape| Ok(vec![fill(&View { windowed: false, ..tape.persistent("x", shape)? }, 1.0)?]);
+            let record =
+                |tape: &mut Tape| Ok(vec![fill(&View { windowed: false, ..tape.persistent("x", shape)? }, 1.0)?]);
             assert!(prepare(&gpu, &HashMap::new(), record).unwrap().is_none());
         }
         assert_eq!(unless_too_large::<()>(Err(Error::OutOfMemory(String::new()))), Ok(None));
