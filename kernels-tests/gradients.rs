@@ -189,3 +189,43 @@ fn norms_that_share_one_parameter_are_refused() {
         assert!(matches!(&refused, Error::Shape(m) if m.contains("share")), "{refused}");
     }
 }
+
+/// The noise from a velocity reads γ and z too. Where they are the softplus of a convolution that a norm reads as well, the gradients
+/// are those of the same network with the softplus as a pass of its own.
+#[test]
+fn a_latent_that_a_norm_reads_has_both_gradients() {
+    let (xs, shape) = (Shape::new(2, 3, 8, 8), Shape::new(2, 2, 8, 8));
+    let lens = [SPEC.weight(3, 2).len(), 2, 2, 2, SPEC.weight(2, 1).len(), 1];
+    let flat = Shape::vector(lens.iter().sum());
+    for (mode, gpu) in devices() {
+        let run = |epilogue: bool| {
+            let mut tape = Tape::new(gpu.caps());
+            let [theta, gradient] = ["parameters", "gradient"].map(|n| tape.persistent(n, flat).unwrap());
+            let x = tape.persistent("x", xs).unwrap();
+            let seed = tape.persistent("seed", Shape { c: 1, ..shape }).unwrap();
+            tape.parameters(&theta, &gradient).unwrap();
+            let mut at = 0;
+            let parts = lens.map(|len| {
+                at += len;
+                theta.range(at - len..at).unwrap()
+            });
+            let mut conv = |i: usize, x: &View, activation| tape.conv2d(SPEC, x, &parts[i], &parts[i + 1], activation);
+            let latent = if epilogue {
+                conv(0, &x, Activation::Softplus).unwrap()
+            } else {
+                let before = conv(0, &x, Activation::None).unwrap();
+                tape.activation(Function::Softplus, &before).unwrap()
+            };
+            let norm = tape.instance_norm(&latent, &parts[2], &parts[3], 1e-3).unwrap();
+            let v = tape.conv2d(SPEC, &norm, &parts[4], &parts[5], Activation::None).unwrap();
+            // γ is about ln 2: the parameters are small.
+            let y = tape.velocity(&latent, &v).unwrap();
+            tape.backward(&[(y, seed)]).unwrap();
+            let given = [theta, x, seed].map(|v| (v, random(v.shape, v.shape.c as u64, -0.1, 0.1).values));
+            let plan = plan(&tape, gpu, &given);
+            plan.run().unwrap();
+            plan.read(&gradient).unwrap()
+        };
+        close(mode, &run(true), &wide(&run(false)), 1e-4, 1e-4);
+    }
+}

@@ -4,8 +4,8 @@
 //! overwrites, later ones add, so nothing is cleared but channels that nothing reads beside some that something does. Parameters live
 //! in one flat tensor, and so do their gradients.
 
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
 use super::{Op, Tape};
@@ -128,10 +128,13 @@ impl Tape {
             let slot = Slot { whole: *gradient, written: vec![all], seed: true };
             if gradients.slots.insert(value.tensor, slot).is_some() {
                 let label = &self.info(value)?.label;
-                return Err(Error::shape(format!("two seeds for \"{label}\"; give one, with the sum of their gradients")));
+                return Err(Error::shape(format!(
+                    "two seeds for \"{label}\"; give one, with the sum of their gradients"
+                )));
             }
         }
         let mut ops = self.ops.clone();
+        let mut softplus = read_once_after_softplus(&ops);
         // Operations from here on have been computed again, as far as they are.
         let mut repeated = ops.len();
         for i in (0..ops.len()).rev() {
@@ -139,10 +142,11 @@ impl Tape {
             if let Some(segment) = self.segment_of(i).filter(|segment| segment.ops.end <= repeated) {
                 self.repeat(&segment, &mut ops, &gradients)?;
                 repeated = segment.ops.start;
+                softplus = read_once_after_softplus(&ops);
             }
             let x = ops[i].inputs()[0];
             // A gradient that is there already is one behind the softplus: a seed.
-            let after_softplus = !gradients.reach(x.tensor) && follows_softplus(&ops[..i], &ops[i + 1..], x);
+            let after_softplus = !gradients.reach(x.tensor) && softplus.contains(x);
             self.backward_op(&ops[i], g, after_softplus, &mut gradients)?;
         }
         for input in self.watched.clone() {
@@ -336,15 +340,19 @@ impl Tape {
     }
 }
 
-/// Whether `x` is the whole output of a convolution with softplus and read by no other operation: then the norm's backward
-/// may pass on the gradient before the softplus in the same pass.
-fn follows_softplus(earlier: &[Op], later: &[Op], x: &View) -> bool {
+/// The outputs of convolutions with softplus that are whole tensors and read by one operation alone: if that is a norm, its backward may
+/// pass on the gradient before the softplus in the same pass.
+fn read_once_after_softplus(ops: &[Op]) -> HashSet<View> {
+    let mut readers: HashMap<TensorId, usize> = HashMap::new();
+    for op in ops {
+        let read: HashSet<TensorId> = op.inputs().iter().map(|v| v.tensor).collect();
+        read.into_iter().for_each(|tensor| *readers.entry(tensor).or_default() += 1);
+    }
     let softplus = |op: &Op| match op {
         Op::Conv2d { activation, y, .. } | Op::Conv2dOfNormalised { activation, y, .. } => {
-            *activation == Activation::Softplus && y == x && y.is_whole()
+            (*activation == Activation::Softplus && y.is_whole()).then_some(*y)
         }
-        _ => false,
+        _ => None,
     };
-    earlier.iter().any(softplus)
-        && earlier.iter().chain(later).all(|op| op.inputs().iter().all(|v| v.tensor != x.tensor))
+    ops.iter().filter_map(softplus).filter(|y| readers.get(&y.tensor) == Some(&1)).collect()
 }

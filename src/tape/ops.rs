@@ -118,7 +118,7 @@ impl Op {
             | Self::InstanceNorm { x, .. }
             | Self::GroupNorm { x, .. }
             | Self::MaxPool2d { x, .. } => vec![x],
-            Self::Velocity { v, .. } => vec![v],
+            Self::Velocity { latent, v, .. } => vec![v, latent],
             Self::Pointwise(op) => op.inputs(),
             Self::Spatial(op) => vec![op.input()],
             Self::Attention(op) => op.inputs(),
