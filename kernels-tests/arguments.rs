@@ -1,5 +1,5 @@
-//! What the kernels' functions make of their arguments, before anything runs: outputs in the tensor of an input are refused, and of what
-//! is bound the bytes are counted that cross memory.
+//! What the kernels' functions make of their arguments, before anything runs: outputs in the tensor of an input are refused, of what
+//! is bound the bytes are counted that cross memory, and loops that a software adapter would end early are known.
 
 mod harness;
 
@@ -8,8 +8,8 @@ use cvdm::gpu::{Caps, Matrices};
 use cvdm::kernels::conv2d::{Activation, Conv2d, Direction};
 use cvdm::kernels::reverse_step::{self, Discretisation, Reverse, Variant};
 use cvdm::kernels::{
-    Call, conv_transpose2d, conv2d, conv2d_3x3_cooperative, instance_norm, losses, noising, planes, random, reduce,
-    schedule, velocity, winograd,
+    Call, conv_transpose2d, conv2d, conv2d_3x3_cooperative, conv2d_3x3_grad_weight, instance_norm, losses, matmul,
+    noising, planes, random, reduce, schedule, split_sum, statistics, upsample, velocity, winograd,
 };
 use cvdm::random::Stream;
 use cvdm::tape::{Role, Tape};
@@ -233,4 +233,73 @@ fn bytes_are_those_that_cross_memory() {
     counts(planes::dot(caps, &x, &g, &values, true), &[&x, &g, &values, &values]);
     counts(planes::spread(&values, 1.0, &out, false), &[&values, &out]);
     counts(planes::multiply(&x, &values, &out, true), &[&x, &values, &out, &out]);
+}
+
+/// Mesa's llvmpipe ends the loops of an invocation after 65,535 iterations without a word: there such calls are refused, and where there is a
+/// choice the work is dealt out so that they do not come about.
+#[test]
+fn loops_that_a_software_adapter_would_end_are_refused() {
+    let (_, gpu) = &devices()[0];
+    let of = |software: bool, record: &dyn Fn(&mut Tape, Caps) -> cvdm::Result<Vec<Call>>| {
+        let caps = Caps { software, max_binding: 1 << 30, max_buffer: 1 << 30, max_image: 1 << 30, ..gpu.caps() };
+        let mut tape = Tape::new(caps);
+        let calls = record(&mut tape, caps).unwrap();
+        tape.push(calls);
+        tape.check_limits()
+    };
+    type Record = dyn Fn(&mut Tape, Caps) -> cvdm::Result<Vec<Call>>;
+    let too_long: [(&str, &Record); 5] = [
+        ("matmul", &|tape, caps| {
+            let a = tape.persistent("a", Shape::new(1, 4, 640, 640))?;
+            let y = tape.persistent("y", Shape::new(1, 4, 1, 4))?;
+            Ok(vec![matmul::matmul(caps, matmul::Product::RightTransposed, 1, 1.0, &a, &a, &y, false)?])
+        }),
+        ("conv2d", &|tape, _| {
+            let spec = Conv2d { kernel: 257, stride: 1, padding: 128 };
+            let [x, y] = ["x", "y"].map(|name| tape.persistent(name, Shape::new(1, 1, 4, 4)).unwrap());
+            let weight = tape.persistent("weight", spec.weight(1, 1))?;
+            Ok(vec![conv2d::forward(spec, &x, &weight, None, Activation::None, &y, false)?])
+        }),
+        ("upsample_backward", &|tape, _| {
+            let [g, gx] = [1024, 4].map(|side| tape.persistent("map", Shape::new(1, 1, side, side)).unwrap());
+            Ok(vec![upsample::nearest_backward(256, &g, &gx, false)?])
+        }),
+        ("mean_std", &|tape, _| {
+            let x = tape.persistent("x", Shape::new(70_000, 1, 1, 1))?;
+            let [mean, deviation] = [0; 2].map(|_| tape.persistent("one", Shape::vector(1)).unwrap());
+            Ok(vec![statistics::mean_std(&x, &mean, &deviation)?])
+        }),
+        ("channel_sum", &|tape, _| {
+            let (x, y) = (tape.persistent("x", Shape::new(1, 1, 8200, 8200))?, tape.persistent("y", Shape::vector(1))?);
+            Ok(vec![split_sum::channel_sum(&x, &y, false)?])
+        }),
+    ];
+    for (name, record) in too_long {
+        let refused = of(true, record).unwrap_err();
+        assert!(matches!(&refused, Error::Limit(m) if m.contains(name) && m.contains("65535")), "{name}: {refused}");
+        of(false, record).unwrap_or_else(|e| panic!("a GPU has no such limit, {name}: {e}"));
+    }
+    let dealt_out: [(&str, &Record); 3] = [
+        ("3×3 weight gradient", &|tape, caps| {
+            let [x, g] = ["x", "g"].map(|name| tape.persistent(name, Shape::new(1, 32, 1024, 1024)).unwrap());
+            let variant = conv2d_3x3_grad_weight::Variant::fixed(caps, 32);
+            let parts = conv2d_3x3_grad_weight::parts(caps, variant.outputs, x.shape, 32);
+            let sums = tape.persistent("sums", parts.shape())?;
+            Ok(vec![conv2d_3x3_grad_weight::grad_weight(caps, variant, &x, &g, &sums)?])
+        }),
+        ("transposed weight gradient", &|tape, caps| {
+            let [x, g] = [(256, 512), (16, 1024)]
+                .map(|(channels, side)| tape.persistent("map", Shape::new(1, channels, side, side)).unwrap());
+            let sums = tape.persistent("sums", conv_transpose2d::parts(caps, x.shape, 16).shape())?;
+            Ok(vec![conv_transpose2d::grad_weight(caps, &x, &g, &sums)?])
+        }),
+        ("5000 steps", &|tape, _| {
+            let x = tape.persistent("x", Shape::new(5000, 1, 16, 16))?;
+            let [mean, deviation] = [0; 2].map(|_| tape.persistent("one", Shape::new(1, 1, 16, 16)).unwrap());
+            Ok(vec![statistics::mean_std(&x, &mean, &deviation)?])
+        }),
+    ];
+    for (name, record) in dealt_out {
+        of(true, record).unwrap_or_else(|e| panic!("{name}: {e}"));
+    }
 }

@@ -32,6 +32,9 @@ const TABLE: &[[usize; 4]] = &[
     [1, 1, 24, 64],
     [1, 1, 96, 2],
     [1, 1, 12, 13],
+    // Sums over odd rests that eight invocations would not end.
+    [1, 1, 1001, 2],
+    [1, 1, 2, 1021],
 ];
 
 /// `Σ h Re(F exp(2πi …)) / |F|`, with `h = g γ (|F| + ε)^(γ−1)`: for a real image the real part of the transform of the

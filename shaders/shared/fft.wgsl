@@ -95,11 +95,16 @@ fn transformed(line: u32, k: u32) -> vec2f {
     let first = line + k % interleaved;
     let step = k / interleaved;
     var turn = 0u;
+    // In parts: the rounding of one long sum grows with its length, not with the root of it.
     var sum = vec2f();
-    for (var j = 0u; j < rest; j++) {
-        sum += times(data[first + j * interleaved], data[LENGTH - line + turn]);
-        turn += step;
-        turn -= select(0u, rest, turn >= rest);
+    for (var start = 0u; start < rest; start += 32u) {
+        var part = vec2f();
+        for (var j = start; j < min(start + 32u, rest); j++) {
+            part += times(data[first + j * interleaved], data[LENGTH - line + turn]);
+            turn += step;
+            turn -= select(0u, rest, turn >= rest);
+        }
+        sum += part;
     }
     return sum;
 }

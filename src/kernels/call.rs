@@ -27,6 +27,8 @@ pub struct Call {
     pub grid: [u32; 3],
     /// Items of a workgroup's block, if its invocations [take them in turn](Call::in_blocks).
     pub block: Option<u32>,
+    /// Iterations of an invocation's [loops](Call::loops), or of those for one item of its block.
+    pub iterations: usize,
     /// Floating-point operations, a fused multiply-add counted as two.
     pub flops: u64,
     /// Bytes that must cross memory at least once.
@@ -55,6 +57,10 @@ pub enum Bound {
     Nothing,
 }
 
+/// Iterations that an invocation's loops may take together on a software adapter: of the 65,535 after which Mesa's llvmpipe ends them some are
+/// left to short loops that no one counts. One that ends is counted once more than it runs.
+pub(super) const ITERATIONS: usize = 65_000;
+
 /// Bytes of what is bound where there is nothing to bind: one `vec4f`.
 pub(crate) const NOTHING: u64 = 16;
 
@@ -77,6 +83,7 @@ impl Call {
             windows: Vec::new(),
             grid,
             block: None,
+            iterations: 0,
             flops: 0,
             bytes: 0,
         }
@@ -96,15 +103,45 @@ impl Call {
         self.with("BLOCK", items)
     }
 
+    /// Says how many iterations the loops of an invocation take together, where sizes decide; for a call [in blocks](Call::in_blocks), those
+    /// of one item. Mesa's llvmpipe ends loops after 65,535 and says nothing: there a plan refuses a call that would take more.
+    pub fn loops(mut self, iterations: usize) -> Self {
+        self.iterations = iterations;
+        self
+    }
+
+    /// Iterations of an invocation, of so many in a workgroup that shares a block.
+    fn iterations_of(&self, invocations: u32) -> usize {
+        // Of an item there is besides the one of the loop over the block, and one to see that its own has ended.
+        self.block.map_or(self.iterations, |items| items.div_ceil(invocations) as usize * (self.iterations + 2))
+    }
+
     /// The overrides on such an adapter. Of a [block](Call::in_blocks) a GPU gives every item an invocation. A software adapter pays for
-    /// each subgroup's beginning as much as for an item or two: there one subgroup takes them all.
+    /// each subgroup's beginning as much as for an item or two: there one subgroup takes them all, or as few as its loops allow.
     pub(crate) fn overrides_on(&self, caps: Caps) -> Overrides {
         let mut overrides = self.overrides.clone();
         if let Some(items) = self.block.filter(|_| !overrides.iter().any(|&(name, _)| name == "WG")) {
-            overrides.push(("WG", if caps.software { 8 } else { items }));
+            let few = [8, 16, 32, 64, 128].into_iter().find(|&wg| self.iterations_of(wg) <= ITERATIONS);
+            overrides.push(("WG", few.filter(|_| caps.software).unwrap_or(items).min(items)));
             overrides.sort_unstable();
         }
         overrides
+    }
+
+    /// Refuses a call whose loops such an adapter would end early.
+    ///
+    /// # Errors
+    /// [`Error::Limit`].
+    pub(crate) fn check_loops(&self, caps: Caps) -> Result<()> {
+        let wg = self.overrides_on(caps).iter().find(|&&(name, _)| name == "WG").map_or(1, |&(_, wg)| wg);
+        let iterations = self.iterations_of(wg);
+        if caps.software && iterations > ITERATIONS {
+            return Err(Error::Limit(format!(
+                "{}: {iterations} iterations in an invocation; software adapters end loops after 65535: use smaller tensors or a GPU",
+                self.shader.name
+            )));
+        }
+        Ok(())
     }
 
     /// Says how input and output are stored, where the shader takes halves too.

@@ -87,6 +87,11 @@ impl Conv2d {
         Shape::new(out_channels, in_channels, self.kernel, self.kernel)
     }
 
+    /// Iterations of three loops one in the other, over so many channels, rows and columns of the kernel.
+    fn iterations(&self, channels: usize) -> usize {
+        channels * (2 + self.kernel * (2 + self.kernel))
+    }
+
     /// Operations of one pass (forward, or either gradient).
     pub fn flops(&self, x: Shape, y: Shape) -> usize {
         2 * y.len() * x.c * self.kernel * self.kernel
@@ -167,6 +172,7 @@ pub fn forward(
         invocations: invocations as u32,
     };
     Ok(Call::new(&FORWARD, params, grid(invocations.div_ceil(64)))
+        .loops(spec.iterations(x.shape.c))
         .bind(x)
         .bind(weight)
         .bind_or(bias, weight)
@@ -240,6 +246,7 @@ pub fn grad_input(
         invocations: invocations as u32,
     };
     Ok(Call::new(&GRAD_INPUT, params, grid(invocations.div_ceil(64)))
+        .loops(spec.iterations(g.shape.c))
         .bind(g)
         .bind(weight)
         .bind_or(bias, weight)
@@ -293,7 +300,7 @@ pub fn grad_weight(spec: Conv2d, x: &View, g: &View, gw: &View, accumulate: bool
         batch: x.shape.n as u32,
         workgroups: weight.len() as u32,
     };
-    let wg = summing_workgroup("a weight gradient", g.shape.n * g.shape.plane(), 2)?;
-    let call = Call::new(&GRAD_WEIGHT, params, grid(weight.len())).with("WG", wg as u32);
+    let (wg, iterations) = summing_workgroup(g.shape.n * g.shape.plane(), 2);
+    let call = Call::new(&GRAD_WEIGHT, params, grid(weight.len())).with("WG", wg).loops(iterations);
     Ok(call.bind(x).bind(g).bind(gw).adds_to(gw, accumulate).costs(spec.flops(x.shape, g.shape)))
 }

@@ -138,6 +138,7 @@ pub fn forward(
         .with("ACTIVATION", activation as u32)
         .with("ACCUMULATE", accumulate.into())
         .with("CHANNELS", kept(y.shape.c))
+        .loops(x.shape.c)
         .bind(x)
         .bind(weight);
     let call = match bias {
@@ -197,5 +198,6 @@ pub fn grad_weight(x: &View, g: &View, to: &View) -> Result<Call> {
         invocations: invocations as u32,
     };
     let call = Call::new(&GRAD_WEIGHT, params, grid(invocations.div_ceil(64))).with("CHANNELS", kept(g.shape.c));
+    let call = call.loops(x.shape.n * (2 + (x.shape.plane() / 4).div_ceil(splits)));
     Ok(call.bind(x).bind(g).bind(to).costs(Conv2d::same(1).flops(x.shape, g.shape)))
 }

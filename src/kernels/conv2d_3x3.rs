@@ -429,6 +429,7 @@ pub fn forward<'i, 'o>(
             .with("ACTIVATION", if last { activation } else { Activation::None } as u32)
             .with("MOMENTS", u32::from(last && moments.is_some()))
             .with("REVERSED", u32::from(packing.direction == Direction::Backward))
+            .loops(channels.len())
             .stored(&x, y)
             .weights_stored(weights);
         let call = match variant.reads {

@@ -2,6 +2,7 @@
 
 use bytemuck::{Pod, Zeroable};
 
+use super::call::ITERATIONS;
 use super::conv2d_3x3::{Input, NO_SCALES, SPEC, lanes, paired, sample_groups};
 use super::split_sum::Parts;
 use super::{Call, Span, grid, shader};
@@ -23,10 +24,11 @@ pub(super) static GRAD_WEIGHT_IMAGES: Shader = Shader {
     )
 };
 
-/// Enough workgroups to fill the adapter, without more partial sums than there is work to split.
+/// Enough workgroups to fill the adapter, without more partial sums than there is work to split, and on software adapters without more of it
+/// in a split than [loops](Call::loops) may do, three iterations each at most.
 pub(super) fn splits(caps: Caps, workgroups: usize, work: usize) -> usize {
-    let wanted: usize = if caps.software { 16 } else { 1024 };
-    wanted.div_ceil(workgroups).min(work).max(1)
+    let (wanted, least): (usize, _) = if caps.software { (16, work.div_ceil(ITERATIONS / 3)) } else { (1024, 1) };
+    wanted.div_ceil(workgroups).max(least).min(work).max(1)
 }
 
 #[derive(Clone, Copy, Pod, Zeroable)]
@@ -163,7 +165,8 @@ pub fn grad_weight<'a>(
     let call = Call::new(shader, params, grid(workgroups))
         .with("WG", wg as u32)
         .with("OUTPUTS", outputs as u32)
-        .with("PAIRED", u32::from(paired(x.shape)));
+        .with("PAIRED", u32::from(paired(x.shape)))
+        .loops(runs.runs.div_ceil(parts.splits) * (2 + runs.rows / 2));
     let call = if images { call.bind_image(x).bind_image(g) } else { call.bind(x).bind(g) };
     let call = call.bind(sums);
     let call = match scales {

@@ -140,6 +140,7 @@ pub fn forward(caps: Caps, kernel: usize, x: &View, weight: &View, bias: &View, 
     };
     Ok(Call::new(if images { &FORWARD_IMAGES } else { &FORWARD }, params, grid(workgroups))
         .with("WG", wg as u32)
+        .loops(x.shape.c.div_ceil(4))
         .with("SHIFT", weight.offset() as u32 % 4)
         .bind_read(x, images)
         .bind_read(weight, images)
@@ -196,6 +197,7 @@ pub fn grad_input(caps: Caps, kernel: usize, g: &View, weight: &View, gx: &View,
     };
     Ok(Call::new(if images { &GRAD_INPUT_IMAGES } else { &GRAD_INPUT }, params, grid(workgroups))
         .with("WG", wg as u32)
+        .loops(g.shape.c)
         .with("SHIFT", weight.offset() as u32 % 4)
         .bind_read(g, images)
         .bind_read(weight, images)
@@ -268,6 +270,7 @@ pub fn grad_weight(caps: Caps, x: &View, g: &View, sums: &View) -> Result<Call> 
     };
     Ok(Call::new(if images { &GRAD_WEIGHT_IMAGES } else { &GRAD_WEIGHT }, params, grid(workgroups))
         .with("WG", wg as u32)
+        .loops(params.share as usize)
         .bind_read(x, images)
         .bind_read(g, images)
         .bind(sums)

@@ -2,7 +2,7 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use super::call::distinct;
+use super::call::{ITERATIONS, distinct};
 use super::{Call, Span, grid, shader};
 use crate::gpu::{Caps, Shader};
 use crate::tensor::{Shape, View};
@@ -67,8 +67,12 @@ fn check(x: Shape, spectrum_of_x: &View) -> Result<()> {
 
 /// A call of `shader` that transforms so many lines of this length, a workgroup each.
 fn lines<P: bytemuck::NoUninit>(caps: Caps, shader: &'static Shader, length: usize, count: usize, params: P) -> Call {
-    let wg = if caps.software { 8 } else { (length / 2).next_power_of_two().clamp(32, 256) };
-    let call = Call::new(shader, params, grid(count));
+    // Every value is loaded, stored, goes through the stages and is a sum over the odd rest, in parts.
+    let (stages, rest) = (length.trailing_zeros() as usize, length >> length.trailing_zeros());
+    let iterations = |wg: usize| length.div_ceil(wg) * (4 + stages + rest + 2 * rest.div_ceil(32));
+    let few = [8, 16, 32, 64].into_iter().find(|&wg| iterations(wg) <= ITERATIONS).unwrap_or(128);
+    let wg = if caps.software { few } else { (length / 2).next_power_of_two().clamp(32, 256) };
+    let call = Call::new(shader, params, grid(count)).loops(iterations(wg));
     let call = call.with("LENGTH", length as u32).with("STAGES", length.trailing_zeros()).with("WG", wg as u32);
     call.costs(count * line_flops(length))
 }

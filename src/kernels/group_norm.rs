@@ -6,7 +6,7 @@ use bytemuck::{Pod, Zeroable};
 use super::call::distinct;
 use super::instance_norm::{self, expect_affine, expect_stats};
 use super::lanes::lanes;
-use super::{Call, Lanes, Span, grid};
+use super::{Call, Lanes, Span};
 use crate::gpu::Caps;
 use crate::tensor::{Shape, View};
 use crate::{Error, Result};
@@ -85,24 +85,22 @@ pub fn forward(
         return Err(Error::input(format!("group norm's epsilon is {epsilon}, expected a positive number")));
     }
     distinct("group norm", &[moments, statistics, y], &[x, weight, bias])?;
-    let workgroups = x.shape.n * x.shape.c;
     let teams = MOMENTS.teams(caps, x.shape);
     let params = Moments { x: x.into(), channels: x.shape.c as u32, items: teams.items, planes: teams.planes };
     let first = teams.call(params).bind(x).bind(moments);
-    let (shader, items, wg) = FORWARD.a_plane_each(caps, x.shape);
+    let planes = FORWARD.a_plane_each(caps, x.shape);
     let params = Forward {
         x: x.into(),
         y: y.into(),
         channels: x.shape.c as u32,
-        items: items as u32,
+        items: planes.items,
         members,
         weight_offset: weight.offset() as u32,
         bias_offset: bias.offset() as u32,
-        workgroups: workgroups as u32,
+        workgroups: planes.planes,
         epsilon,
     };
-    let second = Call::new(shader, params, grid(workgroups)).with("WG", wg);
-    let second = second.bind(x).bind(moments).bind(weight).bind(bias).bind(statistics).bind(y);
+    let second = planes.call(params).bind(x).bind(moments).bind(weight).bind(bias).bind(statistics).bind(y);
     Ok([first.costs(7 * x.shape.len()), second.costs(3 * x.shape.len())])
 }
 
@@ -156,28 +154,29 @@ pub fn backward(
     expect_stats(x.shape, sums, "group norm's sums")?;
     expect_affine(x.shape, weight, "group norm's weight")?;
     distinct("group norm's gradient", &[sums, gx], &[x, weight, statistics, g])?;
-    let workgroups = x.shape.n * x.shape.c;
-    let (shader, items, wg) = SUMS.a_plane_each(caps, x.shape);
-    let params = Sums {
-        x: x.into(),
-        g: g.into(),
-        channels: x.shape.c as u32,
-        items: items as u32,
-        workgroups: workgroups as u32,
-    };
-    let first = Call::new(shader, params, grid(workgroups)).with("WG", wg).bind(x).bind(g).bind(statistics).bind(sums);
-    let (shader, ..) = BACKWARD.a_plane_each(caps, x.shape);
+    let planes = SUMS.a_plane_each(caps, x.shape);
+    let params =
+        Sums { x: x.into(), g: g.into(), channels: x.shape.c as u32, items: planes.items, workgroups: planes.planes };
+    let first = planes.call(params).bind(x).bind(g).bind(statistics).bind(sums);
+    let planes = BACKWARD.a_plane_each(caps, x.shape);
     let params = Backward {
         x: x.into(),
         g: g.into(),
         gx: gx.into(),
         channels: x.shape.c as u32,
-        items: items as u32,
+        items: planes.items,
         members,
         weight_offset: weight.offset() as u32,
-        workgroups: workgroups as u32,
+        workgroups: planes.planes,
     };
-    let second = Call::new(shader, params, grid(workgroups)).with("WG", wg);
-    let second = second.bind(x).bind(g).bind(weight).bind(statistics).bind(sums).bind(gx).accumulates(gx, accumulate);
+    let second = planes
+        .call(params)
+        .bind(x)
+        .bind(g)
+        .bind(weight)
+        .bind(statistics)
+        .bind(sums)
+        .bind(gx)
+        .accumulates(gx, accumulate);
     Ok([first.costs(5 * x.shape.len()), second.costs(7 * x.shape.len())])
 }

@@ -409,7 +409,8 @@ pub fn affine_gradients(sums: &View, gweight: &View, gbias: &View, accumulate: b
         bias_offset: both.offset_of(gbias) as u32,
         accumulate: accumulate.into(),
     };
-    let mut call = Call::new(&AFFINE, params, grid(sums.shape.c.div_ceil(64))).bind(sums).bind_unread(&both);
+    let mut call =
+        Call::new(&AFFINE, params, grid(sums.shape.c.div_ceil(64))).loops(sums.shape.n).bind(sums).bind_unread(&both);
     call.bytes += gweight.bytes() + gbias.bytes();
     Ok(call.adds_to(gweight, accumulate).adds_to(gbias, accumulate).costs(sums.shape.len()))
 }

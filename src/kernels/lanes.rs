@@ -1,5 +1,6 @@
 //! Element-wise kernels, written once for quads of values and for single ones.
 
+use super::call::ITERATIONS;
 use super::{Call, Span, grid};
 use crate::gpu::{Caps, Shader};
 use crate::tensor::{Shape, View};
@@ -16,18 +17,14 @@ pub(super) const BLOCK: usize = 256;
 const FEW_ITEMS: usize = 64;
 const MANY_PLANES: usize = 64;
 
-/// Iterations that an invocation's loops may take together: Mesa's llvmpipe ends them after 65,535, and says nothing.
-const ITERATIONS: usize = 65_535;
+/// How often the kernels that work on planes go over their items at most.
+const PASSES: usize = 3;
 
-/// The workgroup of kernels that sum `values`, so many in an iteration: 64 invocations, or 256 where those would not do.
-///
-/// # Errors
-/// [`Error::Limit`] if these would not do either: 33 million values, more than a binding of such an adapter holds.
-pub(super) fn summing_workgroup(what: &str, values: usize, at_once: usize) -> Result<usize> {
-    [64, 256]
-        .into_iter()
-        .find(|wg| values.div_ceil(wg * at_once) < ITERATIONS)
-        .ok_or_else(|| Error::Limit(format!("{what} sums {values} values at once; use a smaller batch or image")))
+/// The workgroup of kernels that sum `values`, so many in an iteration: 64 invocations, or 256 where a software adapter would end their loops.
+/// Also the iterations of each.
+pub(super) fn summing_workgroup(values: usize, at_once: usize) -> (u32, usize) {
+    let wg = if values.div_ceil(64 * at_once) < ITERATIONS { 64 } else { 256 };
+    (wg, values.div_ceil(wg as usize * at_once))
 }
 
 /// A shader over quads of neighbouring values, and the same source over single values for planes (H·W) that are not a
@@ -82,6 +79,8 @@ pub(super) struct Deal {
     pub workgroups: u32,
     /// Invocations of a workgroup in kernels that sum, each of which leaves a partial sum; of [blocks](Call::in_blocks) any number will do.
     pub wg: Option<u32>,
+    /// Iterations of the [loops](Call::loops) for an item.
+    iterations: usize,
 }
 
 /// Workgroups that share a sample in kernels that sum: one for every 512 items, at most sixteen, and more only where eight invocations would
@@ -110,33 +109,30 @@ pub(super) fn partial_count(caps: Caps, shape: Shape) -> usize {
 }
 
 impl Lanes {
-    fn in_blocks(&'static self, shape: Shape, quads: bool, block: usize) -> Deal {
-        Deal::in_blocks(if quads { &self.quads } else { &self.singles }, shape.n, items(shape, quads), block)
+    fn in_blocks(&'static self, shape: Shape, quads: bool) -> Deal {
+        Deal::in_blocks(if quads { &self.quads } else { &self.singles }, shape.n, items(shape, quads), BLOCK)
     }
 
     /// Each item by itself.
     pub(super) fn each(&'static self, shape: Shape) -> Deal {
-        self.in_blocks(shape, in_quads(shape), BLOCK)
+        self.in_blocks(shape, in_quads(shape))
     }
 
     /// Each item by itself, with loops of up to so many `iterations` for each.
     pub(super) fn each_in_loops(&'static self, shape: Shape, iterations: usize) -> Deal {
-        // With a subgroup of eight, and a few for the loop over items itself.
-        let most = ITERATIONS / (iterations + 2) * 8;
-        self.in_blocks(shape, in_quads(shape), most.clamp(8, BLOCK))
+        Deal { iterations, ..self.each(shape) }
     }
 
     /// Each item by itself, none of them across two rows; also the items of a row.
     pub(super) fn each_in_row(&'static self, shape: Shape) -> (Deal, usize) {
         let quads = shape.w.is_multiple_of(4);
-        (self.in_blocks(shape, quads, BLOCK), shape.w / if quads { 4 } else { 1 })
+        (self.in_blocks(shape, quads), shape.w / if quads { 4 } else { 1 })
     }
 
-    /// A workgroup for each sample's channel: the shader, items of a channel, and invocations of a workgroup, which on
-    /// software adapters is a subgroup unless a plane is too large for it.
-    pub(super) fn a_plane_each(&'static self, caps: Caps, shape: Shape) -> (&'static Shader, usize, u32) {
-        let Teams { shader, items, wg, .. } = self.teams_of(caps, shape, in_quads(shape));
-        (shader, items as usize, wg)
+    /// A workgroup for each sample's channel, which on software adapters is a subgroup unless a plane is too large for it.
+    pub(super) fn a_plane_each(&'static self, caps: Caps, shape: Shape) -> Planes {
+        let Teams { shader, items, planes, wg, .. } = self.teams_of(caps, shape, in_quads(shape));
+        Planes { shader, items, planes, wg }
     }
 
     /// Teams of invocations, one for each sample's channel.
@@ -166,7 +162,27 @@ impl Lanes {
             blocks: blocks as u32,
             workgroups: (shape.n * blocks) as u32,
             wg: Some(summing_lanes(caps) as u32),
+            iterations: 0,
         }
+    }
+}
+
+/// How the planes of a tensor are dealt out to workgroups, one each.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Planes {
+    shader: &'static Shader,
+    /// Items of a plane.
+    pub items: u32,
+    /// Planes of all samples.
+    pub planes: u32,
+    wg: u32,
+}
+
+impl Planes {
+    /// A call over this grid.
+    pub fn call<P: bytemuck::NoUninit>(&self, params: P) -> Call {
+        let call = Call::new(self.shader, params, grid(self.planes as usize)).with("WG", self.wg);
+        call.loops(PASSES * self.items.div_ceil(self.wg) as usize)
     }
 }
 
@@ -188,13 +204,12 @@ impl Teams {
     /// Teams for so many planes of so many items.
     pub fn of(caps: Caps, shader: &'static Shader, items: usize, planes: usize) -> Self {
         let wg = match items {
-            // The kernels go over their items up to three times.
-            _ if caps.software => (3 * items).div_ceil(ITERATIONS).next_power_of_two().clamp(8, 256),
+            _ if caps.software => (PASSES * items).div_ceil(ITERATIONS).next_power_of_two().clamp(8, 256),
             0..256 => 64,
             _ => 256,
         };
         // There a barrier costs as much as dozens of items, and eight lanes load from eight planes as fast as from one.
-        let alone = caps.software && 3 * items < ITERATIONS && (items <= FEW_ITEMS || planes >= MANY_PLANES);
+        let alone = caps.software && PASSES * items < ITERATIONS && (items <= FEW_ITEMS || planes >= MANY_PLANES);
         let team = if alone { 1 } else { items.next_power_of_two().min(wg) };
         Self { shader, items: items as u32, planes: planes as u32, wg: wg as u32, team: team as u32 }
     }
@@ -202,7 +217,9 @@ impl Teams {
     /// A call over this grid.
     pub fn call<P: bytemuck::NoUninit>(&self, params: P) -> Call {
         let workgroups = self.planes.div_ceil(self.wg / self.team);
-        Call::new(self.shader, params, grid(workgroups as usize)).with("WG", self.wg).with("TEAM", self.team)
+        let call =
+            Call::new(self.shader, params, grid(workgroups as usize)).with("WG", self.wg).with("TEAM", self.team);
+        call.loops(PASSES * self.items.div_ceil(self.team) as usize)
     }
 }
 
@@ -217,6 +234,7 @@ impl Deal {
             blocks: blocks as u32,
             workgroups: (samples * blocks) as u32,
             wg: None,
+            iterations: 0,
         }
     }
 
@@ -225,7 +243,7 @@ impl Deal {
         let call = Call::new(self.shader, params, grid(self.workgroups as usize));
         match self.wg {
             Some(wg) => call.with("WG", wg),
-            None => call.in_blocks(self.share),
+            None => call.in_blocks(self.share).loops(self.iterations),
         }
     }
 }

@@ -21,6 +21,8 @@ pub static MATMUL_QUADS: Shader = shader!("matmul_quads", ["grid"]);
 /// Values along each side of a workgroup's tile, and of an invocation's in the shader over quads.
 const TILE: usize = 32;
 const TILE_OF_QUADS: usize = 8;
+/// Of the depth, what a workgroup loads at once.
+const STEP: usize = 8;
 
 /// Which of the two matrices is transposed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -126,6 +128,13 @@ pub fn matmul(
         scale,
     };
     let workgroups = if quads { count.div_ceil(64) } else { count };
-    let call = Call::new(shader, params, grid(workgroups)).with("KIND", product as u32).bind(a).bind(b).bind(y);
+    // Of quads one for each of the depth; of tiles besides those that load a step of it.
+    let iterations = if quads { depth / 4 } else { depth.div_ceil(STEP) * (STEP + 7) };
+    let call = Call::new(shader, params, grid(workgroups))
+        .loops(iterations)
+        .with("KIND", product as u32)
+        .bind(a)
+        .bind(b)
+        .bind(y);
     Ok(call.accumulates(y, accumulate).costs(2 * depth * shape.len()))
 }

@@ -5,7 +5,7 @@ use bytemuck::{Pod, Zeroable};
 use super::call::distinct;
 use super::elementwise::expect_finite;
 use super::lanes::lanes;
-use super::{Call, Lanes, Span, grid};
+use super::{Call, Lanes, Span};
 use crate::Result;
 use crate::gpu::Caps;
 use crate::tensor::{Shape, View};
@@ -38,19 +38,23 @@ fn sums(caps: Caps, a: &View, b: Option<&View>, factor: f32, y: &View, accumulat
     other.expect("the second factor of a sum over pixels", a.shape)?;
     distinct("a sum over pixels", &[y], &[a, other])?;
     expect_finite("a sum over pixels times", factor)?;
-    let (shader, items, wg) = SUM.a_plane_each(caps, a.shape);
-    let workgroups = a.shape.n * a.shape.c;
+    let planes = SUM.a_plane_each(caps, a.shape);
     let params = Sum {
         a: a.into(),
         b: other.into(),
         y: y.into(),
         channels: a.shape.c as u32,
-        items: items as u32,
-        workgroups: workgroups as u32,
+        items: planes.items,
+        workgroups: planes.planes,
         factor,
     };
-    let call = Call::new(shader, params, grid(workgroups)).with("KIND", 1 + u32::from(b.is_some())).with("WG", wg);
-    let call = call.bind(a).bind_or(b, a).bind(y).accumulates(y, accumulate);
+    let call = planes
+        .call(params)
+        .with("KIND", 1 + u32::from(b.is_some()))
+        .bind(a)
+        .bind_or(b, a)
+        .bind(y)
+        .accumulates(y, accumulate);
     Ok(call.costs((1 + usize::from(b.is_some())) * a.shape.len()))
 }
 

@@ -133,7 +133,8 @@ pub fn backward(filter: Filter, g: &View, between: &View, gx: &View, accumulate:
             invocations: items.invocations,
         });
         // Every output is looked at by as many inputs as it has taps.
-        call.bind(g).bind(gx).accumulates(gx, accumulate).costs((2 * filter as usize) * 20 * g.shape.len())
+        let seen = (4 * filter as usize + 1) * (to.div_ceil(from) + 1);
+        call.loops(seen).bind(g).bind(gx).accumulates(gx, accumulate).costs((2 * filter as usize) * 20 * g.shape.len())
     };
     Ok([along(g, between, height, false), along(between, gx, width, accumulate)])
 }

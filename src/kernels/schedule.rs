@@ -76,7 +76,7 @@ pub fn forward(parameters: &View, times: &View, y: &View) -> Result<Vec<Call>> {
         hidden: hidden as u32,
         workgroups: count as u32,
     };
-    let call = Call::new(&FORWARD, params, grid(count)).bind(parameters).bind(times).bind(y);
+    let call = Call::new(&FORWARD, params, grid(count)).loops(hidden.div_ceil(64)).bind(parameters).bind(times).bind(y);
     Ok(vec![call.costs(20 * hidden * count)])
 }
 
@@ -98,6 +98,8 @@ pub fn backward(parameters: &View, times: &View, g: &View, gparameters: &View, a
         count: count as u32,
         accumulate: accumulate.into(),
     };
-    let call = Call::new(&BACKWARD, params, grid(1)).bind(parameters).bind(times).bind(g).bind(gparameters);
+    let iterations = hidden.div_ceil(256) * (2 + count) + count;
+    let call =
+        Call::new(&BACKWARD, params, grid(1)).loops(iterations).bind(parameters).bind(times).bind(g).bind(gparameters);
     Ok(vec![call.adds_to(gparameters, accumulate).costs(60 * hidden * count)])
 }

@@ -4,7 +4,7 @@ use bytemuck::{Pod, Zeroable};
 
 use super::call::distinct;
 use super::lanes::lanes;
-use super::{Call, Lanes, Span, grid};
+use super::{Call, Lanes, Span};
 use crate::Result;
 use crate::gpu::Caps;
 use crate::tensor::View;
@@ -33,16 +33,15 @@ struct Forward {
 pub fn forward(caps: Caps, x: &View, y: &View) -> Result<Call> {
     y.expect("softmax' output", x.shape)?;
     distinct("softmax", &[y], &[x])?;
-    let (shader, items, wg) = FORWARD.a_plane_each(caps, x.shape);
-    let workgroups = x.shape.n * x.shape.c;
+    let planes = FORWARD.a_plane_each(caps, x.shape);
     let params = Forward {
         x: x.into(),
         y: y.into(),
         channels: x.shape.c as u32,
-        items: items as u32,
-        workgroups: workgroups as u32,
+        items: planes.items,
+        workgroups: planes.planes,
     };
-    let call = Call::new(shader, params, grid(workgroups)).with("WG", wg).bind(x).bind(y);
+    let call = planes.call(params).bind(x).bind(y);
     // A comparison, a difference, an exponential of three, a sum and a product.
     Ok(call.costs(7 * x.shape.len()))
 }
@@ -68,16 +67,15 @@ pub fn backward(caps: Caps, y: &View, g: &View, gx: &View, accumulate: bool) -> 
     g.expect("softmax' output gradient", y.shape)?;
     gx.expect("softmax' input gradient", y.shape)?;
     distinct("softmax' gradient", &[gx], &[y, g])?;
-    let (shader, items, wg) = BACKWARD.a_plane_each(caps, y.shape);
-    let workgroups = y.shape.n * y.shape.c;
+    let planes = BACKWARD.a_plane_each(caps, y.shape);
     let params = Backward {
         y: y.into(),
         g: g.into(),
         gx: gx.into(),
         channels: y.shape.c as u32,
-        items: items as u32,
-        workgroups: workgroups as u32,
+        items: planes.items,
+        workgroups: planes.planes,
     };
-    let call = Call::new(shader, params, grid(workgroups)).with("WG", wg).bind(y).bind(g).bind(gx);
+    let call = planes.call(params).bind(y).bind(g).bind(gx);
     Ok(call.accumulates(gx, accumulate).costs(4 * y.shape.len()))
 }

@@ -108,7 +108,7 @@ pub fn sum_splits(parts: Parts, sums: &View, start: usize, y: &View, accumulate:
         accumulate: accumulate.into(),
         unused: 0,
     };
-    let mut call = Call::new(&SUM_SPLITS, params, grid(len.div_ceil(64))).bind(sums).bind(y);
+    let mut call = Call::new(&SUM_SPLITS, params, grid(len.div_ceil(64))).loops(splits).bind(sums).bind(y);
     call.bytes = 4 * (len * (splits + 1)) as u64;
     Ok(call.adds_to(y, accumulate).costs(len * splits))
 }
@@ -139,7 +139,7 @@ pub fn channel_sum(x: &View, y: &View, accumulate: bool) -> Result<Call> {
         return Err(Error::shape(format!("channel sums into a channel range of {}; it must be contiguous", y.shape)));
     }
     distinct("a channel sum", &[y], &[x])?;
-    let wg = summing_workgroup("a channel sum", x.shape.n * x.shape.plane(), 4)?;
+    let (wg, iterations) = summing_workgroup(x.shape.n * x.shape.plane(), 4);
     let params = Channels {
         x: x.into(),
         batch: x.shape.n as u32,
@@ -149,6 +149,6 @@ pub fn channel_sum(x: &View, y: &View, accumulate: bool) -> Result<Call> {
         accumulate: accumulate.into(),
         unused: 0,
     };
-    let call = Call::new(&CHANNEL_SUM, params, grid(x.shape.c)).with("WG", wg as u32);
+    let call = Call::new(&CHANNEL_SUM, params, grid(x.shape.c)).with("WG", wg).loops(iterations);
     Ok(call.bind(x).bind(y).adds_to(y, accumulate).costs(x.shape.len()))
 }

@@ -246,6 +246,7 @@ pub fn dissimilarity(o: &Dissimilarity<'_>) -> Result<Vec<Call>> {
             .bind(moments)
             .bind(slopes)
             .bind(partials)
+            .loops(windows.div_ceil(second) * (3 + 2 * WINDOW))
             .costs((WINDOW * 19 + 40) * windows),
         mean.call(partials, o.loss),
         Call::new(&SPREAD, gather, groups(expected.spread.len()))

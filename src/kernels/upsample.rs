@@ -161,7 +161,8 @@ pub fn nearest_backward(factor: usize, g: &View, gx: &View, accumulate: bool) ->
     expect_enlarged("an upsampling's output gradient", gx, g, factor)?;
     distinct("an upsampling's gradient", &[gx], &[g])?;
     let params = Move::new(factor, g, gx);
-    let call = Call::new(&BACKWARD, params, grid(gx.shape.len().div_ceil(64))).bind(g).bind(gx);
+    let call =
+        Call::new(&BACKWARD, params, grid(gx.shape.len().div_ceil(64))).loops(factor * (factor + 2)).bind(g).bind(gx);
     Ok(call.accumulates(gx, accumulate).costs(g.shape.len()))
 }
 

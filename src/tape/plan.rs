@@ -97,14 +97,14 @@ pub(super) fn check_limits<'a>(
             "the tensor \"{label}\" {shape} needs {bytes} bytes in a binding, which holds {limit}; use a smaller batch or image"
         )));
     }
-    calls.into_iter().try_for_each(|call| check_grid(call, caps))
+    calls.into_iter().try_for_each(|call| check_dispatch(call, caps))
 }
 
-fn check_grid(call: &Call, caps: Caps) -> Result<()> {
+fn check_dispatch(call: &Call, caps: Caps) -> Result<()> {
     if call.grid.iter().any(|&g| g == 0 || g > caps.max_workgroups) {
         return Err(Error::Limit(format!("{}: a grid of {:?} workgroups", call.shader.name, call.grid)));
     }
-    Ok(())
+    call.check_loops(caps)
 }
 
 /// Refuses a tensor of halves that the call's kernel has not been told of: it would read pairs of them as single values.
