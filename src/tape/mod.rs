@@ -189,7 +189,8 @@ impl Tape {
 
     /// What is known of a view's tensor.
     fn info(&self, view: &View) -> Result<&TensorInfo> {
-        self.tensors.get(view.tensor.0).ok_or_else(|| plan::not_of("recording", view.tensor, self.tensors.len()))
+        let info = self.tensors.get(view.tensor.0);
+        info.ok_or_else(|| Error::shape(plan::not_of("recording", view.tensor, self.tensors.len())))
     }
 
     /// Adds dispatches, on tensors of this tape; others are refused by [`Tape::check_limits`] and [`Tape::plan`].

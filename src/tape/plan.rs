@@ -63,12 +63,9 @@ impl std::iter::Sum for Memory {
     }
 }
 
-/// The error about a tensor that a recording or plan of so many does not have.
-pub(super) fn not_of(what: &str, tensor: TensorId, count: usize) -> Error {
-    Error::shape(format!(
-        "tensor {} is not part of this {what} of {count}; take views from the tape that it belongs to",
-        tensor.0
-    ))
+/// What is wrong with a tensor that a recording or plan of so many does not have.
+pub(super) fn not_of(what: &str, tensor: TensorId, count: usize) -> String {
+    format!("tensor {} is not part of this {what} of {count}; take views from the tape that it belongs to", tensor.0)
 }
 
 /// Refuses a recording that holds a tensor or a dispatch which no adapter with these limits can take, or calls on tensors that it
@@ -80,8 +77,7 @@ pub(super) fn check_limits<'a>(
 ) -> Result<()> {
     let foreign = |call: &'a Call| Some((call, call.tensors.iter().find(|t| t.0 >= tensors.len())?));
     if let Some((call, &tensor)) = calls.clone().find_map(foreign) {
-        let Error::Shape(problem) = not_of("recording", tensor, tensors.len()) else { unreachable!() };
-        return Err(Error::shape(format!("{}: {problem}", call.shader.name)));
+        return Err(Error::shape(format!("{}: {}", call.shader.name, not_of("recording", tensor, tensors.len()))));
     }
     let of_call = |call: &Call, index: usize| {
         let info = &tensors[call.tensors[index].0];
@@ -238,7 +234,8 @@ impl Plan {
 
     /// What is known of a view's tensor.
     fn info(&self, view: &View) -> Result<&TensorInfo> {
-        let info = self.tensors.get(view.tensor.0).ok_or_else(|| not_of("plan", view.tensor, self.tensors.len()))?;
+        let info = self.tensors.get(view.tensor.0);
+        let info = info.ok_or_else(|| Error::shape(not_of("plan", view.tensor, self.tensors.len())))?;
         if view.element == info.element && view.extent().end <= info.shape.len() {
             return Ok(info);
         }
