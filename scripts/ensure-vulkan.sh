@@ -5,7 +5,13 @@ set -euo pipefail
 
 case "$(uname -s)" in Linux) ;; *) exit 0 ;; esac
 
-has_loader() { ldconfig -p 2>/dev/null | grep -q 'libvulkan\.so\.1'; }
+# Not by a pipe to grep -q: grep ends at the first match, and under pipefail the signal that ldconfig then gets counts as not found.
+# A user's PATH may lack /sbin, where ldconfig is.
+has_loader() {
+    local list
+    list=$(PATH=$PATH:/sbin:/usr/sbin ldconfig -p 2>/dev/null || true)
+    case "$list" in *libvulkan.so.1*) ;; *) return 1 ;; esac
+}
 has_driver() {
     [ -n "${VK_DRIVER_FILES:-${VK_ICD_FILENAMES:-}}" ] ||
         compgen -G '/usr/share/vulkan/icd.d/*.json' >/dev/null ||
