@@ -4,8 +4,10 @@ use std::fs::File;
 use std::io::{BufReader, Cursor};
 use std::path::Path;
 
+use tiff::ColorType;
 use tiff::decoder::{Decoder, DecodingResult, Limits};
 use tiff::encoder::{TiffEncoder, colortype};
+use tiff::tags::Tag;
 
 use super::{Plane, write_atomically};
 use crate::{Error, Result};
@@ -29,7 +31,8 @@ pub fn is_image(path: &Path) -> bool {
 /// an alpha channel is dropped.
 ///
 /// # Errors
-/// [`Error::File`] if the file is missing, empty, truncated, of another kind, too large, or holds NaN or infinite pixels.
+/// [`Error::File`] if the file is missing, empty, truncated, of another kind or colour space than gray and RGB, too large, or holds NaN
+/// or infinite pixels.
 pub fn read_planes(path: impl AsRef<Path>) -> Result<Vec<Plane>> {
     let path = path.as_ref();
     let metadata = std::fs::metadata(path).map_err(|e| Error::file(path, format!("cannot be read: {e}")))?;
@@ -102,13 +105,22 @@ pub(super) fn check_finite(path: &Path, plane: &Plane) -> Result<()> {
     }
 }
 
-/// Splits interleaved samples into planes, without alpha (the second of two channels, the fourth of four).
-fn split(path: &Path, height: usize, width: usize, channels: usize, samples: &[f32]) -> Result<Vec<Plane>> {
+/// How a pixel's samples lie in a file.
+#[derive(Debug, Clone, Copy)]
+struct Layout {
+    channels: usize,
+    /// The channel that says how opaque a pixel is, if there is one.
+    alpha: Option<usize>,
+}
+
+/// Splits interleaved samples into planes, without alpha.
+fn split(path: &Path, height: usize, width: usize, layout: Layout, samples: &[f32]) -> Result<Vec<Plane>> {
+    let Layout { channels, alpha } = layout;
     if samples.len() != height * width * channels {
         return Err(Error::file(path, format!("holds {} samples for {height} × {width} × {channels}", samples.len())));
     }
-    let kept = if channels.is_multiple_of(2) { channels - 1 } else { channels };
-    (0..kept).map(|c| Plane::new(height, width, samples.iter().skip(c).step_by(channels).copied().collect())).collect()
+    let plane = |c: usize| Plane::new(height, width, samples.iter().skip(c).step_by(channels).copied().collect());
+    (0..channels).filter(|c| Some(*c) != alpha).map(plane).collect()
 }
 
 fn read_raster(path: &Path) -> Result<Vec<Plane>> {
@@ -128,7 +140,36 @@ fn read_raster(path: &Path) -> Result<Vec<Plane>> {
         let words: Vec<u16> = decoded.as_bytes().chunks_exact(2).map(|b| u16::from_ne_bytes([b[0], b[1]])).collect();
         words.into_iter().map(|v| f32::from(v) / 65_535.0).collect()
     };
-    split(path, height, width, channels, &samples)
+    let alpha = decoded.color().has_alpha().then(|| channels - 1);
+    split(path, height, width, Layout { channels, alpha }, &samples)
+}
+
+/// The layout of a TIFF's page.
+fn tiff_layout(path: &Path, decoder: &mut Decoder<BufReader<File>>) -> Result<Layout> {
+    let broken = |e: tiff::TiffError| Error::file(path, format!("is not a complete TIFF: {e}"));
+    let kind = decoder.colortype().map_err(broken)?;
+    let channels = kind.num_samples() as usize;
+    let alpha = match kind {
+        ColorType::Gray(_) | ColorType::RGB(_) => None,
+        ColorType::GrayA(_) | ColorType::RGBA(_) => Some(channels - 1),
+        // Gray with more channels behind it, of which a tag says what they are: 1 and 2 are alpha, 0 is anything.
+        ColorType::Multiband { .. } => {
+            let extra = decoder.find_tag_unsigned_vec::<u16>(Tag::ExtraSamples).map_err(broken)?.unwrap_or_default();
+            let alpha = extra.iter().position(|what| [1, 2].contains(what));
+            alpha.and_then(|i| (channels + i).checked_sub(extra.len()))
+        }
+        other => {
+            let name = match other {
+                ColorType::CMYK(_) | ColorType::CMYKA(_) => "CMYK",
+                ColorType::Lab(_) => "L*a*b*",
+                ColorType::YCbCr(_) => "YCbCr",
+                ColorType::Palette(_) => "a palette",
+                _ => "a colour space",
+            };
+            return Err(Error::file(path, format!("holds {name} that is not read; save it as gray or RGB")));
+        }
+    };
+    Ok(Layout { channels, alpha })
 }
 
 fn read_tiff(path: &Path) -> Result<Vec<Plane>> {
@@ -142,7 +183,7 @@ fn read_tiff(path: &Path) -> Result<Vec<Plane>> {
         if width > LARGEST || height > LARGEST {
             return Err(Error::file(path, format!("is {height} × {width}; at most {LARGEST} on a side are read")));
         }
-        let channels = decoder.colortype().map_err(broken)?.num_samples() as usize;
+        let layout = tiff_layout(path, &mut decoder)?;
         let samples: Vec<f32> = match decoder.read_image().map_err(broken)? {
             DecodingResult::U8(v) => v.into_iter().map(|v| f32::from(v) / 255.0).collect(),
             DecodingResult::U16(v) => v.into_iter().map(|v| f32::from(v) / 65_535.0).collect(),
@@ -151,7 +192,7 @@ fn read_tiff(path: &Path) -> Result<Vec<Plane>> {
             DecodingResult::F64(v) => v.into_iter().map(|v| v as f32).collect(),
             _ => return Err(Error::file(path, "has samples of a kind that is not read; use 8, 16 or 32 bits")),
         };
-        planes.extend(split(path, height, width, channels, &samples)?);
+        planes.extend(split(path, height, width, layout, &samples)?);
         if !decoder.more_images() {
             return Ok(planes);
         }
@@ -198,6 +239,8 @@ pub fn write_tiff(path: impl AsRef<Path>, planes: &[&Plane]) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use tiff::tags::ExtraSamples;
+
     use super::*;
 
     fn ramp() -> Plane {
@@ -233,6 +276,54 @@ mod tests {
         let jpeg = folder.path().join("c.jpg");
         image::RgbImage::from_pixel(8, 8, image::Rgb([255, 255, 255])).save(&jpeg).unwrap();
         assert!((read_gray(&jpeg).unwrap().mean() - 1.0).abs() < 0.01);
+    }
+
+    /// Writes a TIFF of one row, with what its channels beyond the colour's are.
+    fn write_row<C: colortype::ColorType<Inner = u8>>(path: &Path, width: u32, extra: &[ExtraSamples], samples: &[u8]) {
+        let mut encoder = TiffEncoder::new(File::create(path).unwrap()).unwrap();
+        let mut image = encoder.new_image::<C>(width, 1).unwrap();
+        if !extra.is_empty() {
+            image.extra_samples(extra).unwrap();
+        }
+        image.write_data(samples).unwrap();
+    }
+
+    #[test]
+    fn alpha_alone_is_dropped() {
+        use ExtraSamples::{AssociatedAlpha, UnassociatedAlpha, Unspecified};
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.tif");
+        let rows = || read_planes(&path).unwrap().iter().map(|p| p.map(|v| 255.0 * v)).collect::<Vec<_>>();
+        let row = |values: [f32; 2]| Plane::new(1, 2, values.to_vec()).unwrap();
+        write_row::<colortype::Gray8>(&path, 2, &[Unspecified], &[0, 255, 51, 204]);
+        assert_eq!(rows(), [row([0.0, 51.0]), row([255.0, 204.0])], "both bands");
+        for alpha in [AssociatedAlpha, UnassociatedAlpha] {
+            write_row::<colortype::Gray8>(&path, 2, &[alpha], &[0, 255, 51, 204]);
+            assert_eq!(rows(), [row([0.0, 51.0])]);
+        }
+        write_row::<colortype::Gray8>(&path, 2, &[Unspecified; 3], &[0, 51, 102, 153, 1, 2, 3, 4]);
+        assert_eq!(rows().len(), 4, "four bands");
+        write_row::<colortype::RGBA8>(&path, 2, &[], &[0, 51, 102, 153, 1, 2, 3, 4]);
+        assert_eq!(rows(), [row([0.0, 1.0]), row([51.0, 2.0]), row([102.0, 3.0])]);
+        let png = folder.path().join("a.png");
+        image::RgbaImage::from_pixel(2, 1, image::Rgba([255, 0, 0, 7])).save(&png).unwrap();
+        assert_eq!(read_planes(&png).unwrap().len(), 3);
+        image::GrayAlphaImage::from_pixel(2, 1, image::LumaA([255, 7])).save(&png).unwrap();
+        assert_eq!(read_planes(&png).unwrap().len(), 1);
+    }
+
+    #[test]
+    fn other_colour_spaces_are_refused_by_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.tif");
+        let refused = |name: &str| {
+            let message = read_planes(&path).unwrap_err().to_string();
+            assert!(message.contains("a.tif") && message.contains(name) && message.contains("RGB"), "{message}");
+        };
+        write_row::<colortype::CMYK8>(&path, 1, &[], &[0, 51, 102, 153]);
+        refused("CMYK");
+        write_row::<colortype::YCbCr8>(&path, 1, &[], &[0, 51, 102]);
+        refused("YCbCr");
     }
 
     #[test]
