@@ -5,6 +5,7 @@
 
 mod log;
 
+use std::fmt::Display;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::sync_channel;
 use std::time::Instant;
@@ -50,9 +51,8 @@ pub fn cost(caps: Caps, config: &TrainConfig) -> Result<StepCost> {
 /// Trains until `config.training.steps`, or until interrupted.
 ///
 /// # Errors
-/// [`Error::File`] if the folder holds a run already and `resume` is not set, or cannot be written; [`Error::Input`] if the
-/// checkpoint to resume belongs to another model; [`Error::Interrupted`] after an interrupt, with everything saved; device
-/// errors.
+/// [`Error::File`] if the folder holds a run already and `resume` is not set, or cannot be written, or if the checkpoint to resume
+/// belongs to another model, seed or batch; [`Error::Interrupted`] after an interrupt, with everything saved; device errors.
 pub fn train(gpu: &Gpu, config: &TrainConfig, out: &Path, resume: bool, interrupt: &Interrupt) -> Result<Finished> {
     config.check()?;
     let folder = Folder(out.to_path_buf());
@@ -98,7 +98,11 @@ pub fn train(gpu: &Gpu, config: &TrainConfig, out: &Path, resume: bool, interrup
     // Whatever ended the loop, what was learned is kept, unless the device is gone.
     let saved = run.save();
     progress.finish();
-    result.and(saved)?;
+    match (result, saved) {
+        // An interrupted run says that it was saved.
+        (Err(Error::Interrupted(_)), Err(unsaved)) => return Err(unsaved),
+        (result, saved) => result.and(saved)?,
+    }
     Ok(Finished { steps: run.trainer.steps(), weights: run.folder.file("weights.safetensors") })
 }
 
@@ -125,6 +129,17 @@ fn start(config: &TrainConfig, folder: &Folder, resume: bool) -> Result<Checkpoi
                 &checkpoint,
                 "belongs to another task or [model] section than the configuration; resume with the one in config.toml",
             ));
+        }
+        // Patches follow from the configuration's seed and batch, times and noise from the checkpoint's: with others it would be neither run.
+        let held = |key: &str, held: &dyn Display, given: &dyn Display| {
+            let problem = format!("is of a run with {key} = {held}, the configuration has {given}; resume with {held}");
+            Err(Error::file(&checkpoint, format!("{problem}, or start a run of its own in another folder")))
+        };
+        if saved.state.seed != config.training.seed {
+            return held("training.seed", &saved.state.seed, &config.training.seed);
+        }
+        if saved.config.data.batch != config.data.batch {
+            return held("data.batch", &saved.config.data.batch, &config.data.batch);
         }
         return Ok(saved);
     }
