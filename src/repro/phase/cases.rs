@@ -117,15 +117,29 @@ pub struct View {
     pub amplitude: Plane,
 }
 
-/// `count` views of a measured field, evenly spaced.
+/// The first view of a measured field.
 ///
 /// # Errors
-/// [`Error::File`] if the file is of another shape.
+/// Those of [`views`].
+pub fn first_view(file: &Path) -> Result<View> {
+    Ok(views(file, 1)?.swap_remove(0))
+}
+
+/// `count` views of a measured field, evenly spaced; at least one.
+///
+/// # Errors
+/// [`Error::File`] if the file is of another shape, or holds none.
 pub fn views(file: &Path, count: usize) -> Result<Vec<View>> {
     let (shape, values) = read_npy(file)?;
     let &[views, 2, height, width] = shape.as_slice() else {
         return Err(Error::file(file, format!("has shape {shape:?}; expected [views, 2, height, width]")));
     };
+    if views == 0 {
+        return Err(Error::file(
+            file,
+            format!("has shape {shape:?}, so it holds no views; there must be at least one"),
+        ));
+    }
     let plane = |view: usize, channel: usize| {
         let start = (2 * view + channel) * height * width;
         Plane::new(height, width, values[start..start + height * width].to_vec())
@@ -136,4 +150,27 @@ pub fn views(file: &Path, count: usize) -> Result<Vec<View>> {
         Ok(View { number, phase: plane(number, 0)?, amplitude: plane(number, 1)? })
     };
     (0..count).map(view).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::write_npy;
+
+    #[test]
+    fn views_are_spread_evenly_and_a_file_without_any_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("field.npy");
+        write_npy(&file, &[3, 2, 1, 1], &[0.0, 0.1, 1.0, 1.1, 2.0, 2.1]).unwrap();
+        let numbers = |count| views(&file, count).unwrap().iter().map(|v| v.number).collect::<Vec<_>>();
+        assert_eq!((numbers(0), numbers(2), numbers(9)), (vec![0], vec![0, 1], vec![0, 1, 2]));
+        let view = first_view(&file).unwrap();
+        assert_eq!((view.phase.values(), view.amplitude.values()), (&[0.0][..], &[0.1][..]));
+        write_npy(&file, &[0, 2, 4, 4], &[]).unwrap();
+        for error in [views(&file, 4).err().unwrap(), first_view(&file).err().unwrap()] {
+            assert!(error.to_string().contains("field.npy") && error.to_string().contains("no views"), "{error}");
+        }
+        write_npy(&file, &[3], &[0.0; 3]).unwrap();
+        assert!(views(&file, 1).err().unwrap().to_string().contains("[views, 2, height, width]"));
+    }
 }
