@@ -33,7 +33,7 @@ pub use decorrelation::{Decorrelation, decorrelation};
 pub use diversity::diversity;
 pub use interval::{NOMINAL_LEVELS, normal_coverage, sample_coverage};
 pub use mae::{mae, mae_aligned};
-pub use ms_ssim::{MS_SSIM_EXPONENTS, MsSsim, ms_ssim};
+pub use ms_ssim::{MS_SSIM_EXPONENTS, MsSsim, ms_ssim, ms_ssim_scales};
 pub use psnr::psnr;
 pub use rank::rank_correlation;
 pub use significance::{PairedT, SignedRank, paired_t_test, wilcoxon_signed_rank};

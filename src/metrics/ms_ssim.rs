@@ -34,7 +34,7 @@ pub struct MsSsim {
 pub fn ms_ssim(a: &Plane, b: &Plane, range: f64) -> Result<MsSsim> {
     check_planes(a, b)?;
     check_range(range)?;
-    let scales = scales_for(a.height().min(a.width()));
+    let scales = ms_ssim_scales(a.height().min(a.width()));
     let exponents = &MS_SSIM_EXPONENTS[..scales];
     // All five are used as published, or values would differ from everyone else's in the fifth digit.
     let total: f64 = if scales == MS_SSIM_EXPONENTS.len() { 1.0 } else { exponents.iter().sum() };
@@ -51,8 +51,9 @@ pub fn ms_ssim(a: &Plane, b: &Plane, range: f64) -> Result<MsSsim> {
     Ok(MsSsim { value, scales })
 }
 
-/// How many scales an image of this shorter side has room for: at least 1, at most 5.
-fn scales_for(side: usize) -> usize {
+/// How many scales [`ms_ssim`] uses of an image with this shorter side: at least 1, at most 5. Values of different numbers of scales
+/// are not comparable.
+pub fn ms_ssim_scales(side: usize) -> usize {
     (1..=MS_SSIM_EXPONENTS.len()).rev().find(|s| side > (WINDOW - 1) << (s - 1)).unwrap_or(1)
 }
 

@@ -1,5 +1,7 @@
 //! Table 2(b): phase of brightfield stacks by models that have only seen simulated photographs.
 
+use std::collections::BTreeSet;
+
 use super::cases::{Case, PhaseCases};
 use super::figures::{aligned, reconstructions};
 use super::methods::{CDDPM, METRICS, MS_SSIM, PhaseMethod};
@@ -7,7 +9,7 @@ use super::stacks::{Stack, stacks};
 use crate::Result;
 use crate::config::Task;
 use crate::inverse::{AXIAL_ORDER, PHASE_RANGE};
-use crate::metrics::{mae_aligned, ms_ssim};
+use crate::metrics::{mae_aligned, ms_ssim, ms_ssim_scales};
 use crate::phase::setup;
 use crate::repro::claims::larger_in_every;
 use crate::repro::estimate::{Planned, planned};
@@ -111,10 +113,16 @@ fn by_stack(stacks: &[Stack], scored: &[Scored<PhaseMethod>], simulated: bool) -
     };
     let mut columns: Vec<Column> =
         stacks.iter().map(|s| Column::new(&s.name, Format::Digits(3), Better::Higher).unit("MS-SSIM")).collect();
+    let scales: BTreeSet<usize> =
+        stacks.iter().map(|s| ms_ssim_scales(s.reference.height().min(s.reference.width()))).collect();
+    let scales: Vec<String> = scales.iter().map(usize::to_string).collect();
     columns.push(Column::new("mean", Format::Digits(3), Better::Higher).unit("MS-SSIM"));
     Table {
         title: "Every stack".into(),
-        caption: "MS-SSIM against the reference, the mean difference removed.".into(),
+        caption: format!(
+            "MS-SSIM against the reference, the mean difference removed, of {} scales.",
+            scales.join(" or ")
+        ),
         head: "method".into(),
         columns,
         rows: scored.iter().map(row).collect(),

@@ -3,6 +3,7 @@
 use super::{Numbers, Scale, TaskNumbers};
 use crate::config::{Condition, NetworkKind, Predicts, Target, Task};
 use crate::diffusion::{Discretisation, Variant};
+use crate::metrics::ms_ssim_scales;
 use crate::repro::report::{Departures, Setting};
 
 impl Numbers {
@@ -170,6 +171,7 @@ impl TaskNumbers {
             ),
             ("samples averaged for a reconstruction", sampling.samples.to_string()),
             ("test images", format!("{0} × {0}, at most {1}", self.test_size, self.test_images)),
+            ("scales of MS-SSIM that test images have room for", ms_ssim_scales(self.test_size).to_string()),
         ]);
         if *task == Task::Phase {
             settings.push(("noise of training pairs", format!("N(ξ, ξ), ξ up to {}", data.noise)));
