@@ -1,6 +1,7 @@
 //! `cvdm simulate`: photographs to defocused pairs with known phase, or specimens to fluorescence images.
 
-use std::path::PathBuf;
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use cvdm::data::{Split, downscale, list_photographs, read_gray, write_tiff};
@@ -40,8 +41,30 @@ pub struct Simulate {
     optics: Optics,
 }
 
-/// Writes for each photograph `NAME.pair.tif` (pages +d, −d), `NAME.phase.tif` (rad) and `NAME.png`; for specimens see
-/// [`simulate_microscopy::run`].
+/// What the results of each photograph are called: its path below the input's folder, without extension.
+///
+/// # Errors
+/// [`Error::Input`] that names two photographs whose results would replace each other.
+fn names(input: &Path, files: &[PathBuf]) -> Result<Vec<String>> {
+    let folder = if input.is_dir() { input } else { input.parent().unwrap_or(Path::new("")) };
+    let below =
+        |file: &PathBuf| file.strip_prefix(folder).unwrap_or(file).with_extension("").to_string_lossy().into_owned();
+    let names: Vec<String> = files.iter().map(below).collect();
+    let mut first: HashMap<&str, &Path> = HashMap::new();
+    for (name, file) in names.iter().zip(files) {
+        if let Some(other) = first.insert(name, file) {
+            return Err(Error::input(format!(
+                "{} and {} would both become {name}.pair.tif; rename one, or simulate them into different folders",
+                other.display(),
+                file.display()
+            )));
+        }
+    }
+    Ok(names)
+}
+
+/// Writes for each photograph `NAME.pair.tif` (pages +d, −d), `NAME.phase.tif` (rad) and `NAME.png`, in folders as the photographs are;
+/// for specimens see [`simulate_microscopy::run`].
 pub fn run(args: &Simulate) -> Result<()> {
     let Some(input) = &args.input else {
         let out = fresh_folder(&args.out, args.force)?;
@@ -49,21 +72,18 @@ pub fn run(args: &Simulate) -> Result<()> {
     };
     let setup = args.optics.setup()?;
     let files = if input.is_dir() { list_photographs(input, Split::All)? } else { vec![input.clone()] };
+    let names = names(input, &files)?;
     let out = fresh_folder(&args.out, args.force)?;
-    for (i, file) in files.iter().enumerate() {
-        let name = file.file_stem().map(|s| s.to_string_lossy().into_owned()).unwrap_or_default();
-        let mut gray = downscale(&read_gray(file)?, 2)?;
-        if let Some(size) = args.size {
-            let side = size + 2 * setup.margin();
-            if gray.height() < side || gray.width() < side {
-                return Err(Error::file(
-                    file,
-                    format!(
-                        "is too small: images of {size} pixels need a photograph of {} (it is halved first)",
-                        2 * side
-                    ),
-                ));
-            }
+    // It is halved first, and loses a margin on every side.
+    let side = args.size.unwrap_or(1).saturating_add(2 * setup.margin());
+    let mut written = 0;
+    for (i, (file, name)) in files.iter().zip(&names).enumerate() {
+        let whole = read_gray(file)?;
+        if whole.height().min(whole.width()) / 2 < side {
+            continue;
+        }
+        let mut gray = downscale(&whole, 2)?;
+        if args.size.is_some() {
             gray = gray.crop((gray.height() - side) / 2, (gray.width() - side) / 2, side, side)?;
         }
         let clean = photograph_pair(&gray, &setup).map_err(|e| Error::file(file, e.to_string()))?;
@@ -81,7 +101,16 @@ pub fn run(args: &Simulate) -> Result<()> {
                 ],
             )
             .write_png(out.join(format!("{name}.png")))?;
+        written += 1;
     }
-    println!("{} pairs (λ·d/px² = {:.2}) are in {}", files.len(), setup.parameter_a(), out.display());
+    let needed = side.saturating_mul(2);
+    if written == 0 {
+        let problem = format!("holds no photograph of at least {needed} × {needed} pixels, which such images need");
+        return Err(Error::file(input, format!("{problem}; give larger ones, or a smaller --size or --defocus")));
+    }
+    if written < files.len() {
+        println!("left out, being smaller than {needed} × {needed} pixels: {}", files.len() - written);
+    }
+    println!("{written} pairs (λ·d/px² = {:.2}) are in {}", setup.parameter_a(), out.display());
     Ok(())
 }
