@@ -26,6 +26,9 @@ pub struct OpArgs {
     /// Folder for the results: y.npy, and with --grad the gradients gx.npy, gw.npy, gb.npy, …
     #[arg(long, value_name = "DIR", required_unless_present = "list")]
     out: Option<PathBuf>,
+    /// Replace results that the folder holds already.
+    #[arg(long)]
+    force: bool,
     /// Use the portable kernels even where the adapter has subgroup operations.
     #[arg(long)]
     portable: bool,
@@ -219,8 +222,15 @@ pub fn run(args: &OpArgs, options: &OpenOptions) -> Result<()> {
     let given = read(operation, args.arrays.given(), args.settings.given())?;
     let gpu = Gpu::open(&OpenOptions { without_subgroups: args.portable, ..options.clone() })?;
     let outcome = operation.run(&gpu, given)?;
+    let place = |name: &str| out.join(format!("{name}.npy"));
+    // An input may lie there under such a name.
+    if let Some(taken) =
+        outcome.results.iter().map(|(name, _)| place(name)).find(|p| p.exists()).filter(|_| !args.force)
+    {
+        return Err(Error::file(taken, "exists already; choose another folder, or replace it with --force"));
+    }
     for (name, array) in &outcome.results {
-        let path = out.join(format!("{name}.npy"));
+        let path = place(name);
         write_npy(&path, &array.shape, &array.values)?;
         println!("{} {:?}", path.display(), array.shape);
     }
@@ -279,7 +289,7 @@ mod tests {
 
     #[test]
     fn every_option_is_an_argument_of_some_operation() {
-        let own = ["name", "list", "out", "portable"];
+        let own = ["name", "list", "out", "force", "portable"];
         let command = OpArgs::augment_args(clap::Command::new("op"));
         for option in command.get_arguments().map(|a| a.get_id().as_str().replace('_', "-")) {
             let taken = OPERATIONS.iter().flat_map(|o| o.arguments).any(|a| a.name == option);
