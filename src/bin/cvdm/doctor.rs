@@ -4,6 +4,12 @@ use cvdm::Result;
 use cvdm::diffusion::{Hyper, Model, ModelConfig, StepOptions, Trainer, TrainerState};
 use cvdm::gpu::{Gpu, adapters};
 
+/// The loss after the two steps, by Mesa's software driver. All draws are counted, so that it is the same everywhere up to rounding.
+const EXPECTED_LOSS: f32 = 3.386_38;
+
+/// How far from it a right adapter's may be, as a fraction. Other orders of sums and functions of other precision leave less.
+const TOLERANCE: f32 = 1e-4;
+
 /// Lists the adapters, opens the chosen one and runs two training steps of a tiny model on it.
 pub fn run(open: impl FnOnce() -> Result<Gpu>) -> Result<()> {
     println!("adapters:");
@@ -38,7 +44,13 @@ pub fn run(open: impl FnOnce() -> Result<Gpu>) -> Result<()> {
             "two runs of the same training steps gave {first} and {second}; the driver computes wrongly, try another adapter"
         )));
     }
-    println!("  two training steps of a tiny model: right and repeatable (loss {first:.4})");
+    if (first / EXPECTED_LOSS - 1.0).abs() > TOLERANCE {
+        return Err(cvdm::Error::Device(format!(
+            "two training steps gave the loss {first}, expected is {EXPECTED_LOSS} up to a ten-thousandth; the driver computes \
+             wrongly, try another adapter"
+        )));
+    }
+    println!("  two training steps of a tiny model: right and repeatable (loss {first:.4}, as expected)");
     println!("this machine is ready");
     Ok(())
 }
