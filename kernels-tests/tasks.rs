@@ -7,13 +7,14 @@ mod harness;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use cvdm::Error;
 use cvdm::config::{
     DfcanSection, Loss, MicroscopySource, NetworkKind, PhotographSet, Schedule, Sr3Section, Task, TrainConfig,
 };
 use cvdm::data::{Plane, Split, Structure, resize_lanczos, write_png16};
 use cvdm::diffusion::{Model, SampleOptions};
 use cvdm::evaluate::score_image;
-use cvdm::gpu::{Caps, Gpu};
+use cvdm::gpu::{Caps, Gpu, OpenOptions};
 use cvdm::interrupt::Interrupt;
 use cvdm::inverse::{DefocusPair, FresnelSetup};
 use cvdm::metrics;
@@ -228,6 +229,49 @@ fn every_task_learns_resumes_exactly_and_keeps_its_weights() {
 }
 
 #[test]
+fn an_interrupted_run_that_cannot_be_saved_says_so() {
+    let data = Data::new();
+    let (config, run) = (data.config(Task::Phase), data.path().join("run"));
+    let interrupt = Interrupt::manual();
+    interrupt.request();
+    let error = train(gpu(), &config, &data.path().join("saved"), false, &interrupt).unwrap_err();
+    assert!(matches!(&error, Error::Interrupted(m) if m.contains("was saved")), "{error}");
+    // No file can take the place of a folder.
+    std::fs::create_dir_all(run.join("weights.safetensors")).unwrap();
+    match train(gpu(), &config, &run, false, &interrupt).unwrap_err() {
+        Error::File { path, .. } => assert!(path.ends_with("weights.safetensors"), "{path:?}"),
+        other => panic!("{other}"),
+    }
+}
+
+#[test]
+fn the_steps_that_are_told_are_those_that_are_taken() {
+    let data = Data::new();
+    let options = SampleOptions { steps: 2, samples: 5, ..SampleOptions::default() };
+    let coarse = Plane::from_fn(16, 16, |y, x| ((y * 5 + x * 3) % 7) as f32 / 7.0);
+    // An adapter that holds three samples side by side at most.
+    let max_binding = Some(3 * 4 * 8 * 32 * 32 + 1000);
+    let small = Gpu::open(&OpenOptions { max_binding, ..Default::default() }).unwrap();
+    let steps = |gpu: &Gpu, config: &TrainConfig, name: &str| {
+        let weights = trained(config, &data.path().join(name), 1, None);
+        let mut resolver = SuperResolver::new(gpu, weights, options).unwrap();
+        let told = resolver.steps((16, 16)).unwrap();
+        let mut taken = 0;
+        let count = || {
+            taken += 1;
+            Ok(())
+        };
+        resolver.resolve(std::slice::from_ref(&coarse), false, count).unwrap();
+        assert_eq!(told, taken);
+        taken
+    };
+    let microscopy = data.config(Task::Microscopy);
+    assert_eq!(steps(gpu(), &microscopy, "one-group"), 2);
+    assert_eq!(steps(&small, &microscopy, "groups"), 4);
+    assert_eq!(steps(gpu(), &data.dfcan(None), "one-pass"), 0);
+}
+
+#[test]
 fn the_step_size_is_halved_on_a_plateau_over_a_checkpoint_too() {
     let data = Data::new();
     let mut config = data.dfcan(None);
@@ -277,6 +321,9 @@ fn reconstructions_are_in_the_units_of_their_task() {
             assert_eq!(image.rate[c], estimate.rate[c]);
         }
         assert!(resolver.resolve(&[], false, || Ok(())).is_err());
+        let counts: Vec<Plane> = coarse.iter().map(|p| p.map(|v| 255.0 * v)).collect();
+        let error = resolver.resolve(&counts, false, || Ok(())).unwrap_err();
+        assert!(matches!(&error, Error::Input(m) if m.contains("[0, 1]")), "{error}");
         assert!(resolver.resolve(&[coarse[0].clone(), Plane::from_fn(2, 2, |_, _| 0.0)], false, || Ok(())).is_err());
     }
     // A network that enlarges by itself is given the image as it is.

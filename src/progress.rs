@@ -72,6 +72,14 @@ impl Progress {
         self
     }
 
+    /// Another total, once it is known better.
+    pub fn set_total(&mut self, total: u64) {
+        self.total = total;
+        if let Output::Bar(bar) = &self.output {
+            bar.set_length(total);
+        }
+    }
+
     /// What to say beside the numbers, such as the current loss. Shown with the next redraw or line.
     pub fn set_message(&mut self, message: impl Into<String>) {
         self.message = message.into();
@@ -269,7 +277,9 @@ mod tests {
         progress = progress.resumed_at(4);
         progress.advance(2);
         progress.set_message("loss 0.5");
+        progress.set_total(20);
         assert_eq!((bar.position(), bar.message().as_str(), bar.is_finished()), (6, "loss 0.5", false));
+        assert_eq!((bar.length(), progress.total), (Some(20), 20));
         progress.finish();
         assert!(bar.is_finished());
     }

@@ -21,7 +21,7 @@ pub use focal_stack::FocalStack;
 pub use image_file::{EXTENSIONS, is_image, read_gray, read_planes, read_rgb, write_png16, write_tiff};
 pub use mrc::{MrcFile, MrcMode};
 pub use npy::{read_npy, write_npy};
-pub use pair::{Example, ResolutionPair, network_to_unit, unit_range, unit_to_network};
+pub use pair::{Example, ResolutionPair, expect_unit_range, network_to_unit, unit_range, unit_to_network};
 use photographs::oriented;
 pub use photographs::{Photographs, Split, downscale, list_photographs, photograph_centre};
 pub use plane::Plane;

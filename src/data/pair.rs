@@ -41,10 +41,8 @@ impl ResolutionPair {
                  same whole multiple of the coarse along both sides"
             )));
         }
-        match low.iter().chain(&high).flat_map(Plane::values).find(|v| !(0.0..=1.0).contains(*v)) {
-            None => Ok(Self { low, high, factor }),
-            Some(v) => Err(Error::input(format!("a pair of images holds {v}; scale its values to [0, 1] first"))),
-        }
+        expect_unit_range(low.iter().chain(&high))?;
+        Ok(Self { low, high, factor })
     }
 
     /// The coarse image, a plane a channel.
@@ -145,6 +143,19 @@ impl Example {
     fn oriented(self, symmetry: u8) -> Self {
         let turn = |planes: Vec<Plane>| planes.iter().map(|p| oriented(p, symmetry)).collect();
         Self { x: turn(self.x), y: turn(self.y) }
+    }
+}
+
+/// Refuses an image, a plane a channel, with a value outside [0, 1]. Interpolation would cut it without a word.
+///
+/// # Errors
+/// [`Error::Input`] that names the value and what to do.
+pub fn expect_unit_range<'a>(planes: impl IntoIterator<Item = &'a Plane>) -> Result<()> {
+    match planes.into_iter().flat_map(Plane::values).find(|v| !(0.0..=1.0).contains(*v)) {
+        None => Ok(()),
+        Some(v) => Err(Error::input(format!(
+            "an image holds the value {v}; scale all to [0, 1] first, dividing by the largest that there can be (255 for 8 bits)"
+        ))),
     }
 }
 

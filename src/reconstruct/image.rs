@@ -3,7 +3,7 @@
 use super::{Estimate, Estimator, expect_task};
 use crate::Result;
 use crate::config::Task;
-use crate::data::{Plane, resize_lanczos, unit_to_network};
+use crate::data::{Plane, expect_unit_range, resize_lanczos, unit_to_network};
 use crate::diffusion::SampleOptions;
 use crate::gpu::Gpu;
 use crate::tasks::ImageTarget;
@@ -36,14 +36,29 @@ impl SuperResolver {
         self.factor
     }
 
+    /// Sampling steps of an answer to a coarse image of this height and width ([`Estimator::steps`]).
+    ///
+    /// # Errors
+    /// As there.
+    pub fn steps(&mut self, (height, width): (usize, usize)) -> Result<u64> {
+        let factor = self.enlarged();
+        self.estimator.steps((height * factor, width * factor))
+    }
+
+    /// How many times the condition is as dense as the coarse image: as the answer, unless the network enlarges by itself.
+    fn enlarged(&self) -> usize {
+        self.factor / self.weights().model.scale()
+    }
+
     /// The fine image behind a coarse one, both in [0, 1], a plane a channel. Nothing cuts the answer to that range. `progress` is
     /// told after each sampling step and may stop the work by an error; `keep` asks for the single samples.
     ///
     /// # Errors
-    /// [`crate::Error::Shape`] if the image has other channels than the model; device errors.
+    /// [`crate::Error::Shape`] if the image has other channels than the model; [`crate::Error::Input`] if a value lies outside [0, 1];
+    /// device errors.
     pub fn resolve(&mut self, coarse: &[Plane], keep: bool, progress: impl FnMut() -> Result<()>) -> Result<Estimate> {
-        // Unless the network enlarges by itself.
-        let factor = self.factor / self.weights().model.scale();
+        expect_unit_range(coarse)?;
+        let factor = self.enlarged();
         let enlarge = |p: &Plane| match factor {
             1 => Ok(p.clone()),
             _ => resize_lanczos(p, p.height() * factor, p.width() * factor),

@@ -94,6 +94,28 @@ impl Estimator {
         &self.weights
     }
 
+    /// Sampling steps of an answer to a condition of this height and width, in as many groups as its samples fall into; none of a
+    /// model without diffusion. Prepares that size, as the answer would.
+    ///
+    /// # Errors
+    /// [`Error::Limit`] if not even a single sample fits the adapter, device errors.
+    pub fn steps(&mut self, size: (usize, usize)) -> Result<u64> {
+        let SampleOptions { samples, steps, .. } = self.options;
+        Ok(match self.prepared(size)? {
+            Ready::Diffusion(sampler) => (samples.div_ceil(sampler.batch()) * steps) as u64,
+            Ready::OnePass(_) => 0,
+        })
+    }
+
+    /// The model prepared for a size, if it is not already.
+    fn prepared(&mut self, size: (usize, usize)) -> Result<&Ready> {
+        let ready = match self.ready.take().filter(|(prepared, _)| *prepared == size) {
+            Some(ready) => self.ready.insert(ready),
+            None => self.ready.insert((size, Ready::new(&self.gpu, &self.weights, size, self.options)?)),
+        };
+        Ok(&ready.1)
+    }
+
     /// What the model says about a condition, a plane a channel; all in the networks' range [−1, 1]. `progress` is told after each
     /// sampling step and may stop the work by an error; `keep` asks for the single samples.
     ///
@@ -116,12 +138,8 @@ impl Estimator {
                 )));
             }
         };
-        let ready = match self.ready.take().filter(|(prepared, _)| *prepared == size) {
-            Some(ready) => self.ready.insert(ready),
-            None => self.ready.insert((size, Ready::new(&self.gpu, &self.weights, size, self.options)?)),
-        };
         let values: Vec<f32> = condition.iter().flat_map(|plane| plane.values().iter().copied()).collect();
-        let result = ready.1.answer(&values, keep, progress)?;
+        let result = self.prepared(size)?.answer(&values, keep, progress)?;
         let scale = self.weights.model.scale();
         let (height, width) = (size.0 * scale, size.1 * scale);
         let planes = |values: Vec<f32>| {

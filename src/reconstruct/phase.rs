@@ -46,6 +46,33 @@ impl Reconstructor {
         self.estimator.weights()
     }
 
+    /// Refuses a set-up that the weights do not serve.
+    ///
+    /// # Errors
+    /// [`Error::Input`] if the weights belong to another task, or were trained at another `λ·d/px²`.
+    pub fn check(&self, setup: &FresnelSetup) -> Result<()> {
+        let weights = self.weights();
+        expect_task(weights, &[Task::Phase])?;
+        let trained = phase::setup(&weights.config.data)?.parameter_a();
+        let given = setup.parameter_a();
+        if (given / trained - 1.0).abs() > SETUP_TOLERANCE {
+            return Err(Error::input(format!(
+                "the set-up has λ·d/px² = {given:.2}, the weights were trained at {trained:.2}; with this wavelength and \
+                 pixel they serve a defocus of ±{:.3} µm",
+                setup.defocus_um() * trained / given
+            )));
+        }
+        Ok(())
+    }
+
+    /// Sampling steps of a reconstruction from this pair ([`Estimator::steps`]).
+    ///
+    /// # Errors
+    /// As there.
+    pub fn steps(&mut self, pair: &DefocusPair) -> Result<u64> {
+        self.estimator.steps((pair.height(), pair.width()))
+    }
+
     /// Reconstructs the phase of a pair that was measured with `setup`. `progress` is told after each sampling step and may
     /// stop the work by an error; `keep` asks for the single samples.
     ///
@@ -59,18 +86,8 @@ impl Reconstructor {
         keep: bool,
         progress: impl FnMut() -> Result<()>,
     ) -> Result<PhaseResult> {
-        let weights = self.weights();
-        expect_task(weights, &[Task::Phase])?;
-        let trained = phase::setup(&weights.config.data)?.parameter_a();
-        let given = setup.parameter_a();
-        if (given / trained - 1.0).abs() > SETUP_TOLERANCE {
-            return Err(Error::input(format!(
-                "the set-up has λ·d/px² = {given:.2}, the weights were trained at {trained:.2}; with this wavelength and \
-                 pixel they serve a defocus of ±{:.3} µm",
-                setup.defocus_um() * trained / given
-            )));
-        }
-        let measurement = Measurement::new(pair, setup, &weights.config.model)?;
+        self.check(setup)?;
+        let measurement = Measurement::new(pair, setup, &self.weights().config.model)?;
         let estimate = self
             .estimator
             .estimate(measurement.condition(), keep, progress)?
