@@ -31,6 +31,11 @@
 
 #![warn(missing_docs)]
 
+/// Compiles the example of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
 pub mod diffusion;
 mod error;
 pub mod gpu;
