@@ -1,11 +1,12 @@
 //! The program from outside: a run from photographs to a reconstruction, killing and resuming, and every kind of bad input.
 
+use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use cvdm::data::{Plane, read_planes, write_npy, write_png16, write_tiff};
-use cvdm::weights::load_weights;
+use cvdm::weights::{load_checkpoint, load_weights};
 use tempfile::TempDir;
 
 fn cvdm(arguments: &[&str]) -> Output {
@@ -127,6 +128,10 @@ fn from_photographs_to_a_reconstruction() {
     });
     let first = ["reconstruct", "--weights", text(&weights), "--input", text(&pair), "--out", text(&out)];
     fails(&[&first[..], &sampling].concat(), &["holds files already", "--force"]);
+    // Samples of another measurement do not stay beside what replaces them; files that are not the program's do.
+    std::fs::write(out.join("notes.txt"), "mine").unwrap();
+    reconstruct(&out, &["--force"]);
+    assert!(!out.join("samples.tif").exists() && out.join("phase.tif").is_file() && out.join("notes.txt").is_file());
     fails(&[&first[..], &["--defocus", "2.0", "--force"]].concat(), &["λ·d/px²", "±0.050"]);
 }
 
@@ -137,7 +142,7 @@ fn a_killed_run_goes_on_from_its_checkpoint() {
     let (killed, straight) = (bench.path("killed"), bench.path("straight"));
     let mut child = Command::new(env!("CARGO_BIN_EXE_cvdm"))
         .args(["train", text(&whole), "--out", text(&killed)])
-        .stderr(std::process::Stdio::null())
+        .stderr(Stdio::null())
         .spawn()
         .unwrap();
     let started = Instant::now();
@@ -147,6 +152,8 @@ fn a_killed_run_goes_on_from_its_checkpoint() {
     }
     child.kill().unwrap();
     child.wait().unwrap();
+    let step = load_checkpoint(&killed.join("checkpoint.safetensors")).unwrap().state.step;
+    assert!((1..60).contains(&step), "killed after step {step}, the run had nothing left to do");
     fails(&["train", text(&whole), "--out", text(&killed)], &["holds a run", "--resume"]);
     succeeds(&["train", text(&whole), "--out", text(&killed), "--resume"]);
     succeeds(&["train", text(&whole), "--out", text(&straight)]);
@@ -154,6 +161,50 @@ fn a_killed_run_goes_on_from_its_checkpoint() {
     let (resumed, uninterrupted) = (weights(&killed), weights(&straight));
     assert_eq!((resumed.step, uninterrupted.step), (60, 60));
     assert!(resumed.parameters == uninterrupted.parameters, "a resumed run ends where an uninterrupted one does");
+}
+
+#[test]
+fn a_run_goes_on_with_its_own_seed_and_batch() {
+    let bench = Bench::new();
+    let run = bench.path("run");
+    succeeds(&["train", text(&bench.config("run.toml", "steps = 2")), "--out", text(&run)]);
+    let before = std::fs::read(run.join("checkpoint.safetensors")).unwrap();
+    let refused = |config: &Path, parts: &[&str]| {
+        fails(&["train", text(config), "--out", text(&run), "--resume"], parts);
+        assert_eq!(std::fs::read(run.join("checkpoint.safetensors")).unwrap(), before);
+        let kept = std::fs::read_to_string(run.join("config.toml")).unwrap();
+        assert!(kept.contains("seed = 1") && kept.contains("batch = 1"), "{kept}");
+    };
+    let seed = bench.config("seed.toml", "steps = 3\nseed = 2");
+    refused(&seed, &["checkpoint.safetensors", "training.seed = 1", "the configuration has 2"]);
+    let batch = bench.config("batch.toml", "steps = 3");
+    let of_two = std::fs::read_to_string(&batch).unwrap().replace("batch = 1", "batch = 2");
+    std::fs::write(&batch, of_two).unwrap();
+    refused(&batch, &["checkpoint.safetensors", "data.batch = 1", "the configuration has 2"]);
+    succeeds(&["train", text(&bench.config("longer.toml", "steps = 3")), "--out", text(&run), "--resume"]);
+}
+
+#[test]
+fn photographs_never_replace_each_other_s_results() {
+    let bench = Bench::new();
+    let (days, out) = (bench.path("days"), bench.path("pairs"));
+    let copy = |name: &str| {
+        std::fs::create_dir_all(days.join(name).parent().unwrap()).unwrap();
+        std::fs::copy(bench.path("photographs/3.png"), days.join(name)).unwrap();
+    };
+    ["1/x.png", "2/x.png"].into_iter().for_each(copy);
+    write_png16(days.join("2/small.png"), &Plane::from_fn(20, 96, |_, x| x as f32), 0.0, 96.0).unwrap();
+    let (never, none) = (bench.path("never"), bench.path("none"));
+    let simulate = ["simulate", "--input", text(&days), "--defocus", "0.05"];
+    let printed = succeeds(&[&simulate[..], &["--size", "24", "--out", text(&out)]].concat());
+    assert!(printed.contains("2 pairs") && printed.contains("pixels: 1\n"), "{printed}");
+    for name in ["1/x.pair.tif", "2/x.pair.tif", "1/x.phase.tif", "2/x.png"] {
+        assert!(out.join(name).is_file(), "{name}");
+    }
+    fails(&[&simulate[..], &["--size", "64", "--out", text(&none)]].concat(), &["days", "no photograph", "--size"]);
+    std::fs::copy(days.join("1/x.png"), days.join("1/x.jpg")).unwrap();
+    fails(&[&simulate[..], &["--out", text(&never)]].concat(), &["x.png", "x.jpg", "x.pair.tif"]);
+    assert!(!never.exists());
 }
 
 #[test]
@@ -254,6 +305,77 @@ fn a_microscope_s_image_becomes_a_finer_one() {
     assert!(table.join("images.png").is_file() && table.join("scores.json").is_file());
     fails(&[&evaluate[..], &["--photographs", "none", "--force"]].concat(), &["--photographs", "held-out side"]);
     fails(&["demo", "--weights", text(&weights), "--out", text(&run)], &["\"microscopy\""]);
+
+    // Ctrl-C during the second image: the first one's rows are written, of two weights of one file name each its own.
+    #[cfg(unix)]
+    {
+        let copy = bench.path("copy/weights.safetensors");
+        std::fs::create_dir(bench.path("copy")).unwrap();
+        std::fs::copy(&weights, &copy).unwrap();
+        let stopped = bench.path("stopped");
+        let mut child = Command::new(env!("CARGO_BIN_EXE_cvdm"))
+            .args(["evaluate", "--weights", text(&weights), text(&copy), "--out", text(&stopped)])
+            .args(["--size", "32", "--count", "12", "--samples", "2", "--steps", "400"])
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let started = Instant::now();
+        while !stopped.join("images.png").exists() {
+            assert!(started.elapsed() < Duration::from_secs(300), "no image after five minutes");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+        let mut message = String::new();
+        child.stderr.take().unwrap().read_to_string(&mut message).unwrap();
+        assert!(!child.wait().unwrap().success());
+        assert!(message.contains("writing what is finished") && message.contains("of 12 images"), "{message}");
+        let table = std::fs::read_to_string(stopped.join("table.md")).unwrap();
+        assert!(table.contains("| CVDM (run/weights) |") && table.contains("| CVDM (copy/weights) |"), "{table}");
+        assert!(stopped.join("scores.json").is_file());
+    }
+}
+
+#[test]
+fn an_image_in_other_units_is_refused() {
+    let bench = Bench::new();
+    let config = bench.path("photographs.toml");
+    let text_of = format!(
+        "task = \"super-resolution\"\n[super_resolution]\nset = \"folder\"\nfolder = {:?}\nimage = 32\ncolour = false\n\
+         [model]\nnoise_base = 2\nrate_base = 2\nscales = 2\nhidden = 8\n\
+         [data]\npatch = 16\nbatch = 1\n[training]\nsteps = 1\n",
+        bench.path("photographs")
+    );
+    std::fs::write(&config, text_of).unwrap();
+    let (run, out, input) = (bench.path("run"), bench.path("out"), bench.path("counts.tif"));
+    succeeds(&["train", text(&config), "--out", text(&run)]);
+    let weights = run.join("weights.safetensors");
+    let arguments = ["reconstruct", "--weights", text(&weights), "--input", text(&input), "--out", text(&out)];
+    let arguments = [&arguments[..], &["--samples", "1", "--steps", "1"]].concat();
+    let counts = Plane::from_fn(8, 8, |y, x| (y * 30 + x) as f32);
+    write_tiff(&input, &[&counts]).unwrap();
+    fails(&arguments, &["counts.tif", "[0, 1]", "255"]);
+    assert!(!out.exists());
+    write_tiff(&input, &[&counts.map(|v| v / 255.0)]).unwrap();
+    succeeds(&arguments);
+}
+
+#[test]
+fn an_operation_s_results_replace_no_file_unasked() {
+    let bench = Bench::new();
+    let folder = bench.path("arrays");
+    let y = folder.join("y.npy");
+    write_npy(&y, &[1, 1, 2, 2], &[1.0, -2.0, 3.0, -4.0]).unwrap();
+    let before = std::fs::read(&y).unwrap();
+    let arguments = ["op", "scale", "--input", text(&y), "--factor", "2", "--out", text(&folder)];
+    fails(&arguments, &["y.npy", "exists already", "--force"]);
+    assert_eq!(std::fs::read(&y).unwrap(), before);
+    succeeds(&[&arguments[..], &["--force"]].concat());
+    assert_ne!(std::fs::read(&y).unwrap(), before);
+}
+
+#[test]
+fn the_doctor_knows_what_is_right() {
+    assert!(succeeds(&["doctor"]).contains("right and repeatable"));
 }
 
 /// A limit on the size of files stands in for a full disk: the write of a checkpoint fails half way.
@@ -310,4 +432,6 @@ fn the_demo_runs_on_any_weights() {
     std::fs::copy(format!("{assets}/photograph.png"), broken.join("photograph.png")).unwrap();
     let arguments = ["demo", "--out", text(&out), "--weights", text(&weights), "--assets", text(&broken)];
     fails(&arguments, &["hl60.npy", "[views, 2, height, width]"]);
+    write_npy(broken.join("hl60.npy"), &[0, 2, 8, 8], &[]).unwrap();
+    fails(&arguments, &["hl60.npy", "no views"]);
 }

@@ -34,12 +34,12 @@ impl Interrupt {
     }
 }
 
-/// Takes over Ctrl-C for the whole program. The first one raises the flag and says so on standard error; the second one
-/// ends the program at once with status 130. Only one handler can exist.
+/// Takes over Ctrl-C for the whole program. The first one raises the flag and says so on standard error, with what will be done then
+/// (such as "saving the run"); the second one ends the program at once with status 130. Only one handler can exist.
 ///
 /// # Errors
 /// [`Error::Input`] if the program already has a handler, or the system refuses one.
-pub fn install() -> Result<Interrupt> {
+pub fn install(then: &'static str) -> Result<Interrupt> {
     let interrupt = Interrupt::default();
     let flag = interrupt.clone();
     // Not `try_set_handler`: it refuses where the shell lets background jobs ignore the signal.
@@ -50,7 +50,7 @@ pub fn install() -> Result<Interrupt> {
         None => {
             first = Some(Instant::now());
             flag.request();
-            eprintln!("\nstopping after this step and saving; Ctrl-C again ends at once");
+            eprintln!("\nstopping after this step and {then}; Ctrl-C again ends at once");
         }
     })
     .map_err(|e| Error::input(format!("Ctrl-C cannot be handled: {e}; install the handler once, at the start")))?;
@@ -106,8 +106,8 @@ mod tests {
         if std::env::var_os("CVDM_TEST_INTERRUPT").is_none() {
             return;
         }
-        let interrupt = install().unwrap();
-        assert!(matches!(install(), Err(Error::Input(_))), "a second handler is refused");
+        let interrupt = install("saving").unwrap();
+        assert!(matches!(install("saving"), Err(Error::Input(_))), "a second handler is refused");
         println!("ready");
         // Ends by the second signal; gives up after a minute so that a failure leaves no process behind.
         let tick = Duration::from_millis(10);

@@ -4,16 +4,17 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use cvdm::config::Task;
-use cvdm::data::{Plane, read_gray, read_npy, write_atomically};
+use cvdm::data::{Plane, read_gray, write_atomically};
 use cvdm::evaluate::{Scores, classical, field_pair, photograph_pair, score};
 use cvdm::gpu::Gpu;
 use cvdm::inverse::{DefocusPair, FresnelSetup};
 use cvdm::picture::{Colormap, Montage, Panel};
 use cvdm::reconstruct::{PhaseResult, Reconstructor, expect_task};
+use cvdm::repro::phase::cases::{View, first_view};
 use cvdm::weights::load_weights;
-use cvdm::{Error, Progress, Result};
+use cvdm::{Error, Result};
 
-use super::options::{Sampling, Step, watch};
+use super::options::{Bar, Sampling, Step, UNWRITTEN};
 
 /// Arguments of `cvdm demo`.
 #[derive(Args)]
@@ -127,13 +128,7 @@ struct Measurement {
 fn measurements(assets: &Path, trained: &FresnelSetup) -> Result<[Measurement; 2]> {
     let photograph = read_gray(assets.join("photograph.png"))?;
     let simulated = photograph_pair(&photograph, trained)?;
-    let file = assets.join("hl60.npy");
-    let (shape, values) = read_npy(&file)?;
-    let &[_, 2, height, width] = shape.as_slice() else {
-        return Err(Error::file(&file, format!("has shape {shape:?}; expected [views, 2, height, width]")));
-    };
-    let plane = |c: usize| Plane::new(height, width, values[c * height * width..(c + 1) * height * width].to_vec());
-    let (truth, amplitude) = (plane(0)?, plane(1)?);
+    let View { phase: truth, amplitude, .. } = first_view(&assets.join("hl60.npy"))?;
     // 647 nm light, 0.139 µm pixels; the distance at which λ·d/px² is what the weights were trained at (0.705 µm).
     let (wavelength, pixel) = (0.647, 0.139);
     let setup = FresnelSetup::new(wavelength, pixel, trained.parameter_a() * pixel * pixel / wavelength)?;
@@ -159,7 +154,7 @@ pub fn run(args: &Demo, open: impl FnOnce() -> Result<Gpu>) -> Result<()> {
     let measurements = measurements(&args.assets, &trained)?;
     std::fs::create_dir_all(&args.out).map_err(|e| Error::file(&args.out, format!("cannot be made: {e}")))?;
     let gpu = open()?;
-    let interrupt = cvdm::interrupt::install()?;
+    let interrupt = cvdm::interrupt::install(UNWRITTEN)?;
     println!("adapter: {} ({}, {})", gpu.summary().name, gpu.summary().backend, gpu.summary().kind);
     let sampling = Sampling {
         samples: args.samples,
@@ -171,21 +166,24 @@ pub fn run(args: &Demo, open: impl FnOnce() -> Result<Gpu>) -> Result<()> {
         half: false,
     };
     let mut reconstructor = Reconstructor::new(&gpu, weights, sampling.options());
-    let mut progress = Progress::new(2 * sampling.total_steps(), "sampling");
+    let mut bar = Bar::new("sampling", &sampling, measurements.len(), interrupt);
     let mut summary = serde_json::Map::new();
     let mut lines = Vec::new();
+    let mut pictures = Vec::new();
     for m in &measurements {
         let (tie, seconds) = classical(&m.pair, &m.setup, m.noisy)?;
         let of_tie = score(&tie, &m.truth, seconds)?;
-        let result = reconstructor.reconstruct(&m.pair, &m.setup, false, watch(&mut progress, &interrupt))?;
+        let steps = reconstructor.steps(&m.pair)?;
+        let result = reconstructor.reconstruct(&m.pair, &m.setup, false, bar.watch(steps))?;
         let of_cvdm = score(&result.phase, &m.truth, result.seconds)?;
         lines.push((m.key, "CVDM", of_cvdm));
         lines.push((m.key, "US-TIE", of_tie));
         summary.insert(m.key.into(), serde_json::json!({ "cvdm": of_cvdm, "us_tie": of_tie }));
-        panels(m.title, &m.pair, &m.truth, &tie, &[("CVDM".into(), result)])
-            .write_to(&args.out.join(format!("{}.png", m.key)))?;
+        let picture = panels(m.title, &m.pair, &m.truth, &tie, &[("CVDM".into(), result)]);
+        pictures.push((format!("{}.png", m.key), picture));
     }
-    progress.finish();
+    bar.finish();
+    pictures.iter().try_for_each(|(name, picture)| picture.write_to(&args.out.join(name)))?;
     let json = serde_json::to_string_pretty(&summary).map_err(|e| Error::file(&args.out, e.to_string()))?;
     write_atomically(args.out.join("summary.json"), |f| f.write_all(json.as_bytes()))?;
     print_table(&lines);

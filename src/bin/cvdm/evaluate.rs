@@ -1,6 +1,8 @@
 //! `cvdm evaluate`: weights for phases against the classical method, on held-out photographs and on a measured field.
 
-use std::path::PathBuf;
+use std::collections::BTreeSet;
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use clap::Args;
@@ -8,15 +10,16 @@ use cvdm::config::{NetworkKind, Schedule, Task};
 use cvdm::data::{Split, photographs_of, write_atomically};
 use cvdm::evaluate::{Scores, classical, mean, score};
 use cvdm::gpu::Gpu;
+use cvdm::metrics::ms_ssim_scales;
 use cvdm::phase::one_pass_tie;
 use cvdm::reconstruct::{PhaseResult, Reconstructor, expect_task};
-use cvdm::repro::phase::cases::{field, photographs};
+use cvdm::repro::phase::cases::{Case, field, photographs};
 use cvdm::weights::{Weights, load_weights};
-use cvdm::{Error, Progress, Result};
+use cvdm::{Error, Result};
 use serde::Serialize;
 
 use super::evaluate_images;
-use super::options::{Sampling, fresh_folder, watch};
+use super::options::{Bar, Sampling, clear, fresh_folder};
 
 /// Arguments of `cvdm evaluate`.
 #[derive(Args)]
@@ -67,7 +70,12 @@ struct Row {
     image: String,
     method: String,
     scores: Scores,
+    /// Scales that the image has room for in MS-SSIM.
+    ms_ssim_scales: usize,
 }
+
+/// What Ctrl-C does to an evaluation.
+pub const WRITING_FINISHED: &str = "writing what is finished";
 
 /// Writes `table.md`, `scores.json` and a picture of the first image of each kind of data.
 pub fn run(args: &Evaluate, open: impl FnOnce() -> Result<Gpu>) -> Result<()> {
@@ -94,21 +102,27 @@ pub fn run(args: &Evaluate, open: impl FnOnce() -> Result<Gpu>) -> Result<()> {
     }
     let out = fresh_folder(&args.out, args.force)?;
     let gpu = open()?;
-    let interrupt = cvdm::interrupt::install()?;
-    let total =
-        args.sampling.total_steps() * (groups.iter().map(|g| g.all.len()).sum::<usize>() * weights.len()) as u64;
-    let mut progress = Progress::new(total, "evaluating");
-    let mut rows = Vec::new();
+    let interrupt = cvdm::interrupt::install(WRITING_FINISHED)?;
+    let images = groups.iter().map(|g| g.all.len()).sum();
+    let mut bar = Bar::new("evaluating", &args.sampling, images * weights.len(), interrupt);
+    let mut finished = Finished { rows: Vec::new(), images: 0, of: images };
     let mut methods: Vec<(String, Reconstructor)> = names
         .iter()
         .zip(weights)
         .map(|(name, w)| (name.clone(), Reconstructor::new(&gpu, w, args.sampling.options())))
         .collect();
-    for (data, i, case) in
-        groups.iter().flat_map(|g| g.all.iter().enumerate().map(|(i, case)| (g.name.as_str(), i, case)))
-    {
-        let row =
-            |method: &str, scores| Row { data: data.into(), image: case.name.clone(), method: method.into(), scores };
+    let cases = groups.iter().flat_map(|g| g.all.iter().enumerate().map(|(i, case)| (g.name.as_str(), i, case)));
+    let mut answer = |(data, i, case): (&str, usize, &Case)| {
+        bar.check()?;
+        let ms_ssim_scales = ms_ssim_scales(case.truth.height().min(case.truth.width()));
+        let (image, mut rows) = (case.name.clone(), Vec::new());
+        let row = |method: &str, scores| Row {
+            data: data.into(),
+            image: image.clone(),
+            method: method.into(),
+            scores,
+            ms_ssim_scales,
+        };
         let (tie, seconds) = classical(&case.pair, &case.setup, case.noisy)?;
         rows.push(row("US-TIE", score(&tie, &case.truth, seconds)?));
         let started = Instant::now();
@@ -116,40 +130,116 @@ pub fn run(args: &Evaluate, open: impl FnOnce() -> Result<Gpu>) -> Result<()> {
         rows.push(row("TIE, one pass", score(&once, &case.truth, started.elapsed().as_secs_f64())?));
         let mut results: Vec<(String, PhaseResult)> = Vec::new();
         for (name, method) in &mut methods {
-            let result = method.reconstruct(&case.pair, &case.setup, false, watch(&mut progress, &interrupt))?;
+            method.check(&case.setup)?;
+            let steps = method.steps(&case.pair)?;
+            let result = method.reconstruct(&case.pair, &case.setup, false, bar.watch(steps))?;
             rows.push(row(name, score(&result.phase, &case.truth, result.seconds)?));
             results.push((name.clone(), result));
+        }
+        if finished.images == 0 {
+            clear(&out, is_output)?;
         }
         if i == 0 {
             let file = out.join(format!("{}.png", data.replace([' ', ','], "-")));
             super::demo::panels(data, &case.pair, &case.truth, &tie, &results).write_to(&file)?;
         }
+        finished.add(rows);
+        Ok(())
+    };
+    let outcome = cases.into_iter().try_for_each(&mut answer);
+    bar.finish();
+    finished.write(&out, table, outcome)
+}
+
+/// Whether a file of this name is one that an evaluation writes.
+pub fn is_output(name: &str) -> bool {
+    ["scores.json", "table.md", "images.png", "photographs.png"].contains(&name)
+        || (name.starts_with("field--noise-") && name.ends_with(".png"))
+}
+
+/// The rows of the images that every method has answered.
+pub struct Finished<R> {
+    pub rows: Vec<R>,
+    pub images: usize,
+    /// Images in all.
+    pub of: usize,
+}
+
+impl<R: Serialize> Finished<R> {
+    /// An image more.
+    pub fn add(&mut self, rows: Vec<R>) {
+        self.rows.extend(rows);
+        self.images += 1;
     }
-    progress.finish();
-    let table = table(&rows);
-    let json = serde_json::to_string_pretty(&rows).map_err(|e| Error::file(&out, e.to_string()))?;
-    write_atomically(out.join("scores.json"), |f| f.write_all(json.as_bytes()))?;
-    write_atomically(out.join("table.md"), |f| f.write_all(table.as_bytes()))?;
-    println!("{table}\nscores and pictures are in {}", out.display());
-    Ok(())
+
+    /// Writes `scores.json` and `table.md`; after Ctrl-C those of the images that were finished by then.
+    ///
+    /// # Errors
+    /// That of `outcome`, and files that cannot be written.
+    pub fn write(&self, out: &Path, table: fn(&[R]) -> String, outcome: Result<()>) -> Result<()> {
+        let stopped = match outcome {
+            Ok(()) => false,
+            Err(Error::Interrupted(_)) if self.images > 0 => true,
+            Err(other) => return Err(other),
+        };
+        let table = table(&self.rows);
+        let json = serde_json::to_string_pretty(&self.rows).map_err(|e| Error::file(out, e.to_string()))?;
+        write_atomically(out.join("scores.json"), |f| f.write_all(json.as_bytes()))?;
+        write_atomically(out.join("table.md"), |f| f.write_all(table.as_bytes()))?;
+        if stopped {
+            let (images, of, out) = (self.images, self.of, out.display());
+            return Err(Error::Interrupted(format!(
+                "{images} of {of} images were evaluated; their scores are in {out}"
+            )));
+        }
+        println!("{table}\nscores and pictures are in {}", out.display());
+        Ok(())
+    }
 }
 
 /// What the methods are called: by their kind, and by their file too where that says more than one.
 fn names(files: &[PathBuf], weights: &[Weights]) -> Vec<String> {
-    let kind = |w: &Weights| match w.config.model.schedule {
+    unique(files, &weights.iter().map(kind).collect::<Vec<_>>())
+}
+
+fn kind(weights: &Weights) -> &'static str {
+    match weights.config.model.schedule {
         Schedule::Learned => "CVDM",
         Schedule::Tied => "CVDM, tied",
         Schedule::Simple => "CVDM-simple",
         Schedule::Fixed => "CDDPM",
-        Schedule::None if w.config.model.network == NetworkKind::Dfcan => "DFCAN",
+        Schedule::None if weights.config.model.network == NetworkKind::Dfcan => "DFCAN",
         Schedule::None => "regression",
+    }
+}
+
+/// A name for each file, no two the same: its kind; where that is not enough with the file's stem, then with its folder too, since every
+/// run has its `weights.safetensors`; then with a number.
+fn unique(files: &[PathBuf], kinds: &[&str]) -> Vec<String> {
+    let part = |name: Option<&OsStr>| name.map(|s| s.to_string_lossy().into_owned()).unwrap_or_default();
+    let stem = |file: &PathBuf| part(file.file_stem());
+    let placed = |file: &PathBuf| match part(file.parent().and_then(Path::file_name)) {
+        folder if folder.is_empty() => stem(file),
+        folder => format!("{folder}/{}", stem(file)),
     };
-    let name = |(file, w): (&PathBuf, &Weights)| {
-        let stem = file.file_stem().map(|s| s.to_string_lossy().into_owned()).unwrap_or_default();
-        let alone = weights.iter().filter(|other| kind(other) == kind(w)).count() == 1;
-        if alone { kind(w).to_string() } else { format!("{} ({stem})", kind(w)) }
+    let mut names: Vec<String> = kinds.iter().map(ToString::to_string).collect();
+    for of in [&stem as &dyn Fn(&PathBuf) -> String, &placed] {
+        let alone = |name: &String| names.iter().filter(|other| *other == name).count() == 1;
+        let longer =
+            |i: usize| if alone(&names[i]) { names[i].clone() } else { format!("{} ({})", kinds[i], of(&files[i])) };
+        names = (0..files.len()).map(longer).collect();
+    }
+    let numbered = |i: usize| match names[..i].iter().filter(|other| **other == names[i]).count() {
+        0 => names[i].clone(),
+        before => format!("{} {}", names[i], before + 1),
     };
-    files.iter().zip(weights).map(name).collect()
+    (0..files.len()).map(numbered).collect()
+}
+
+/// The numbers of scales that occur, of images of one size one.
+pub fn listed(scales: impl Iterator<Item = usize>) -> String {
+    let distinct: BTreeSet<usize> = scales.collect();
+    distinct.iter().map(usize::to_string).collect::<Vec<_>>().join(", ")
 }
 
 fn table(rows: &[Row]) -> String {
@@ -160,21 +250,44 @@ fn table(rows: &[Row]) -> String {
         }
     }
     let mut text = String::from(
-        "| data | method | images | MAE | MAE aligned | MS-SSIM | PSNR [dB] | seconds |\n|---|---|---|---|---|---|---|---|\n",
+        "| data | method | images | MAE | MAE aligned | MS-SSIM | scales | PSNR [dB] | seconds |\n|---|---|---|---|---|---|---|---|---|\n",
     );
     for (data, method) in keys {
-        let scores: Vec<Scores> =
-            rows.iter().filter(|r| r.data == data && r.method == method).map(|r| r.scores).collect();
+        let of_key = || rows.iter().filter(|r| r.data == data && r.method == method);
+        let scores: Vec<Scores> = of_key().map(|r| r.scores).collect();
         let m = mean(&scores);
         text += &format!(
-            "| {data} | {method} | {} | {:.4} | {:.4} | {:.4} | {:.2} | {:.2} |\n",
+            "| {data} | {method} | {} | {:.4} | {:.4} | {:.4} | {} | {:.2} | {:.2} |\n",
             scores.len(),
             m.mae,
             m.mae_aligned,
             m.ms_ssim,
+            listed(of_key().map(|r| r.ms_ssim_scales)),
             m.psnr,
             m.seconds
         );
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_two_methods_have_one_name() {
+        let names =
+            |files: &[&str], kinds: &[&str]| unique(&files.iter().map(PathBuf::from).collect::<Vec<_>>(), kinds);
+        assert_eq!(names(&["a/weights.safetensors", "b/weights.safetensors"], &["CVDM", "CDDPM"]), ["CVDM", "CDDPM"]);
+        assert_eq!(names(&["one.safetensors", "x/two.safetensors"], &["CVDM"; 2]), ["CVDM (one)", "CVDM (two)"]);
+        assert_eq!(
+            names(&["a/weights.safetensors", "b/weights.safetensors", "c.safetensors"], &["CVDM"; 3]),
+            ["CVDM (a/weights)", "CVDM (b/weights)", "CVDM (c)"]
+        );
+        // The same folder's name in two places, and no folder at all.
+        assert_eq!(
+            names(&["1/a/w.safetensors", "2/a/w.safetensors", "3/a/w.safetensors", "w.safetensors"], &["CVDM"; 4]),
+            ["CVDM (a/w)", "CVDM (a/w) 2", "CVDM (a/w) 3", "CVDM (w)"]
+        );
+    }
 }

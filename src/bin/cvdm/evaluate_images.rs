@@ -3,24 +3,27 @@
 use std::path::Path;
 use std::time::Instant;
 
-use cvdm::data::{Plane, resize_lanczos, write_atomically};
+use cvdm::data::{Plane, resize_lanczos};
 use cvdm::evaluate::{ImageScores, score_image};
 use cvdm::gpu::Gpu;
+use cvdm::metrics::ms_ssim_scales;
 use cvdm::picture::{Colormap, Montage, Panel};
 use cvdm::reconstruct::{Estimate, SuperResolver};
 use cvdm::tasks::{TestImage, test_images};
 use cvdm::weights::Weights;
-use cvdm::{Error, Progress, Result};
+use cvdm::{Error, Result};
 use serde::Serialize;
 
-use super::evaluate::Evaluate;
-use super::options::{fresh_folder, watch};
+use super::evaluate::{Evaluate, Finished, WRITING_FINISHED, is_output, listed};
+use super::options::{Bar, clear, fresh_folder};
 
 #[derive(Serialize)]
 struct Row {
     image: String,
     method: String,
     scores: ImageScores,
+    /// Scales that the image has room for in MS-SSIM.
+    ms_ssim_scales: usize,
 }
 
 /// Writes `table.md`, `scores.json` and a picture of the first image.
@@ -40,45 +43,47 @@ pub fn run(args: &Evaluate, names: &[String], weights: Vec<Weights>, open: impl 
     let images = test_images(&config, args.size, args.count)?;
     let out = fresh_folder(&args.out, args.force)?;
     let gpu = open()?;
-    let interrupt = cvdm::interrupt::install()?;
-    let total = args.sampling.total_steps() * (images.len() * weights.len()) as u64;
-    let mut progress = Progress::new(total, "evaluating");
+    let interrupt = cvdm::interrupt::install(WRITING_FINISHED)?;
+    let mut bar = Bar::new("evaluating", &args.sampling, images.len() * weights.len(), interrupt);
     let resolver = |w: Weights| SuperResolver::new(&gpu, w, args.sampling.options());
     let mut methods = weights.into_iter().map(resolver).collect::<Result<Vec<_>>>()?;
-    let mut rows = Vec::new();
-    for (i, image) in images.iter().enumerate() {
+    let mut finished = Finished { rows: Vec::new(), images: 0, of: images.len() };
+    let mut answer = |image: &TestImage| {
+        bar.check()?;
+        let mut rows = Vec::new();
         let started = Instant::now();
         let factor = config.factor();
         let enlarge = |p: &Plane| resize_lanczos(p, p.height() * factor, p.width() * factor);
         let enlarged = image.coarse.iter().map(enlarge).collect::<Result<Vec<_>>>()?;
         let row = |method: &str, planes: &[Plane], seconds: f64| {
             let scores = score_image(planes, &image.truth, seconds)?;
-            Ok::<_, Error>(Row { image: image.name.clone(), method: method.into(), scores })
+            let ms_ssim_scales = ms_ssim_scales(image.truth[0].height().min(image.truth[0].width()));
+            Ok::<_, Error>(Row { image: image.name.clone(), method: method.into(), scores, ms_ssim_scales })
         };
         rows.push(row("interpolation", &enlarged, started.elapsed().as_secs_f64())?);
         let mut results = Vec::new();
         for (name, method) in names.iter().zip(&mut methods) {
-            let result = method.resolve(&image.coarse, false, watch(&mut progress, &interrupt))?;
+            let steps = method.steps((image.coarse[0].height(), image.coarse[0].width()))?;
+            let result = method.resolve(&image.coarse, false, bar.watch(steps))?;
             rows.push(row(name, &result.mean, result.seconds)?);
             results.push(result);
         }
-        if i == 0 {
+        if finished.images == 0 {
+            clear(&out, is_output)?;
             picture(image, &enlarged, names, &results, &out.join("images.png"))?;
         }
-    }
-    progress.finish();
-    let table = table(&rows);
-    let json = serde_json::to_string_pretty(&rows).map_err(|e| Error::file(&out, e.to_string()))?;
-    write_atomically(out.join("scores.json"), |f| f.write_all(json.as_bytes()))?;
-    write_atomically(out.join("table.md"), |f| f.write_all(table.as_bytes()))?;
-    println!("{table}\nscores and a picture are in {}", out.display());
-    Ok(())
+        finished.add(rows);
+        Ok(())
+    };
+    let outcome = images.iter().try_for_each(&mut answer);
+    bar.finish();
+    finished.write(&out, table, outcome)
 }
 
 /// Means over the images, a line a method.
 fn table(rows: &[Row]) -> String {
     let mut text = String::from(
-        "| method | images | MAE | SSIM | MS-SSIM | PSNR [dB] | seconds |\n|---|---|---|---|---|---|---|\n",
+        "| method | images | MAE | SSIM | MS-SSIM | scales | PSNR [dB] | seconds |\n|---|---|---|---|---|---|---|---|\n",
     );
     let mut methods: Vec<&str> = Vec::new();
     for row in rows {
@@ -87,14 +92,16 @@ fn table(rows: &[Row]) -> String {
         }
     }
     for method in methods {
-        let scores: Vec<&ImageScores> = rows.iter().filter(|r| r.method == method).map(|r| &r.scores).collect();
+        let of_method = || rows.iter().filter(|r| r.method == method);
+        let scores: Vec<&ImageScores> = of_method().map(|r| &r.scores).collect();
         let mean = |f: fn(&ImageScores) -> f64| scores.iter().map(|s| f(s)).sum::<f64>() / scores.len() as f64;
         text += &format!(
-            "| {method} | {} | {:.4} | {:.4} | {:.4} | {:.2} | {:.2} |\n",
+            "| {method} | {} | {:.4} | {:.4} | {:.4} | {} | {:.2} | {:.2} |\n",
             scores.len(),
             mean(|s| s.mae),
             mean(|s| s.ssim),
             mean(|s| s.ms_ssim),
+            listed(of_method().map(|r| r.ms_ssim_scales)),
             mean(|s| s.psnr),
             mean(|s| s.seconds)
         );

@@ -52,7 +52,7 @@ enum Command {
         #[arg(long)]
         resume: bool,
     },
-    /// Reconstructs the phase of a measured pair, with its uncertainty.
+    /// Reconstructs a phase from a measured pair, or a finer image from one, as the weights were trained for; with its uncertainty.
     Reconstruct(reconstruct::Reconstruct),
     /// Compares weights with the classical method, or with interpolation, on held-out images.
     Evaluate(evaluate::Evaluate),
@@ -88,7 +88,7 @@ fn run(cli: Cli) -> cvdm::Result<()> {
         Command::Op(args) => op::run(args, &options),
         Command::Train { config, out, resume } => {
             let config = cvdm::config::TrainConfig::read(config)?;
-            let interrupt = cvdm::interrupt::install()?;
+            let interrupt = cvdm::interrupt::install("saving the run")?;
             cvdm::train::train(&gpu()?, &config, out, *resume, &interrupt).map(|_| ())
         }
     }

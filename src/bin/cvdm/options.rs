@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use cvdm::diffusion::{Discretisation, SampleOptions, Variant};
+use cvdm::interrupt::Interrupt;
 use cvdm::inverse::FresnelSetup;
 use cvdm::{Error, Progress, Result};
 
@@ -85,24 +86,57 @@ impl Sampling {
         }
     }
 
-    /// Steps that one measurement takes, for a progress bar.
-    pub fn total_steps(&self) -> u64 {
+    /// Steps of one answer, if the adapter holds as many samples side by side as were asked for.
+    fn asked_steps(&self) -> u64 {
         let batch = if self.batch == 0 { self.samples } else { self.batch.min(self.samples) };
         (self.samples.div_ceil(batch.max(1)) * self.steps) as u64
     }
 }
 
-/// A bar that counts sampling steps and stops on Ctrl-C.
-pub fn watch<'a>(
-    progress: &'a mut Progress,
-    interrupt: &'a cvdm::interrupt::Interrupt,
-) -> impl FnMut() -> Result<()> + 'a {
-    move || {
-        progress.advance(1);
-        if interrupt.requested() {
-            return Err(Error::Interrupted("sampling was interrupted; nothing was written".into()));
+/// What Ctrl-C does to a command that writes at its end alone.
+pub const UNWRITTEN: &str = "writing nothing";
+
+/// A bar that counts the sampling steps of some answers and stops on Ctrl-C.
+pub struct Bar {
+    progress: Progress,
+    interrupt: Interrupt,
+    total: u64,
+    /// Steps that count for an answer until its method is prepared and knows how many it takes.
+    asked: u64,
+}
+
+impl Bar {
+    /// For so many answers.
+    pub fn new(label: &str, sampling: &Sampling, answers: usize, interrupt: Interrupt) -> Self {
+        let asked = sampling.asked_steps();
+        let total = asked * answers as u64;
+        Self { progress: Progress::new(total, label), interrupt, total, asked }
+    }
+
+    /// Counts the next answer, which takes so many steps.
+    pub fn watch(&mut self, steps: u64) -> impl FnMut() -> Result<()> {
+        self.total = (self.total + steps).saturating_sub(self.asked);
+        self.progress.set_total(self.total);
+        || {
+            self.progress.advance(1);
+            self.check()
         }
-        Ok(())
+    }
+
+    /// Stops between answers: not every method draws samples.
+    ///
+    /// # Errors
+    /// [`Error::Interrupted`] after Ctrl-C.
+    pub fn check(&self) -> Result<()> {
+        match self.interrupt.requested() {
+            true => Err(Error::Interrupted("sampling was interrupted; nothing was written".into())),
+            false => Ok(()),
+        }
+    }
+
+    /// Leaves a last line.
+    pub fn finish(self) {
+        self.progress.finish();
     }
 }
 
@@ -117,4 +151,47 @@ pub fn fresh_folder(out: &Path, force: bool) -> Result<PathBuf> {
     }
     std::fs::create_dir_all(out).map_err(|e| Error::file(out, format!("cannot be made: {e}")))?;
     Ok(out.to_path_buf())
+}
+
+/// Removes the files of an earlier run that replacing by name would leave, so that what lies together belongs together.
+pub fn clear(out: &Path, known: impl Fn(&str) -> bool) -> Result<()> {
+    let entries = std::fs::read_dir(out).map_err(|e| Error::file(out, format!("cannot be listed: {e}")))?;
+    for entry in entries.filter_map(std::result::Result::ok).filter(|e| known(&e.file_name().to_string_lossy())) {
+        let path = entry.path();
+        std::fs::remove_file(&path).map_err(|e| Error::file(&path, format!("cannot be replaced: {e}")))?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bar_counts_the_steps_that_answers_take() {
+        let sampling = Sampling {
+            samples: 8,
+            steps: 50,
+            batch: 0,
+            variant: Step::Posterior,
+            product: false,
+            seed: 1,
+            half: false,
+        };
+        assert_eq!(sampling.asked_steps(), 50);
+        assert_eq!(Sampling { batch: 3, ..sampling }.asked_steps(), 150);
+        let interrupt = Interrupt::manual();
+        let mut bar = Bar::new("sampling", &sampling, 3, interrupt.clone());
+        assert_eq!(bar.total, 150);
+        // One in eight groups, one that draws nothing, one as asked for.
+        for (steps, total) in [(400, 500), (0, 450), (50, 450)] {
+            let mut watch = bar.watch(steps);
+            watch().unwrap();
+            drop(watch);
+            assert_eq!(bar.total, total);
+        }
+        interrupt.request();
+        assert!(matches!(bar.watch(50)(), Err(Error::Interrupted(_))));
+        assert!(bar.check().is_err());
+    }
 }

@@ -1,18 +1,18 @@
 //! `cvdm reconstruct`: a measurement to what is behind it, with its uncertainty: a phase from a pair, a fine image from a coarse one.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use cvdm::config::Task;
-use cvdm::data::{Plane, read_gray, read_planes, read_rgb, unit_range, write_tiff};
+use cvdm::data::{Plane, expect_unit_range, read_gray, read_planes, read_rgb, unit_range, write_tiff};
 use cvdm::gpu::Gpu;
 use cvdm::inverse::DefocusPair;
 use cvdm::picture::{Colormap, Montage, Panel};
 use cvdm::reconstruct::{Reconstructor, SuperResolver};
 use cvdm::weights::{Weights, load_weights};
-use cvdm::{Error, Progress, Result};
+use cvdm::{Error, Result};
 
-use super::options::{Optics, Sampling, fresh_folder, watch};
+use super::options::{Bar, Optics, Sampling, UNWRITTEN, clear, fresh_folder};
 
 /// Arguments of `cvdm reconstruct`.
 #[derive(Args)]
@@ -38,6 +38,10 @@ pub struct Reconstruct {
     sampling: Sampling,
 }
 
+/// What this command writes, of all tasks.
+const OUTPUTS: [&str; 6] =
+    ["phase.tif", "image.tif", "std.tif", "beta_integral.tif", "samples.tif", "reconstruction.png"];
+
 fn read_pair(files: &[PathBuf]) -> Result<DefocusPair> {
     let mut planes = Vec::new();
     for file in files {
@@ -58,13 +62,19 @@ fn read_image(files: &[PathBuf], weights: &Weights) -> Result<Vec<Plane>> {
         return Err(Error::input(format!("{} files; these weights take one image", files.len())));
     };
     match (weights.config.task, weights.model.config().condition_channels) {
-        (Task::SuperResolution, 3) => Ok(read_rgb(file)?.to_vec()),
-        (Task::SuperResolution, _) => Ok(vec![read_gray(file)?]),
+        (Task::SuperResolution, 3) => in_unit_range(file, read_rgb(file)?.to_vec()),
+        (Task::SuperResolution, _) => in_unit_range(file, vec![read_gray(file)?]),
         _ => match <[_; 1]>::try_from(read_planes(file)?) {
             Ok([plane]) => Ok(vec![unit_range(&plane)]),
             Err(planes) => Err(Error::file(file, format!("holds {} images; expected is one, gray", planes.len()))),
         },
     }
+}
+
+/// A photograph as it was read, unless it is one in other units, as float TIFFs can be.
+fn in_unit_range(file: &Path, planes: Vec<Plane>) -> Result<Vec<Plane>> {
+    expect_unit_range(&planes).map_err(|e| Error::file(file, e.to_string()))?;
+    Ok(planes)
 }
 
 /// Reconstructs what the weights were trained for.
@@ -81,11 +91,13 @@ pub fn run(args: &Reconstruct, open: impl FnOnce() -> Result<Gpu>) -> Result<()>
 fn image(args: &Reconstruct, weights: Weights, open: impl FnOnce() -> Result<Gpu>) -> Result<()> {
     let coarse = read_image(&args.input, &weights)?;
     let out = fresh_folder(&args.out, args.force)?;
-    let interrupt = cvdm::interrupt::install()?;
+    let interrupt = cvdm::interrupt::install(UNWRITTEN)?;
     let mut resolver = SuperResolver::new(&open()?, weights, args.sampling.options())?;
-    let mut progress = Progress::new(args.sampling.total_steps(), "sampling");
-    let result = resolver.resolve(&coarse, args.keep_samples, watch(&mut progress, &interrupt))?;
-    progress.finish();
+    let mut bar = Bar::new("sampling", &args.sampling, 1, interrupt);
+    let steps = resolver.steps((coarse[0].height(), coarse[0].width()))?;
+    let result = resolver.resolve(&coarse, args.keep_samples, bar.watch(steps))?;
+    bar.finish();
+    clear(&out, |name| OUTPUTS.contains(&name))?;
     let write = |name: &str, planes: &[Plane]| write_tiff(out.join(name), &planes.iter().collect::<Vec<_>>());
     write("image.tif", &result.mean)?;
     write("std.tif", &result.std)?;
@@ -123,11 +135,14 @@ fn phase(args: &Reconstruct, weights: Weights, open: impl FnOnce() -> Result<Gpu
     let pair = read_pair(&args.input)?;
     let setup = args.optics.setup()?;
     let out = fresh_folder(&args.out, args.force)?;
-    let interrupt = cvdm::interrupt::install()?;
+    let interrupt = cvdm::interrupt::install(UNWRITTEN)?;
     let mut reconstructor = Reconstructor::new(&open()?, weights, args.sampling.options());
-    let mut progress = Progress::new(args.sampling.total_steps(), "sampling");
-    let result = reconstructor.reconstruct(&pair, &setup, args.keep_samples, watch(&mut progress, &interrupt))?;
-    progress.finish();
+    reconstructor.check(&setup)?;
+    let mut bar = Bar::new("sampling", &args.sampling, 1, interrupt);
+    let steps = reconstructor.steps(&pair)?;
+    let result = reconstructor.reconstruct(&pair, &setup, args.keep_samples, bar.watch(steps))?;
+    bar.finish();
+    clear(&out, |name| OUTPUTS.contains(&name))?;
     write_tiff(out.join("phase.tif"), &[&result.phase])?;
     write_tiff(out.join("std.tif"), &[&result.std])?;
     write_tiff(out.join("beta_integral.tif"), &[&result.beta_integral])?;

@@ -13,7 +13,7 @@ use cvdm::repro::{Options, Subject};
 #[derive(Args)]
 pub struct Repro {
     /// What: biosr (table 1), qpi (table 2a), brightfield (2b), sr (table 4), ablation (table 3, figure 13), uncertainty (figures 2, 11,
-    /// 12, 16), or all.
+    /// 12, 16, 17), or all.
     name: String,
     /// Folder with train-photographs, test-photographs and hl60 (`make data`), or HCOCO; BioSR, ImageNet and brightfield if you have
     /// them. The scale smoke draws what is missing, and specimens are simulated without BioSR.
@@ -48,7 +48,7 @@ pub fn run(args: &Repro, open: impl FnOnce() -> Result<Gpu>) -> Result<()> {
         println!("{}", cvdm::repro::cost(&open()?, &options)?);
         return Ok(());
     }
-    let interrupt = cvdm::interrupt::install()?;
+    let interrupt = cvdm::interrupt::install("saving what is finished")?;
     let finished = cvdm::repro::run(&open()?, &options, &interrupt)?;
     for claim in finished.report.sections.iter().flat_map(|s| &s.claims) {
         println!("{:<14} {}: {}", claim.verdict.text(), claim.statement, claim.evidence);

@@ -8,6 +8,8 @@ use cvdm::data::{Plane, write_tiff};
 use cvdm::inverse::{Microscope, SIGNAL_LEVELS, Scene, Specimen, peak_photons};
 use cvdm::picture::{Montage, Panel};
 
+use super::options::clear;
+
 /// What is labelled.
 #[derive(ValueEnum, Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Label {
@@ -49,9 +51,17 @@ struct Shown {
     levels: Vec<(u32, Plane)>,
 }
 
+/// Whether a file of this name is one that this writes.
+fn is_output(name: &str) -> bool {
+    let of =
+        |label: &Label| [".truth.tif", ".widefield.tif"].iter().any(|end| name == format!("{}{end}", label.name()));
+    name == "specimens.png" || Label::value_variants().iter().any(of)
+}
+
 /// Writes for each label `NAME.truth.tif` (in [0, 1]) and `NAME.widefield.tif` (a page a signal level, in photons), and one
 /// `specimens.png` of all.
 pub fn run(labels: &[Label], side: usize, seed: u64, out: &Path) -> Result<()> {
+    clear(out, is_output)?;
     let microscope = Microscope::default();
     let mut shown = Vec::new();
     for (i, &label) in labels.iter().enumerate() {
