@@ -101,7 +101,8 @@ impl Report {
             let count = shares[0].len();
             let [share, in_turn] = shares.each_mut().map(|shares| {
                 shares.sort_by(f64::total_cmp);
-                shares[count / 2]
+                // Of an even number the mean of the two in the middle.
+                (shares[(count - 1) / 2] + shares[count / 2]) / 2.0
             });
             println!("{name:<42} {:>4.0} % {:>4.0} % of {count} shapes", 100.0 * share, 100.0 * in_turn);
             self.lines.push(json!({

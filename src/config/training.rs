@@ -58,7 +58,7 @@ pub struct TrainingSection {
     /// all of `data.batch`, or, where a tensor would exceed the adapter's limit, as many as fit. Smaller ones need less memory.
     pub micro_batch: Option<usize>,
     /// Compute the inside of the networks' blocks again for the gradients instead of keeping it: the same step bit for bit, with
-    /// less than half of the memory for values on the way and about a third more operations (ARCHITECTURE.md has figures).
+    /// about a third less memory for values on the way and a third more operations (ARCHITECTURE.md has figures).
     pub recompute: bool,
     /// `w_β`.
     pub weight_beta: f32,

@@ -140,13 +140,11 @@ pub fn forward(
         .with("CHANNELS", kept(y.shape.c))
         .loops(x.shape.c)
         .bind(x)
-        .bind(weight);
-    let call = match bias {
-        Some(bias) => call.bind(bias),
-        None => call.bind_unread(weight),
-    };
-    let flops = Conv2d::same(1).flops(x.shape, y.shape);
-    Ok(call.bind(y).adds_to(y, accumulate).stored(x, y).weights_stored(weight).costs(flops))
+        .bind(weight)
+        .bind_or(bias, weight)
+        .bind(y)
+        .adds_to(y, accumulate);
+    Ok(call.stored(x, y).weights_stored(weight).costs(Conv2d::same(1).flops(x.shape, y.shape)))
 }
 
 #[derive(Clone, Copy, Pod, Zeroable)]

@@ -377,9 +377,11 @@ pub fn forward<'i, 'o>(
     x.expect("the convolution's input", Shape { c: in_channels, ..x.shape })?;
     y.expect("the convolution's output", SPEC.output(x.shape, out_channels)?)?;
     packing.check(weights)?;
+    let read = [x, weights, bias.unwrap_or(x), input.scales.unwrap_or(x)];
+    distinct("the convolution", &[y], &read)?;
     if let Some(moments) = moments {
         instance_norm::expect_tiles(y.shape, moments)?;
-        distinct("the convolution", &[moments], &[x, weights, y])?;
+        distinct("the convolution", &[y, moments], &read)?;
     }
     let first = Start::of(bias, out_channels, accumulate)?;
     if variant.reads != Reads::Storage && [x, weights, y].iter().any(|view| view.element == Element::F16) {
@@ -440,18 +442,11 @@ pub fn forward<'i, 'o>(
             }
             Reads::Images => call.bind_image(&x).bind_image(weights),
         };
-        let call = match bias {
-            Some(bias) => call.bind(bias),
-            None => call.bind_unread(&x),
-        };
         let per_block = packing.lanes * variant.outputs;
         let to = part.first_block * per_block..out_channels.min((part.first_block + part.blocks) * per_block);
         let written = y.range(to.clone())?;
-        let call = call.bind(&written).adds_to(&written, start == Start::There);
-        let call = match &scales {
-            Some(scales) => call.bind(scales),
-            None => call.bind_unread(&x),
-        };
+        let call = call.bind_or(bias, &x).bind(&written).adds_to(&written, start == Start::There);
+        let call = call.bind_or(scales.as_ref(), &x);
         let call = match moments.filter(|_| last) {
             Some(moments) => call.bind(&moments.range(to)?),
             None => call.bind_nothing(),

@@ -161,15 +161,10 @@ pub fn forward<'a>(
         .stored(x, y)
         .weights_stored(weights)
         .bind(x)
-        .bind(weights);
-    let call = match bias {
-        Some(bias) => call.bind(bias),
-        None => call.bind_unread(x),
-    };
-    let call = call.bind(y).adds_to(y, accumulate);
-    let call = match input.scales {
-        Some(scales) => call.bind(scales),
-        None => call.bind_unread(x),
-    };
+        .bind(weights)
+        .bind_or(bias, x)
+        .bind(y)
+        .adds_to(y, accumulate)
+        .bind_or(input.scales, x);
     Ok(call.costs(SPEC.flops(x.shape, y.shape)))
 }

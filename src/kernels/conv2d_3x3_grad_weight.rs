@@ -2,7 +2,7 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use super::call::ITERATIONS;
+use super::call::{ITERATIONS, distinct};
 use super::conv2d_3x3::{Input, NO_SCALES, SPEC, lanes, paired, sample_groups};
 use super::split_sum::Parts;
 use super::{Call, Span, grid, shader};
@@ -133,6 +133,7 @@ pub fn grad_weight<'a>(
     g.expect("the convolution's output gradient", SPEC.output(x.shape, g.shape.c)?)?;
     let parts = parts(caps, outputs, x.shape, g.shape.c);
     let out = parts.destination(sums)?;
+    distinct("the convolution's weight gradient", &[sums], &[x, g, scales.unwrap_or(x)])?;
     let wg = lanes(caps, g.shape.c.div_ceil(outputs));
     let quads = x.shape.w / 4;
     let runs = Runs::new(caps, outputs, x.shape, g.shape.c);
@@ -167,11 +168,6 @@ pub fn grad_weight<'a>(
         .with("OUTPUTS", outputs as u32)
         .with("PAIRED", u32::from(paired(x.shape)))
         .loops(runs.runs.div_ceil(parts.splits) * (2 + runs.rows / 2));
-    let call = if images { call.bind_image(x).bind_image(g) } else { call.bind(x).bind(g) };
-    let call = call.bind(sums);
-    let call = match scales {
-        Some(scales) => call.bind(scales),
-        None => call.bind_unread(x),
-    };
+    let call = call.bind_read(x, images).bind_read(g, images).bind(sums).bind_or(scales, x);
     Ok(call.costs(SPEC.flops(x.shape, g.shape)))
 }

@@ -73,7 +73,6 @@ struct Splits {
     offset: u32,
     len: u32,
     accumulate: u32,
-    unused: u32,
 }
 
 /// `y[i] = Σ_s sums[s, start + i]` in order of `s`, or added to `y`: of the weight's values and, behind them, the bias', those from `start` on.
@@ -106,7 +105,6 @@ pub fn sum_splits(parts: Parts, sums: &View, start: usize, y: &View, accumulate:
         offset: y.offset() as u32,
         len: len as u32,
         accumulate: accumulate.into(),
-        unused: 0,
     };
     let mut call = Call::new(&SUM_SPLITS, params, grid(len.div_ceil(64))).loops(splits).bind(sums).bind(y);
     call.bytes = 4 * (len * (splits + 1)) as u64;
@@ -122,7 +120,6 @@ struct Channels {
     offset: u32,
     workgroups: u32,
     accumulate: u32,
-    unused: u32,
 }
 
 /// `y[c] = Σ x[n, c, ·, ·]` over samples and pixels, or added to `y`.
@@ -147,7 +144,6 @@ pub fn channel_sum(x: &View, y: &View, accumulate: bool) -> Result<Call> {
         offset: y.offset() as u32,
         workgroups: x.shape.c as u32,
         accumulate: accumulate.into(),
-        unused: 0,
     };
     let call = Call::new(&CHANNEL_SUM, params, grid(x.shape.c)).with("WG", wg).loops(iterations);
     Ok(call.bind(x).bind(y).adds_to(y, accumulate).costs(x.shape.len()))

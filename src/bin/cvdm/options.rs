@@ -61,7 +61,7 @@ pub struct Sampling {
     /// Seed of all draws.
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
-    /// Store the network's feature maps and weights in half precision: half the memory, faster on GPUs.
+    /// Store the U-Net's feature maps and weights in half precision: half the memory, faster on GPUs.
     #[arg(long)]
     pub half: bool,
 }
