@@ -6,10 +6,11 @@ mod harness;
 use cvdm::Error;
 use cvdm::gpu::{Caps, Matrices};
 use cvdm::kernels::conv2d::{Activation, Conv2d, Direction};
+use cvdm::kernels::conv2d_3x3::{self, Packing};
 use cvdm::kernels::reverse_step::{self, Discretisation, Reverse, Variant};
 use cvdm::kernels::{
-    Call, conv_transpose2d, conv2d, conv2d_3x3_cooperative, conv2d_3x3_grad_weight, instance_norm, losses, matmul,
-    noising, planes, random, reduce, schedule, split_sum, statistics, upsample, velocity, winograd,
+    Call, conv_transpose2d, conv2d, conv2d_1x1, conv2d_3x3_cooperative, conv2d_3x3_grad_weight, instance_norm, losses,
+    matmul, noising, planes, random, reduce, schedule, split_sum, statistics, upsample, velocity, winograd,
 };
 use cvdm::random::Stream;
 use cvdm::tape::{Role, Tape};
@@ -54,6 +55,16 @@ fn an_output_in_the_tensor_of_an_input_is_refused() {
     assert!(forward(&tiny, &bias_beside, &y_beside).refused(), "beside the bias");
     let back = |g: &View, gx: &View| conv2d::grad_input(spec, g, &weight, None, Activation::None, gx, false);
     assert!(back(&x, &other).is_ok() && back(&x, &beside).refused());
+    let flat = new(Shape::vector(4 * 9 * 8));
+    let packing = Packing::new(caps, conv2d_3x3::Variant::ALL[0], Direction::Forward, [2, 2]);
+    let values = packing.shape().len();
+    let [weight_beside, packed_beside] = [0..36, 36..36 + values].map(|r| flat.range(r).unwrap());
+    assert!(conv2d_3x3::pack(&packing, &weight_beside, &packed_beside).is_err(), "a range, and beside its weight");
+    let heads = new(Shape::new(1, 8, 2, 2));
+    let (x8, four) = (new(Shape::new(1, 8, 2, 2)), new(conv2d_1x1::packed(8, 4)));
+    let [y4, bias_beside] = [0..4, 4..5].map(|r| heads.range(r).unwrap());
+    let head = |bias: &View| conv2d_1x1::forward(&x8, &four, Some(bias), Activation::None, &y4, false);
+    assert!(head(&View { shape: Shape::vector(4), ..bias_beside }).refused() && head(&new(Shape::vector(4))).is_ok());
     let one = Conv2d { kernel: 1, stride: 1, padding: 0 };
     let row = Shape::new(1, 1, 1, 1);
     let (x1, gw) = (new(row), new(Shape::vector(3)));
@@ -235,6 +246,43 @@ fn bytes_are_those_that_cross_memory() {
     counts(planes::multiply(&x, &values, &out, true), &[&x, &values, &out, &out]);
 }
 
+/// What kernels read or write from its beginning cannot be a range of a tensor, and weights that are read in place must lie as that wants.
+#[test]
+fn packed_weights_and_partial_sums_are_whole_tensors() {
+    let (_, gpu) = &devices()[0];
+    let caps = gpu.caps();
+    let mut tape = Tape::new(caps);
+    let mut new = |shape: Shape| tape.persistent("tensor", shape).unwrap();
+    let map = Shape::new(1, 4, 4, 4);
+    let (x, y, weight) = (new(map), new(map), new(Shape::new(4, 4, 3, 3)));
+    let variant = conv2d_3x3::Variant { outputs: 4, reads: conv2d_3x3::Reads::Storage };
+    let packing = Packing::new(caps, variant, Direction::Backward, [4, 4]);
+    let after_four = |whole: View| whole.range(4..whole.shape.c).unwrap();
+    let room = |shape: Shape| Shape::vector(shape.len() + 4);
+    let (packed, range) = (new(packing.shape()), after_four(new(room(packing.shape()))));
+    let forward = |packing: &Packing, weights: &View| {
+        conv2d_3x3::forward(packing, &x, weights, None, Activation::None, &y, false)
+    };
+    let refused = |error: Error| matches!(error, Error::Shape(_));
+    assert!(conv2d_3x3::pack(&packing, &weight, &packed).is_ok() && forward(&packing, &packed).is_ok());
+    assert!(refused(conv2d_3x3::pack(&packing, &weight, &range).unwrap_err()));
+    assert!(refused(forward(&packing, &range).unwrap_err()));
+    let (in_place, flat) = (packing.in_place(&weight).unwrap(), new(Shape::vector(148)));
+    assert!(forward(&in_place, &after_four(flat)).is_ok());
+    assert!(refused(forward(&in_place, &flat.range(1..145).unwrap()).unwrap_err()), "within a vec4");
+
+    let parts = conv2d_1x1::parts(map, 4);
+    let (sums, range) = (new(parts.shape()), after_four(new(room(parts.shape()))));
+    assert!(conv2d_1x1::grad_weight(&x, &y, &sums).is_ok());
+    assert!(refused(conv2d_1x1::grad_weight(&x, &y, &range).unwrap_err()));
+    let of = conv2d_3x3_grad_weight::Variant::ALL[0];
+    let parts = conv2d_3x3_grad_weight::parts(caps, of.outputs, map, 4);
+    let more = Shape { c: parts.splits + 1, ..parts.shape() };
+    let (sums, range) = (new(parts.shape()), new(more).range(1..more.c).unwrap());
+    assert!(conv2d_3x3_grad_weight::grad_weight(caps, of, &x, &y, &sums).is_ok());
+    assert!(refused(conv2d_3x3_grad_weight::grad_weight(caps, of, &x, &y, &range).unwrap_err()));
+}
+
 /// Mesa's llvmpipe ends the loops of an invocation after 65,535 iterations without a word: there such calls are refused, and where there is a
 /// choice the work is dealt out so that they do not come about.
 #[test]
@@ -247,6 +295,11 @@ fn loops_that_a_software_adapter_would_end_are_refused() {
         tape.push(calls);
         tape.check_limits()
     };
+    fn norm(tape: &mut Tape, caps: Caps, shape: Shape) -> cvdm::Result<Vec<Call>> {
+        let [x, y] = ["x", "y"].map(|name| tape.persistent(name, shape).unwrap());
+        let stats = tape.persistent("statistics", instance_norm::stats(shape))?;
+        Ok(vec![instance_norm::forward(caps, &x, None, &stats, &y, 1e-3)?])
+    }
     type Record = dyn Fn(&mut Tape, Caps) -> cvdm::Result<Vec<Call>>;
     let too_long: [(&str, &Record); 5] = [
         ("matmul", &|tape, caps| {
@@ -279,7 +332,13 @@ fn loops_that_a_software_adapter_would_end_are_refused() {
         assert!(matches!(&refused, Error::Limit(m) if m.contains(name) && m.contains("65535")), "{name}: {refused}");
         of(false, record).unwrap_or_else(|e| panic!("a GPU has no such limit, {name}: {e}"));
     }
-    let dealt_out: [(&str, &Record); 3] = [
+    let dealt_out: [(&str, &Record); 6] = [
+        ("a large plane's mean", &|tape, caps| {
+            let (x, y) = (tape.persistent("x", Shape::new(1, 1, 4800, 4800))?, tape.persistent("y", Shape::vector(1))?);
+            Ok(vec![planes::sum(caps, &x, 1.0, &y, false)?])
+        }),
+        ("a large plane's norm", &|tape, caps| norm(tape, caps, Shape::new(1, 1, 4800, 4800))),
+        ("a plane at the edge of sixteen invocations", &|tape, caps| norm(tape, caps, Shape::new(1, 1, 955, 1452))),
         ("3×3 weight gradient", &|tape, caps| {
             let [x, g] = ["x", "g"].map(|name| tape.persistent(name, Shape::new(1, 32, 1024, 1024)).unwrap());
             let variant = conv2d_3x3_grad_weight::Variant::fixed(caps, 32);

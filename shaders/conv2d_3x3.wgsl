@@ -6,13 +6,15 @@
 // tile is read as 24 vec4, one a lane in three loads, handed round by subgroupBroadcast, and serves all OUTPUTS channels.
 // Weights are packed (pack_weights.wgsl) so that a lane reads the nine taps of its channels as few vec4 next to each other. The input
 // gradient is the same kernel with channels exchanged and the taps REVERSED; four of its output channels lie next to each other in the
-// weights themselves, which are then read where they lie. Input and weights lie in storage buffers, or are images (input_*.wgsl, weights_*.wgsl), which software drivers load without a loop for a copy of
-// 0.05 to 0.5 ms; or the weights lie in a uniform buffer, loaded without a loop too.
+// weights themselves, which are then read where they lie if they begin at a whole vec4. Input and weights lie in storage buffers, or are
+// images (input_*.wgsl, weights_*.wgsl), which software drivers load without a loop for a copy of 0.05 to 0.5 ms; or the weights lie in a
+// uniform buffer, loaded without a loop too.
 //
 // Where the sums start, the activation and whether a tile's moments are kept for the norm behind it (Output::tiles) are overrides:
 // software adapters compute both sides of an if, and one turn of a loop whatever its length. As parameters they took as long to compile
-// once (1.1 s with Mesa 25.0, 2 outputs) as two of these forms take together. The moments, summed row by row while it is stored, cost
-// 1 % of a forward pass there, which the norms gain; on a GPU they are for the memory's sake.
+// once as two of these forms take together. The moments, summed row by row while it is stored, cost 1 % of a forward pass there, which the
+// norms gain; on a GPU they are for the memory's sake. The outputs are stored in a loop, whose end is a parameter so that no driver writes it
+// out: four epilogues took 0.4 to 0.6 s of the 1 s that the kernel then took to compile (Mesa 25.0, 4 outputs), and no less time to run.
 //
 // The limit is the multiply-adds: 288 OUTPUTS an input channel, of which a driver makes a multiply and an add. Counted in the code of Mesa
 // 22.3 for images and 4 outputs, those are 2304 of 4300 instructions of an input channel's turn; 12 loads make some 1000, and the 128 sums, which
@@ -21,12 +23,14 @@
 //               storage: 2 outputs   4 outputs     images: 1 output    2 outputs       4 outputs
 //   Mesa 22.3            53 62 64 65   53 61 58 65           68 79 82 81   81  95  99 98    85 106 106 109
 //   Mesa 25.0            51 56 58 59   48 61 62 63           67 78 81 80   82  97 100 99    90 106 110 109
-// On software adapters the fixed choice is four outputs and images: 0.6 to 0.9 s to compile with Mesa 25.0 where two take 0.3 to 0.4, for
+// On software adapters the fixed choice is four outputs and images: 0.3 to 0.4 s to compile with Mesa 25.0 where two take 0.2 to 0.3, for
 // a tenth less time. Uniform weights (64 to 88 on another processor) are 64 KiB a dispatch of 40 us at least, and not tried by tuning there
 // (Variant::candidates); storage buffers are. With AVX2 alone images have 24 to 33 (22.3) and 28 to 40 (25.0) of some 65, storage 8 and 18. As sampled textures
 // they had 18 to 28 and 19 to 27.
 // Tried and dropped: 8 rows a tile (never ahead with 4 outputs), 8 outputs (half the speed), two input channels at a time,
-// subgroups of 16 by 512-bit vectors; whether tiles are PAIRED as a parameter, so that one shader less is compiled: 4 % slower.
+// subgroups of 16 by 512-bit vectors; whether tiles are PAIRED as a parameter, so that one shader less is compiled: 4 % slower. An input
+// gradient that reads weights where they lie is up to a tenth slower with 256 channels and more, whose weights are then not next to each
+// other, and spares the packing, which took two to four times as long as that costs.
 //
 // With a quarter of the multiply-adds Winograd's algorithm is ahead of it where channels are many and images not small: winograd_product.wgsl.
 //

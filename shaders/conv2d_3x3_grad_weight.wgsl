@@ -45,6 +45,7 @@ struct Params {
     part: u32, // values of one split: Cout rows, and Cout values of the bias
     out: u32,  // offset of the parts in their buffer
     workgroups: u32,
+    outputs: u32, // OUTPUTS
     normalise: u32,
 }
 
@@ -254,16 +255,18 @@ fn main(
         }
     }
     let out = p.out + split * p.part;
-    // Of four channels' sums of g, by whoever has the first of them.
-    // A loop whose end is not known to the compiler, which would write it out.
-    let end = min(co + OUTPUTS, p.out_channels);
-    for (var channel = co; channel < end; channel++) {
-        put(out, channel, ci, s0.o0, s1.o0, s2.o0, s3.o0);
+    // A loop whose end is not known to the compiler, which would write it out, and the same for all lanes.
+    for (var channel = co; channel < co + p.outputs; channel++) {
+        if (channel < p.out_channels) {
+            put(out, channel, ci, s0.o0, s1.o0, s2.o0, s3.o0);
+        }
         s0 = following(s0);
         s1 = following(s1);
         s2 = following(s2);
         s3 = following(s3);
-    }    if (OUTPUTS == 1u) {
+    }
+    // Of four channels the sums of g, by the lane that has the first of them.
+    if (OUTPUTS == 1u) {
         bias = of_four(bias.x, lane);
     } else if (OUTPUTS == 2u) {
         bias = of_two(bias.xy, lane);

@@ -4,8 +4,8 @@
 // A workgroup takes WG channels co, one an invocation, and 8 channels ci; it walks over its share of the pairs of quads of all samples, one
 // after the other, so that no place has to be divided out of a number. The invocation's own 2 x 2 patches of g are 8 vec4; the 8 pixels of 8
 // channels of x are 16 vec4, one a lane in two loads, handed round by subgroupBroadcast: 10 loads (of g as vec4) against 256 multiply-adds.
-// Partial sums are added by sum_splits.wgsl in a fixed order; a single split is the gradient and goes straight there. Every part starts at a
-// whole vec4, of four taps each.
+// Partial sums are added by sum_splits.wgsl in a fixed order; a single split is the gradient and goes straight there where its bias is a whole
+// number of vec4. Every part starts at a whole vec4, of four taps each.
 
 override WG: u32 = 8u;
 

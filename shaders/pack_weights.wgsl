@@ -1,7 +1,8 @@
 // Lays 3x3 weights out for conv2d_3x3.wgsl, in the order in which it reads them: [chunk][block][input channel][lane][vec4].
 // A chunk is a range of input channels; a block the output channels of some lanes; a lane's vec4s hold the nine taps of one of its 1, 2 or 4
 // output channels after the other's, and zeros up to a whole vec4 or where there is no channel. For the input gradient input and output
-// channels are exchanged; with four outputs such weights need no packing.
+// channels are exchanged; those of four outputs lie as the convolution wants them, and are packed only where they begin within a vec4, their
+// channels are no multiple of four or a uniform buffer is read.
 //
 // Neighbouring invocations, a lane each, read neighbouring memory: the weights lie [Cout][Cin], so the input gradient goes through the
 // blocks first, the forward pass through the input channels. Measured (llvmpipe, Mesa 22.3, 512 channels): 2.2 ms forward, and longer if an

@@ -118,7 +118,8 @@ impl PipelineCache {
             device.create_shader_module(descriptor)
         } else {
             // SAFETY: the sources are compiled into this crate, never a user's. Every loop in them ends: its counter moves one
-            // way, by a constant step or by halving, to a bound that it does not change, a constant or one made of parameters; every
+            // way to a bound that the loop does not change, by halving or by a step that it does not change either, a constant, an
+            // override or a number of parts that the kernel's Rust file makes at least one; every
             // index is derived from the shapes that the kernel's Rust file has checked, and the kernel tests run all of them in
             // checked mode too, with sentinel words around every buffer.
             unsafe { device.create_shader_module_trusted(descriptor, wgpu::ShaderRuntimeChecks::unchecked()) }

@@ -5,7 +5,7 @@ use std::ops::Range;
 use bytemuck::{NoUninit, Pod, Zeroable};
 
 use crate::gpu::{Caps, Elements, Overrides, Shader};
-use crate::tensor::{TensorId, View};
+use crate::tensor::{Shape, TensorId, View};
 use crate::{Error, Result};
 
 /// One dispatch: which shader, on which tensors, over which grid.
@@ -277,6 +277,19 @@ impl From<&View> for Span {
 pub fn grid(workgroups: usize) -> [u32; 3] {
     const LIMIT: usize = 65_535;
     if workgroups <= LIMIT { [workgroups as u32, 1, 1] } else { [LIMIT as u32, workgroups.div_ceil(LIMIT) as u32, 1] }
+}
+
+/// Refuses a tensor of another shape, or a channel range: for what kernels read and write from its beginning.
+///
+/// # Errors
+/// [`Error::Shape`].
+pub(super) fn expect_whole(what: &str, view: &View, shape: Shape) -> Result<()> {
+    view.expect(what, shape)?;
+    if view.is_whole() {
+        Ok(())
+    } else {
+        Err(Error::shape(format!("{what} must be a whole tensor, not a channel range")))
+    }
 }
 
 /// Refuses an output that is also another argument: one dispatch cannot bind a buffer both to read and to write.

@@ -2,7 +2,7 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use super::call::distinct;
+use super::call::{distinct, expect_whole};
 use super::conv2d::{Activation, Conv2d, Direction, expect_values};
 use super::split_sum::Parts;
 use super::{Call, Span, grid, shader};
@@ -118,7 +118,7 @@ pub fn forward(
     if let Some(bias) = bias {
         expect_values("a 1×1 convolution's bias", bias, Shape::vector(y.shape.c))?;
     }
-    distinct("a 1×1 convolution", &[y], &[x, weight])?;
+    distinct("a 1×1 convolution", &[y], &[x, weight, bias.unwrap_or(x)])?;
     let (quads, blocks) = (x.shape.plane() / 4, y.shape.c.div_ceil(TILE));
     let pairs = quads.div_ceil(2);
     let invocations = x.shape.n * blocks * pairs;
@@ -179,7 +179,7 @@ pub fn grad_weight(x: &View, g: &View, to: &View) -> Result<Call> {
     expect_quads("a 1×1 convolution's weight gradient", x.shape)?;
     g.expect("a 1×1 convolution's output gradient", Shape { c: g.shape.c, ..x.shape })?;
     let parts = parts(x.shape, g.shape.c);
-    to.expect("the parts of a 1×1 convolution's weight gradient", parts.shape())?;
+    expect_whole("the parts of a 1×1 convolution's weight gradient", to, parts.shape())?;
     distinct("a 1×1 convolution's weight gradient", &[to], &[x, g])?;
     let (splits, across) = (parts.splits, x.shape.c.div_ceil(TILE));
     let invocations = splits * across * g.shape.c.div_ceil(TILE);

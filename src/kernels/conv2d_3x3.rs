@@ -5,7 +5,7 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use super::call::distinct;
+use super::call::{distinct, expect_whole};
 use super::conv2d::{Activation, Conv2d, Direction, expect_values};
 use super::{Call, Span, grid, instance_norm, shader};
 use crate::Result;
@@ -227,10 +227,13 @@ impl Packing {
 
     /// Refuses another tensor than the packed weights, or, where they are read in place, the weights.
     fn check(&self, weights: &View) -> Result<()> {
-        if self.in_place {
-            return expect_values("the weights", weights, SPEC.weight(self.in_channels, self.out_channels));
+        if !self.in_place {
+            return expect_whole("the packed weight", weights, self.shape());
         }
-        weights.expect("the packed weight", self.shape())
+        if !weights.offset().is_multiple_of(4) {
+            return Err(crate::Error::shape("weights that are read in place must begin at a whole vec4"));
+        }
+        expect_values("the weights", weights, SPEC.weight(self.in_channels, self.out_channels))
     }
 
     /// Shape of the packed weights; at the end of uniform ones there is room for the window of the last dispatch.
@@ -280,7 +283,8 @@ struct Pack {
 pub fn pack(packing: &Packing, weight: &View, packed: &View) -> Result<Call> {
     let &Packing { in_channels, out_channels, .. } = packing;
     expect_values("the weight to pack", weight, SPEC.weight(in_channels, out_channels))?;
-    packed.expect("the packed weight", packing.shape())?;
+    expect_whole("the packed weight", packed, packing.shape())?;
+    distinct("packing", &[packed], &[weight])?;
     let invocations = packing.chunks * packing.blocks * packing.chunk * packing.lanes;
     let (in_step, out_step) = match packing.direction {
         Direction::Forward => (1, in_channels),
@@ -357,7 +361,8 @@ struct Forward {
 ///
 /// With [`Output::tiles`] the last of the dispatches to each channel leaves the moments of what it writes.
 ///
-/// Shapes: `x [N, Cin, H, W]`, `weights` as [`Packing::shape`] says or, [in place](Packing::in_place), `[Cin, Cout, 3, 3]`, `bias [Cout]`, `y [N, Cout, H, W]`; `W` a multiple of 4.
+/// Shapes: `x [N, Cin, H, W]`, `weights` as [`Packing::shape`] says or, [in place](Packing::in_place), `[Cin, Cout, 3, 3]`,
+/// `bias [Cout]`, `y [N, Cout, H, W]`; `W` a multiple of 4.
 ///
 /// # Errors
 /// [`crate::Error::Shape`] if a shape is another, or both a bias is given and `accumulate`.

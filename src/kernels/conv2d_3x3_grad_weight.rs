@@ -53,6 +53,7 @@ struct GradWeight {
     part: u32,
     out: u32,
     workgroups: u32,
+    outputs: u32,
     normalise: u32,
 }
 
@@ -160,6 +161,7 @@ pub fn grad_weight<'a>(
         part: parts.shape().w as u32,
         out,
         workgroups: workgroups as u32,
+        outputs: outputs as u32,
         normalise: u32::from(scales.is_some()),
     };
     let shader = if images { &GRAD_WEIGHT_IMAGES } else { &GRAD_WEIGHT };

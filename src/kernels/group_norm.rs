@@ -85,10 +85,10 @@ pub fn forward(
         return Err(Error::input(format!("group norm's epsilon is {epsilon}, expected a positive number")));
     }
     distinct("group norm", &[moments, statistics, y], &[x, weight, bias])?;
-    let teams = MOMENTS.teams(caps, x.shape);
+    let teams = MOMENTS.teams(caps, x.shape, 1);
     let params = Moments { x: x.into(), channels: x.shape.c as u32, items: teams.items, planes: teams.planes };
     let first = teams.call(params).bind(x).bind(moments);
-    let planes = FORWARD.a_plane_each(caps, x.shape);
+    let planes = FORWARD.a_plane_each(caps, x.shape, 1);
     let params = Forward {
         x: x.into(),
         y: y.into(),
@@ -154,11 +154,11 @@ pub fn backward(
     expect_stats(x.shape, sums, "group norm's sums")?;
     expect_affine(x.shape, weight, "group norm's weight")?;
     distinct("group norm's gradient", &[sums, gx], &[x, weight, statistics, g])?;
-    let planes = SUMS.a_plane_each(caps, x.shape);
+    let planes = SUMS.a_plane_each(caps, x.shape, 1);
     let params =
         Sums { x: x.into(), g: g.into(), channels: x.shape.c as u32, items: planes.items, workgroups: planes.planes };
     let first = planes.call(params).bind(x).bind(g).bind(statistics).bind(sums);
-    let planes = BACKWARD.a_plane_each(caps, x.shape);
+    let planes = BACKWARD.a_plane_each(caps, x.shape, 1);
     let params = Backward {
         x: x.into(),
         g: g.into(),

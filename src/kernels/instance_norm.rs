@@ -166,7 +166,7 @@ pub fn forward<'a>(
     expect_epsilon(epsilon)?;
     let (weight, bias) = affine.unzip();
     distinct("instance norm", &[statistics, y], &input.and(&[weight.unwrap_or(x), bias.unwrap_or(x)]))?;
-    let teams = input.form(&FORWARD, &FORWARD_OF_TILES).teams(caps, x.shape);
+    let teams = input.form(&FORWARD, &FORWARD_OF_TILES).teams(caps, x.shape, 2);
     let params = Forward {
         x: x.into(),
         y: y.into(),
@@ -231,7 +231,7 @@ pub fn scales<'a>(
     expect_epsilon(epsilon)?;
     distinct("instance norm", &[statistics, scales], &input.and(&[weight, bias]))?;
     if let Some(tiles) = input.tiles {
-        let teams = Teams::of(caps, &SCALES_OF_TILES, tiles.shape.h, x.shape.n * x.shape.c);
+        let teams = Teams::of(caps, &SCALES_OF_TILES, tiles.shape.h, x.shape.n * x.shape.c, 1);
         let params = ScalesOfTiles {
             size: input.size(),
             channels: x.shape.c as u32,
@@ -243,7 +243,7 @@ pub fn scales<'a>(
         let call = teams.call(params).bind(tiles).bind(weight).bind(bias).bind(statistics).bind(scales);
         return Ok(call.costs(8 * tiles.shape.len()));
     }
-    let teams = SCALES.teams(caps, x.shape);
+    let teams = SCALES.teams(caps, x.shape, 1);
     let params = Scales {
         x: x.into(),
         channels: x.shape.c as u32,
@@ -297,7 +297,7 @@ pub fn pooled<'a>(
     expect_affine(x.shape, bias, "instance norm's bias")?;
     expect_epsilon(epsilon)?;
     distinct("instance norm with pooling", &[statistics, y, pooled], &input.and(&[weight, bias]))?;
-    let teams = input.form(&POOL, &POOL_OF_TILES).teams_of_pairs(caps, x.shape);
+    let teams = input.form(&POOL, &POOL_OF_TILES).teams_of_pairs(caps, x.shape, 2);
     let params = Pooled {
         x: x.into(),
         y: y.into(),
@@ -362,7 +362,7 @@ pub fn backward(
         expect_affine(x.shape, weight, "instance norm's weight")?;
     }
     distinct("instance norm's gradient", &[sums, gx], &[x, weight.unwrap_or(x), statistics, g])?;
-    let teams = BACKWARD.teams(caps, x.shape);
+    let teams = BACKWARD.teams(caps, x.shape, 2);
     let params = Backward {
         x: x.into(),
         g: g.into(),

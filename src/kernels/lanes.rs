@@ -17,9 +17,6 @@ pub(super) const BLOCK: usize = 256;
 const FEW_ITEMS: usize = 64;
 const MANY_PLANES: usize = 64;
 
-/// How often the kernels that work on planes go over their items at most.
-const PASSES: usize = 3;
-
 /// The workgroup of kernels that sum `values`, so many in an iteration: 64 invocations, or 256 where a software adapter would end their loops.
 /// Also the iterations of each.
 pub(super) fn summing_workgroup(values: usize, at_once: usize) -> (u32, usize) {
@@ -130,24 +127,25 @@ impl Lanes {
     }
 
     /// A workgroup for each sample's channel, which on software adapters is a subgroup unless a plane is too large for it.
-    pub(super) fn a_plane_each(&'static self, caps: Caps, shape: Shape) -> Planes {
-        let Teams { shader, items, planes, wg, .. } = self.teams_of(caps, shape, in_quads(shape));
-        Planes { shader, items, planes, wg }
+    /// It goes over the plane so many times.
+    pub(super) fn a_plane_each(&'static self, caps: Caps, shape: Shape, passes: usize) -> Planes {
+        let Teams { shader, items, planes, wg, .. } = self.teams(caps, shape, passes);
+        Planes { shader, items, planes, wg, passes }
     }
 
-    /// Teams of invocations, one for each sample's channel.
-    pub(super) fn teams(&'static self, caps: Caps, shape: Shape) -> Teams {
-        self.teams_of(caps, shape, in_quads(shape))
+    /// Teams of invocations, one for each sample's channel, which goes over it so many times.
+    pub(super) fn teams(&'static self, caps: Caps, shape: Shape, passes: usize) -> Teams {
+        self.teams_of(caps, shape, in_quads(shape), passes)
     }
 
     /// As [`Lanes::teams`], with items in pairs, none of them across two rows: for what pools them.
-    pub(super) fn teams_of_pairs(&'static self, caps: Caps, shape: Shape) -> Teams {
-        self.teams_of(caps, shape, shape.w.is_multiple_of(8))
+    pub(super) fn teams_of_pairs(&'static self, caps: Caps, shape: Shape, passes: usize) -> Teams {
+        self.teams_of(caps, shape, shape.w.is_multiple_of(8), passes)
     }
 
-    fn teams_of(&'static self, caps: Caps, shape: Shape, quads: bool) -> Teams {
+    fn teams_of(&'static self, caps: Caps, shape: Shape, quads: bool, passes: usize) -> Teams {
         let (shader, items) = if quads { (&self.quads, shape.plane() / 4) } else { (&self.singles, shape.plane()) };
-        Teams::of(caps, shader, items, shape.n * shape.c)
+        Teams::of(caps, shader, items, shape.n * shape.c, passes)
     }
 
     /// In shares of neighbouring items, a workgroup each: [`partial_count`] invocations a sample.
@@ -176,13 +174,14 @@ pub(super) struct Planes {
     /// Planes of all samples.
     pub planes: u32,
     wg: u32,
+    passes: usize,
 }
 
 impl Planes {
     /// A call over this grid.
     pub fn call<P: bytemuck::NoUninit>(&self, params: P) -> Call {
         let call = Call::new(self.shader, params, grid(self.planes as usize)).with("WG", self.wg);
-        call.loops(PASSES * self.items.div_ceil(self.wg) as usize)
+        call.loops(self.passes * self.items.div_ceil(self.wg) as usize)
     }
 }
 
@@ -198,20 +197,23 @@ pub(super) struct Teams {
     wg: u32,
     /// Invocations of a team, which divide them.
     team: u32,
+    /// How often a team goes over its plane.
+    passes: usize,
 }
 
 impl Teams {
-    /// Teams for so many planes of so many items.
-    pub fn of(caps: Caps, shader: &'static Shader, items: usize, planes: usize) -> Self {
+    /// Teams for so many planes of so many items, each of which goes over its own so many times.
+    pub fn of(caps: Caps, shader: &'static Shader, items: usize, planes: usize, passes: usize) -> Self {
+        let ends = |invocations: usize| passes * items.div_ceil(invocations) <= ITERATIONS;
         let wg = match items {
-            _ if caps.software => (PASSES * items).div_ceil(ITERATIONS).next_power_of_two().clamp(8, 256),
+            _ if caps.software => [8, 16, 32, 64, 128].into_iter().find(|&wg| ends(wg)).unwrap_or(256),
             0..256 => 64,
             _ => 256,
         };
         // There a barrier costs as much as dozens of items, and eight lanes load from eight planes as fast as from one.
-        let alone = caps.software && PASSES * items < ITERATIONS && (items <= FEW_ITEMS || planes >= MANY_PLANES);
+        let alone = caps.software && ends(1) && (items <= FEW_ITEMS || planes >= MANY_PLANES);
         let team = if alone { 1 } else { items.next_power_of_two().min(wg) };
-        Self { shader, items: items as u32, planes: planes as u32, wg: wg as u32, team: team as u32 }
+        Self { shader, items: items as u32, planes: planes as u32, wg: wg as u32, team: team as u32, passes }
     }
 
     /// A call over this grid.
@@ -219,7 +221,7 @@ impl Teams {
         let workgroups = self.planes.div_ceil(self.wg / self.team);
         let call =
             Call::new(self.shader, params, grid(workgroups as usize)).with("WG", self.wg).with("TEAM", self.team);
-        call.loops(PASSES * self.items.div_ceil(self.team) as usize)
+        call.loops(self.passes * self.items.div_ceil(self.team) as usize)
     }
 }
 

@@ -38,7 +38,7 @@ fn sums(caps: Caps, a: &View, b: Option<&View>, factor: f32, y: &View, accumulat
     other.expect("the second factor of a sum over pixels", a.shape)?;
     distinct("a sum over pixels", &[y], &[a, other])?;
     expect_finite("a sum over pixels times", factor)?;
-    let planes = SUM.a_plane_each(caps, a.shape);
+    let planes = SUM.a_plane_each(caps, a.shape, 1);
     let params = Sum {
         a: a.into(),
         b: other.into(),

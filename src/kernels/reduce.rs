@@ -96,7 +96,11 @@ impl Sum {
             accumulate: self.accumulate.into(),
         };
         let terms = self.rows * self.columns * self.segments * self.count;
-        let mut call = Call::new(&SUM_PARTIALS, params, grid(workgroups)).bind(partials).bind(y).costs(terms);
+        let mut call = Call::new(&SUM_PARTIALS, params, grid(workgroups))
+            .loops((self.segments * self.count).div_ceil(256))
+            .bind(partials)
+            .bind(y)
+            .costs(terms);
         call.bytes = 4 * (terms + workgroups * (1 + usize::from(self.accumulate))) as u64;
         call
     }

@@ -33,7 +33,7 @@ struct Forward {
 pub fn forward(caps: Caps, x: &View, y: &View) -> Result<Call> {
     y.expect("softmax' output", x.shape)?;
     distinct("softmax", &[y], &[x])?;
-    let planes = FORWARD.a_plane_each(caps, x.shape);
+    let planes = FORWARD.a_plane_each(caps, x.shape, 3);
     let params = Forward {
         x: x.into(),
         y: y.into(),
@@ -67,7 +67,7 @@ pub fn backward(caps: Caps, y: &View, g: &View, gx: &View, accumulate: bool) -> 
     g.expect("softmax' output gradient", y.shape)?;
     gx.expect("softmax' input gradient", y.shape)?;
     distinct("softmax' gradient", &[gx], &[y, g])?;
-    let planes = BACKWARD.a_plane_each(caps, y.shape);
+    let planes = BACKWARD.a_plane_each(caps, y.shape, 2);
     let params = Backward {
         y: y.into(),
         g: g.into(),

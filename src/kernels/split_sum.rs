@@ -2,7 +2,7 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use super::call::distinct;
+use super::call::{distinct, expect_whole};
 use super::lanes::summing_workgroup;
 use super::{Call, Span, grid, shader};
 use crate::gpu::Shader;
@@ -56,7 +56,7 @@ impl Parts {
         if self.are(to) {
             return Ok(to.offset() as u32);
         }
-        to.expect("the partial sums", self.shape())?;
+        expect_whole("the partial sums", to, self.shape())?;
         Ok(0)
     }
 }
@@ -84,10 +84,7 @@ struct Splits {
 pub fn sum_splits(parts: Parts, sums: &View, start: usize, y: &View, accumulate: bool) -> Result<Call> {
     let Parts { splits, rows, row, padded, .. } = parts;
     let (len, shape) = (y.shape.len(), parts.shape());
-    sums.expect("the parts of a split sum", shape)?;
-    if !sums.is_whole() {
-        return Err(Error::shape("the parts of a split sum must be a whole tensor, not a channel range"));
-    }
+    expect_whole("the parts of a split sum", sums, shape)?;
     if start + len > parts.values() {
         return Err(Error::shape(format!("{len} values from {start} on of splits that hold {}", parts.values())));
     }

@@ -205,7 +205,8 @@ impl Tape {
             }
         };
         let packing = Packing::new(self.caps, variant, direction, [x.c, y.shape.c]);
-        let (packing, weights) = match packing.in_place(weight) {
+        // Frozen weights are packed once, and then lie next to each other.
+        let (packing, weights) = match packing.in_place(weight).filter(|_| !self.frozen) {
             Some(in_place) => (in_place, *weight),
             None => {
                 let record = |packed: &View| conv2d_3x3::pack(&packing, weight, packed);

@@ -34,7 +34,7 @@ pub struct Simulate {
     /// Seed of the noise, and of specimens.
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Replace what the folder holds.
+    /// Write into a folder that holds files already, and replace those of the same names.
     #[arg(long)]
     force: bool,
     #[command(flatten)]
