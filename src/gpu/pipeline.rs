@@ -96,8 +96,10 @@ impl PipelineCache {
     ) -> Result<Arc<Pipeline>> {
         let key = (shader.name, elements, overrides.clone());
         let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = made.get(&key).cloned();
-        let pipeline = known.unwrap_or_else(|| Arc::new(self.make(device, shader, elements, overrides)));
+        if let Some(known) = made.get(&key) {
+            return check().map(|()| known.clone());
+        }
+        let pipeline = Arc::new(self.make(device, shader, elements, overrides));
         check()?;
         made.insert(key, pipeline.clone());
         Ok(pipeline)
@@ -119,9 +121,8 @@ impl PipelineCache {
         } else {
             // SAFETY: the sources are compiled into this crate, never a user's. Every loop in them ends: its counter moves one
             // way to a bound that the loop does not change, by halving or by a step that it does not change either, a constant, an
-            // override or a number of parts that the kernel's Rust file makes at least one; every
-            // index is derived from the shapes that the kernel's Rust file has checked, and the kernel tests run all of them in
-            // checked mode too, with sentinel words around every buffer.
+            // override or a number of parts that the kernel's Rust file makes at least one. Every index is derived from the shapes that
+            // that file has checked, and the kernel tests run all of them in checked mode too, with sentinel words around every buffer.
             unsafe { device.create_shader_module_trusted(descriptor, wgpu::ShaderRuntimeChecks::unchecked()) }
         };
         let constants: Vec<(&str, f64)> = overrides.iter().map(|&(name, value)| (name, f64::from(value))).collect();

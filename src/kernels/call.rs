@@ -61,6 +61,12 @@ pub enum Bound {
 /// left to short loops that no one counts. One that ends is counted once more than it runs.
 pub(super) const ITERATIONS: usize = 65_000;
 
+/// The fewest invocations of a workgroup, from a subgroup of a software adapter on, whose loops it would not end: each takes so many
+/// `iterations` if there are so many of them. The most that every adapter has, where more would be needed.
+pub(super) fn fewest_invocations(iterations: impl Fn(usize) -> usize) -> usize {
+    [8, 16, 32, 64, 128].into_iter().find(|&wg| iterations(wg) <= ITERATIONS).unwrap_or(256)
+}
+
 /// Bytes of what is bound where there is nothing to bind: one `vec4f`.
 pub(crate) const NOTHING: u64 = 16;
 
@@ -111,9 +117,9 @@ impl Call {
     }
 
     /// Iterations of an invocation, of so many in a workgroup that shares a block.
-    fn iterations_of(&self, invocations: u32) -> usize {
+    fn iterations_of(&self, invocations: usize) -> usize {
         // Of an item there is besides the one of the loop over the block, and one to see that its own has ended.
-        self.block.map_or(self.iterations, |items| items.div_ceil(invocations) as usize * (self.iterations + 2))
+        self.block.map_or(self.iterations, |items| (items as usize).div_ceil(invocations) * (self.iterations + 2))
     }
 
     /// The overrides on such an adapter. Of a [block](Call::in_blocks) a GPU gives every item an invocation. A software adapter pays for
@@ -121,8 +127,8 @@ impl Call {
     pub(crate) fn overrides_on(&self, caps: Caps) -> Overrides {
         let mut overrides = self.overrides.clone();
         if let Some(items) = self.block.filter(|_| !overrides.iter().any(|&(name, _)| name == "WG")) {
-            let few = [8, 16, 32, 64, 128].into_iter().find(|&wg| self.iterations_of(wg) <= ITERATIONS);
-            overrides.push(("WG", few.filter(|_| caps.software).unwrap_or(items).min(items)));
+            let fewest = fewest_invocations(|wg| self.iterations_of(wg)) as u32;
+            overrides.push(("WG", if caps.software { fewest.min(items) } else { items }));
             overrides.sort_unstable();
         }
         overrides
@@ -133,9 +139,12 @@ impl Call {
     /// # Errors
     /// [`Error::Limit`].
     pub(crate) fn check_loops(&self, caps: Caps) -> Result<()> {
+        if !caps.software {
+            return Ok(());
+        }
         let wg = self.overrides_on(caps).iter().find(|&&(name, _)| name == "WG").map_or(1, |&(_, wg)| wg);
-        let iterations = self.iterations_of(wg);
-        if caps.software && iterations > ITERATIONS {
+        let iterations = self.iterations_of(wg as usize);
+        if iterations > ITERATIONS {
             return Err(Error::Limit(format!(
                 "{}: {iterations} iterations in an invocation; software adapters end loops after 65535: use smaller tensors or a GPU",
                 self.shader.name

@@ -382,12 +382,11 @@ pub fn forward<'i, 'o>(
     x.expect("the convolution's input", Shape { c: in_channels, ..x.shape })?;
     y.expect("the convolution's output", SPEC.output(x.shape, out_channels)?)?;
     packing.check(weights)?;
-    let read = [x, weights, bias.unwrap_or(x), input.scales.unwrap_or(x)];
-    distinct("the convolution", &[y], &read)?;
     if let Some(moments) = moments {
         instance_norm::expect_tiles(y.shape, moments)?;
-        distinct("the convolution", &[y, moments], &read)?;
     }
+    let written: Vec<&View> = [Some(y), moments].into_iter().flatten().collect();
+    distinct("the convolution", &written, &[x, weights, bias.unwrap_or(x), input.scales.unwrap_or(x)])?;
     let first = Start::of(bias, out_channels, accumulate)?;
     if variant.reads != Reads::Storage && [x, weights, y].iter().any(|view| view.element == Element::F16) {
         return Err(crate::Error::shape("halves are convolved from storage; use a variant that reads there"));

@@ -2,7 +2,7 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use super::call::{ITERATIONS, distinct};
+use super::call::{distinct, expect_whole, fewest_invocations};
 use super::{Call, Span, grid, shader};
 use crate::gpu::{Caps, Shader};
 use crate::tensor::{Shape, View};
@@ -58,11 +58,7 @@ fn check(x: Shape, spectrum_of_x: &View) -> Result<()> {
     if x.h > LONGEST || x.w > LONGEST {
         return Err(Error::shape(format!("a Fourier transform of {x}; height and width can be up to {LONGEST}")));
     }
-    spectrum_of_x.expect("a spectrum", spectrum(x))?;
-    if spectrum_of_x.is_whole() {
-        return Ok(());
-    }
-    Err(Error::shape("a spectrum must be a whole tensor, not a channel range"))
+    expect_whole("a spectrum", spectrum_of_x, spectrum(x))
 }
 
 /// A call of `shader` that transforms so many lines of this length, a workgroup each.
@@ -70,8 +66,8 @@ fn lines<P: bytemuck::NoUninit>(caps: Caps, shader: &'static Shader, length: usi
     // Every value is loaded, stored, goes through the stages and is a sum over the odd rest, in parts.
     let (stages, rest) = (length.trailing_zeros() as usize, length >> length.trailing_zeros());
     let iterations = |wg: usize| length.div_ceil(wg) * (4 + stages + rest + 2 * rest.div_ceil(32));
-    let few = [8, 16, 32, 64].into_iter().find(|&wg| iterations(wg) <= ITERATIONS).unwrap_or(128);
-    let wg = if caps.software { few } else { (length / 2).next_power_of_two().clamp(32, 256) };
+    let wg =
+        if caps.software { fewest_invocations(iterations) } else { (length / 2).next_power_of_two().clamp(32, 256) };
     let call = Call::new(shader, params, grid(count)).loops(iterations(wg));
     let call = call.with("LENGTH", length as u32).with("STAGES", length.trailing_zeros()).with("WG", wg as u32);
     call.costs(count * line_flops(length))

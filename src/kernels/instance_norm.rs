@@ -2,7 +2,7 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use super::call::distinct;
+use super::call::{distinct, expect_whole};
 use super::lanes::{Teams, lanes};
 use super::{Call, Lanes, Span, grid, max_pool2d, shader};
 use crate::gpu::{Caps, Shader};
@@ -100,11 +100,7 @@ pub(super) fn expect_affine(x: Shape, view: &View, what: &str) -> Result<()> {
 
 /// Statistics and sums are tensors of their own: the shaders know no range of them.
 pub(super) fn expect_stats(x: Shape, view: &View, what: &str) -> Result<()> {
-    view.expect(what, stats(x))?;
-    if view.is_whole() {
-        return Ok(());
-    }
-    Err(Error::shape(format!("{what} must be a whole tensor, not a channel range")))
+    expect_whole(what, view, stats(x))
 }
 
 /// Refuses moments of tiles that are not those of a map of this shape.

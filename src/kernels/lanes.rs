@@ -1,6 +1,6 @@
 //! Element-wise kernels, written once for quads of values and for single ones.
 
-use super::call::ITERATIONS;
+use super::call::{ITERATIONS, expect_whole, fewest_invocations};
 use super::{Call, Span, grid};
 use crate::gpu::{Caps, Shader};
 use crate::tensor::{Shape, View};
@@ -204,14 +204,14 @@ pub(super) struct Teams {
 impl Teams {
     /// Teams for so many planes of so many items, each of which goes over its own so many times.
     pub fn of(caps: Caps, shader: &'static Shader, items: usize, planes: usize, passes: usize) -> Self {
-        let ends = |invocations: usize| passes * items.div_ceil(invocations) <= ITERATIONS;
+        let iterations = |invocations: usize| passes * items.div_ceil(invocations);
         let wg = match items {
-            _ if caps.software => [8, 16, 32, 64, 128].into_iter().find(|&wg| ends(wg)).unwrap_or(256),
+            _ if caps.software => fewest_invocations(iterations),
             0..256 => 64,
             _ => 256,
         };
         // There a barrier costs as much as dozens of items, and eight lanes load from eight planes as fast as from one.
-        let alone = caps.software && ends(1) && (items <= FEW_ITEMS || planes >= MANY_PLANES);
+        let alone = caps.software && iterations(1) <= ITERATIONS && (items <= FEW_ITEMS || planes >= MANY_PLANES);
         let team = if alone { 1 } else { items.next_power_of_two().min(wg) };
         Self { shader, items: items as u32, planes: planes as u32, wg: wg as u32, team: team as u32, passes }
     }
@@ -267,9 +267,5 @@ pub(super) fn channels_of_one(what: &str, gamma: &View, z: &View, expected: Shap
 
 /// Refuses an `rng` tensor that is not four words.
 pub(super) fn expect_rng(rng: &View) -> Result<()> {
-    rng.expect("the random state", Shape::vector(4))?;
-    if !rng.is_whole() {
-        return Err(Error::shape("the random state must be a tensor of its own, not a channel range"));
-    }
-    Ok(())
+    expect_whole("the random state", rng, Shape::vector(4))
 }

@@ -2,7 +2,7 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use super::call::distinct;
+use super::call::{distinct, expect_whole};
 use super::lanes::WORKGROUP;
 use super::{Call, Span, grid, shader};
 use crate::gpu::Shader;
@@ -31,6 +31,9 @@ struct Params {
     scale: f32,
     accumulate: u32,
 }
+
+/// Invocations that add up one value's partial sums.
+const PARTIALS_WORKGROUP: usize = 256;
 
 /// Which partial sums belong to which value: value `(r, c)` is `scale` times the sum of
 /// `partials[start + r·row_stride + c·column_stride + s·segment_stride + i]` over `s < segments` and `i < count`.
@@ -97,7 +100,8 @@ impl Sum {
         };
         let terms = self.rows * self.columns * self.segments * self.count;
         let mut call = Call::new(&SUM_PARTIALS, params, grid(workgroups))
-            .loops((self.segments * self.count).div_ceil(256))
+            .with("WG", PARTIALS_WORKGROUP as u32)
+            .loops((self.segments * self.count).div_ceil(PARTIALS_WORKGROUP))
             .bind(partials)
             .bind(y)
             .costs(terms);
@@ -143,9 +147,5 @@ pub fn sum_of_squares(x: &View, partials: &View, y: &View) -> Result<Vec<Call>> 
 
 /// Refuses a scratch tensor of another shape, or one that is a channel range.
 pub(super) fn expect_partials(partials: &View, shape: Shape) -> Result<()> {
-    partials.expect("the scratch tensor of partial sums", shape)?;
-    if !partials.is_whole() {
-        return Err(Error::shape("the scratch tensor of partial sums must be a tensor of its own"));
-    }
-    Ok(())
+    expect_whole("the scratch tensor of partial sums", partials, shape)
 }

@@ -4,7 +4,7 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use super::call::distinct;
+use super::call::{distinct, expect_whole};
 use super::lanes::{channels_of_one, expect_rng, lanes};
 use super::{Call, Lanes, Span};
 use crate::tensor::{Shape, View};
@@ -128,10 +128,7 @@ impl Reverse<'_> {
         }
         let steps = self.tau.shape.n;
         self.tau.expect("the table of τ", Shape::new(steps, 1, 1, 1))?;
-        self.sums.expect("the sums of τ's powers", sums(steps))?;
-        if !self.sums.is_whole() {
-            return Err(Error::shape("the sums of τ's powers must be a tensor of their own, not a channel range"));
-        }
+        expect_whole("the sums of τ's powers", self.sums, sums(steps))?;
         distinct("a reverse step", &[self.z], &[self.rng, self.lambda, self.tau, self.sums])?;
         Ok((gamma, z, (shape.n / maps) as u32, steps as u32))
     }

@@ -10,6 +10,7 @@
 use bytemuck::{Pod, Zeroable};
 
 use super::call::distinct;
+use super::lanes::WORKGROUP;
 use super::{Call, Span, grid, shader};
 use crate::gpu::Shader;
 use crate::tensor::{Shape, View};
@@ -19,6 +20,9 @@ use crate::{Error, Result};
 pub static FORWARD: Shader = shader!("schedule", ["grid", "singles", "activation"]);
 /// `shaders/schedule_backward.wgsl`.
 pub static BACKWARD: Shader = shader!("schedule_backward", ["singles", "activation"]);
+
+/// Invocations of the one workgroup that the gradient has.
+const BACKWARD_WORKGROUP: usize = 256;
 
 #[derive(Debug, Clone, Copy, Pod, Zeroable)]
 #[repr(C)]
@@ -76,7 +80,8 @@ pub fn forward(parameters: &View, times: &View, y: &View) -> Result<Vec<Call>> {
         hidden: hidden as u32,
         workgroups: count as u32,
     };
-    let call = Call::new(&FORWARD, params, grid(count)).loops(hidden.div_ceil(64)).bind(parameters).bind(times).bind(y);
+    let call = Call::new(&FORWARD, params, grid(count)).with("WG", WORKGROUP as u32).loops(hidden.div_ceil(WORKGROUP));
+    let call = call.bind(parameters).bind(times).bind(y);
     Ok(vec![call.costs(20 * hidden * count)])
 }
 
@@ -98,8 +103,8 @@ pub fn backward(parameters: &View, times: &View, g: &View, gparameters: &View, a
         count: count as u32,
         accumulate: accumulate.into(),
     };
-    let iterations = hidden.div_ceil(256) * (2 + count) + count;
-    let call =
-        Call::new(&BACKWARD, params, grid(1)).loops(iterations).bind(parameters).bind(times).bind(g).bind(gparameters);
+    let iterations = hidden.div_ceil(BACKWARD_WORKGROUP) * (2 + count) + count;
+    let call = Call::new(&BACKWARD, params, grid(1)).with("WG", BACKWARD_WORKGROUP as u32).loops(iterations);
+    let call = call.bind(parameters).bind(times).bind(g).bind(gparameters);
     Ok(vec![call.adds_to(gparameters, accumulate).costs(60 * hidden * count)])
 }

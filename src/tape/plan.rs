@@ -73,7 +73,7 @@ pub(super) fn not_of(what: &str, tensor: TensorId, count: usize) -> String {
 pub(super) fn check_limits<'a>(
     caps: Caps,
     tensors: &[TensorInfo],
-    calls: impl Iterator<Item = &'a Call> + Clone,
+    mut calls: impl Iterator<Item = &'a Call> + Clone,
 ) -> Result<()> {
     let foreign = |call: &'a Call| Some((call, call.tensors.iter().find(|t| t.0 >= tensors.len())?));
     if let Some((call, &tensor)) = calls.clone().find_map(foreign) {
@@ -93,7 +93,7 @@ pub(super) fn check_limits<'a>(
             "the tensor \"{label}\" {shape} needs {bytes} bytes in a binding, which holds {limit}; use a smaller batch or image"
         )));
     }
-    calls.into_iter().try_for_each(|call| check_dispatch(call, caps))
+    calls.try_for_each(|call| check_dispatch(call, caps))
 }
 
 fn check_dispatch(call: &Call, caps: Caps) -> Result<()> {
@@ -222,9 +222,8 @@ impl Plan {
     /// # Errors
     /// [`Error::Shape`] if the tensor is not part of this plan.
     pub fn buffer(&self, view: &View) -> Result<&wgpu::Buffer> {
-        self.buffers
-            .get(&view.tensor)
-            .ok_or_else(|| Error::shape(format!("tensor {} is not part of this plan", view.tensor.0)))
+        let buffer = self.buffers.get(&view.tensor);
+        buffer.ok_or_else(|| Error::shape(not_of("plan", view.tensor, self.tensors.len())))
     }
 
     /// The buffers of the first `count` tensors, to share with another plan.
