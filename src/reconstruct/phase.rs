@@ -50,7 +50,7 @@ impl Reconstructor {
     ///
     /// # Errors
     /// [`Error::Input`] if the weights belong to another task, or were trained at another `λ·d/px²`.
-    pub fn check(&self, setup: &FresnelSetup) -> Result<()> {
+    fn check(&self, setup: &FresnelSetup) -> Result<()> {
         let weights = self.weights();
         expect_task(weights, &[Task::Phase])?;
         let trained = phase::setup(&weights.config.data)?.parameter_a();
@@ -65,11 +65,12 @@ impl Reconstructor {
         Ok(())
     }
 
-    /// Sampling steps of a reconstruction from this pair ([`Estimator::steps`]).
+    /// Sampling steps of a reconstruction from this pair, measured with `setup` ([`Estimator::steps`]).
     ///
     /// # Errors
-    /// As there.
-    pub fn steps(&mut self, pair: &DefocusPair) -> Result<u64> {
+    /// As there, and for a set-up that [`Reconstructor::reconstruct`] refuses, before anything is prepared for it.
+    pub fn steps(&mut self, pair: &DefocusPair, setup: &FresnelSetup) -> Result<u64> {
+        self.check(setup)?;
         self.estimator.steps((pair.height(), pair.width()))
     }
 

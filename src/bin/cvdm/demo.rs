@@ -173,7 +173,7 @@ pub fn run(args: &Demo, open: impl FnOnce() -> Result<Gpu>) -> Result<()> {
     for m in &measurements {
         let (tie, seconds) = classical(&m.pair, &m.setup, m.noisy)?;
         let of_tie = score(&tie, &m.truth, seconds)?;
-        let steps = reconstructor.steps(&m.pair)?;
+        let steps = reconstructor.steps(&m.pair, &m.setup)?;
         let result = reconstructor.reconstruct(&m.pair, &m.setup, false, bar.watch(steps))?;
         let of_cvdm = score(&result.phase, &m.truth, result.seconds)?;
         lines.push((m.key, "CVDM", of_cvdm));

@@ -130,8 +130,7 @@ pub fn run(args: &Evaluate, open: impl FnOnce() -> Result<Gpu>) -> Result<()> {
         rows.push(row("TIE, one pass", score(&once, &case.truth, started.elapsed().as_secs_f64())?));
         let mut results: Vec<(String, PhaseResult)> = Vec::new();
         for (name, method) in &mut methods {
-            method.check(&case.setup)?;
-            let steps = method.steps(&case.pair)?;
+            let steps = method.steps(&case.pair, &case.setup)?;
             let result = method.reconstruct(&case.pair, &case.setup, false, bar.watch(steps))?;
             rows.push(row(name, score(&result.phase, &case.truth, result.seconds)?));
             results.push((name.clone(), result));
@@ -172,27 +171,30 @@ impl<R: Serialize> Finished<R> {
         self.images += 1;
     }
 
-    /// Writes `scores.json` and `table.md`; after Ctrl-C those of the images that were finished by then.
+    /// Writes `scores.json` and `table.md`; after Ctrl-C or another error those of the images that were finished by then.
     ///
     /// # Errors
     /// That of `outcome`, and files that cannot be written.
     pub fn write(&self, out: &Path, table: fn(&[R]) -> String, outcome: Result<()>) -> Result<()> {
-        let stopped = match outcome {
-            Ok(()) => false,
-            Err(Error::Interrupted(_)) if self.images > 0 => true,
-            Err(other) => return Err(other),
-        };
+        if self.images == 0 && outcome.is_err() {
+            return outcome;
+        }
         let table = table(&self.rows);
         let json = serde_json::to_string_pretty(&self.rows).map_err(|e| Error::file(out, e.to_string()))?;
         write_atomically(out.join("scores.json"), |f| f.write_all(json.as_bytes()))?;
         write_atomically(out.join("table.md"), |f| f.write_all(table.as_bytes()))?;
-        if stopped {
-            let (images, of, out) = (self.images, self.of, out.display());
-            return Err(Error::Interrupted(format!(
-                "{images} of {of} images were evaluated; their scores are in {out}"
-            )));
+        let (images, of, folder) = (self.images, self.of, out.display());
+        match outcome {
+            Ok(()) => println!("{table}\nscores and pictures are in {folder}"),
+            Err(Error::Interrupted(_)) => {
+                let told = format!("{images} of {of} images were evaluated; their scores are in {folder}");
+                return Err(Error::Interrupted(told));
+            }
+            Err(other) => {
+                eprintln!("{images} of {of} images were evaluated; their scores are in {folder}");
+                return Err(other);
+            }
         }
-        println!("{table}\nscores and pictures are in {}", out.display());
         Ok(())
     }
 }
@@ -289,5 +291,24 @@ mod tests {
             names(&["1/a/w.safetensors", "2/a/w.safetensors", "3/a/w.safetensors", "w.safetensors"], &["CVDM"; 4]),
             ["CVDM (a/w)", "CVDM (a/w) 2", "CVDM (a/w) 3", "CVDM (w)"]
         );
+    }
+
+    /// Whatever ends an evaluation, what was finished is written, and the error is told.
+    #[test]
+    fn finished_images_are_written_before_an_error_is_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let table = |rows: &[u32]| format!("{rows:?}");
+        let told = |rows: Vec<u32>, outcome| {
+            let images = rows.len();
+            Finished { rows, images, of: 3 }.write(folder.path(), table, outcome).unwrap_err()
+        };
+        let lost = || Err(Error::DeviceLost("gone".into()));
+        assert_eq!(told(vec![], lost()), lost().unwrap_err());
+        assert!(std::fs::read_dir(folder.path()).unwrap().next().is_none(), "nothing was finished");
+        assert_eq!(told(vec![7, 8], lost()), lost().unwrap_err());
+        let read = |name: &str| std::fs::read_to_string(folder.path().join(name)).unwrap();
+        assert_eq!((read("table.md").as_str(), read("scores.json").contains('8')), ("[7, 8]", true));
+        let Error::Interrupted(told) = told(vec![7], Err(Error::Interrupted(String::new()))) else { panic!() };
+        assert!(told.contains("1 of 3 images"), "{told}");
     }
 }

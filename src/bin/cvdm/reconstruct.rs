@@ -137,9 +137,8 @@ fn phase(args: &Reconstruct, weights: Weights, open: impl FnOnce() -> Result<Gpu
     let out = fresh_folder(&args.out, args.force)?;
     let interrupt = cvdm::interrupt::install(UNWRITTEN)?;
     let mut reconstructor = Reconstructor::new(&open()?, weights, args.sampling.options());
-    reconstructor.check(&setup)?;
     let mut bar = Bar::new("sampling", &args.sampling, 1, interrupt);
-    let steps = reconstructor.steps(&pair)?;
+    let steps = reconstructor.steps(&pair, &setup)?;
     let result = reconstructor.reconstruct(&pair, &setup, args.keep_samples, bar.watch(steps))?;
     bar.finish();
     clear(&out, |name| OUTPUTS.contains(&name))?;
