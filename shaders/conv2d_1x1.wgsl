@@ -4,8 +4,8 @@
 // An invocation keeps 8 channels by 8 neighbouring pixels in registers: two quads of pixels and two of weights, four loads, feed
 // 256 multiply-adds. Neighbouring invocations take neighbouring pixels and the same weights.
 //
-// Where there are at most four output channels, or one, as in a network's head, the rest of the tile is left out at compile time (CHANNELS):
-// one channel compiles in a fifth of the time (Mesa 25.0).
+// Of four output channels or one, as a network's head has, the rest of the tile is left out at compile time (CHANNELS): one channel
+// compiles in a fifth of the time (Mesa 25.0).
 //
 // Measured on llvmpipe (two cores, the 1x1 convolutions of SR3's U-Net, 16 to 256 channels): 15 GFLOP/s in both directions, where
 // the portable kernels reach 3.7 forward and 0.5 back: their gradient loads five values for four multiply-adds, and a load is a

@@ -30,7 +30,7 @@
 // Tried and dropped: 8 rows a tile (never ahead with 4 outputs), 8 outputs (half the speed), two input channels at a time,
 // subgroups of 16 by 512-bit vectors; whether tiles are PAIRED as a parameter, so that one shader less is compiled: 4 % slower. An input
 // gradient that reads weights where they lie is up to a tenth slower with 256 channels and more, whose weights are then not next to each
-// other, and spares the packing, which took two to four times as long as that costs.
+// other, and spares the packing, which took longer than that costs.
 //
 // With a quarter of the multiply-adds Winograd's algorithm is ahead of it where channels are many and images not small: winograd_product.wgsl.
 //
@@ -327,6 +327,7 @@ fn main(
         at2 += plane;
         at += p.channel_stride;
     }
+    // A loop whose end is not known to the compiler, which would write it out.
     let end = min(co + OUTPUTS, p.out_channels);
     for (var channel = co; channel < end; channel++) {
         put_tile(p, n, channel, row, quad, t0);
