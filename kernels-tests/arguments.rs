@@ -255,7 +255,7 @@ fn packed_weights_and_partial_sums_are_whole_tensors() {
     let mut new = |shape: Shape| tape.persistent("tensor", shape).unwrap();
     let map = Shape::new(1, 4, 4, 4);
     let (x, y, weight) = (new(map), new(map), new(Shape::new(4, 4, 3, 3)));
-    let variant = conv2d_3x3::Variant { outputs: 4, reads: conv2d_3x3::Reads::Storage };
+    let variant = conv2d_3x3::Variant { outputs: 4, reads: conv2d_3x3::Reads::Storage, slices: 1 };
     let packing = Packing::new(caps, variant, Direction::Backward, [4, 4]);
     let after_four = |whole: View| whole.range(4..whole.shape.c).unwrap();
     let room = |shape: Shape| Shape::vector(shape.len() + 4);

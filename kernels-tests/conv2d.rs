@@ -83,7 +83,7 @@ fn forward(
 ) -> cvdm::Result<Vec<Call>> {
     let caps = tape.caps();
     if conv2d_3x3::suits(caps, c, x.shape) {
-        let variant = Variant::fixed(caps, y.shape.c);
+        let variant = Variant::fixed(caps, x.shape, y.shape.c);
         return by_variant(tape, variant, Direction::Forward, [x, weight], bias, act, y);
     }
     Ok(vec![conv2d::forward(c, x, weight, bias, act, y, bias.is_none())?])
@@ -211,8 +211,8 @@ fn input_gradient() {
                 let mut calls = Vec::new();
                 for (gx, add) in [(&v[2], false), (&v[3], true)] {
                     if conv2d_3x3::suits(caps, c.spec, c.xs) {
-                        let packing =
-                            Packing::new(caps, Variant::fixed(caps, c.xs.c), Direction::Backward, [c.ys.c, c.xs.c]);
+                        let variant = Variant::fixed(caps, c.ys, c.xs.c);
+                        let packing = Packing::new(caps, variant, Direction::Backward, [c.ys.c, c.xs.c]);
                         let packed = tape.persistent("packed", packing.shape())?;
                         calls.push(conv2d_3x3::pack(&packing, &v[1], &packed)?);
                         calls.extend(conv2d_3x3::forward(&packing, &v[0], &packed, None, Activation::None, gx, add)?);
@@ -343,7 +343,8 @@ fn gradients_agree_with_finite_differences() {
 }
 
 /// Whole blocks of output channels and parts of one, one chunk of input channels and several, windows with one block and with
-/// more: all variants give the same numbers bit for bit, or which one measuring chooses would change a result.
+/// more, slices with more, fewer and no channels: all variants give the same numbers and, but for those that add up in slices, bit for bit,
+/// or which one measuring chooses would change a result.
 #[test]
 fn every_variant_gives_the_same_numbers() {
     let spec = Conv2d::same(3);
@@ -384,7 +385,7 @@ fn every_variant_gives_the_same_numbers() {
                     let name = format!("{mode}: {variant:?}, {xs} to {co} channels");
                     close(&name, &got[4], &want, atol(9 * ci), 1e-6);
                     close(&format!("{name}: input gradient"), &got[5], &want_gx, atol(9 * co), 1e-6);
-                    if mode == "unchecked" {
+                    if mode == "unchecked" && variant.slices == 1 {
                         let first = first.get_or_insert_with(|| [got[4].clone(), got[5].clone()]);
                         assert!(first[0] == got[4] && first[1] == got[5], "{name}: other bits than the first variant");
                     }
@@ -410,7 +411,7 @@ fn an_input_gradient_reads_weights_in_place() {
                 let (caps, g) = (tape.caps(), &v[0]);
                 let weight = v[1].range(4..flat.len() - 4)?;
                 let backward = |variant| Packing::new(caps, variant, Direction::Backward, [co, ci]);
-                let variant = |outputs, reads| Variant { outputs, reads };
+                let variant = |outputs, reads| Variant { outputs, reads, slices: 1 };
                 // What has its four channels elsewhere, or sees a window of packed weights.
                 for other in [variant(2, Reads::Storage), variant(1, Reads::Images), variant(4, Reads::Uniform)] {
                     assert_eq!(backward(other).in_place(&weight), None);
@@ -503,7 +504,7 @@ fn shapes_that_do_not_fit_are_refused() {
 #[test]
 fn a_single_split_goes_straight_to_the_gradient() {
     // Many channels and one tile: one split on every adapter.
-    let (xs, ys) = (Shape::new(1, 32, 4, 8), Shape::new(1, 36, 4, 8));
+    let (xs, ys) = (Shape::new(1, 32, 2, 8), Shape::new(1, 36, 2, 8));
     let (x, g) = (random(xs, 5, -1.0, 1.0), random(ys, 6, -1.0, 1.0));
     let spec = Conv2d::same(3);
     let mut want = vec![9.0; 4];

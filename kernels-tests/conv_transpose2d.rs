@@ -4,6 +4,7 @@ mod harness;
 #[path = "harness/convolution.rs"]
 mod reference;
 
+use cvdm::gpu::Caps;
 use cvdm::kernels::split_sum::{channel_sum, sum_splits};
 use cvdm::kernels::{conv_transpose2d as up, conv2d};
 use cvdm::tensor::Shape;
@@ -19,6 +20,7 @@ const TABLE: &[(usize, [usize; 4], usize)] = &[
     (2, [1, 16, 7, 12], 17),
     (2, [2, 7, 2, 12], 6),
     (2, [1, 18, 3, 8], 5),
+    (2, [2, 41, 4, 4], 37),
     (2, [3, 2, 5, 7], 3),
     (3, [1, 1, 1, 1], 1),
     (3, [2, 3, 4, 5], 6),
@@ -27,7 +29,10 @@ const TABLE: &[(usize, [usize; 4], usize)] = &[
 
 #[test]
 fn forward_and_gradients() {
-    for (i, &(kernel, [n, c, h, w], channels)) in TABLE.iter().enumerate() {
+    // As dealt out for this kind of adapter and for the other one, which has slices.
+    for (i, (software, &(kernel, [n, c, h, w], channels))) in
+        [true, false].iter().flat_map(|software| TABLE.iter().map(move |row| (software, row))).enumerate()
+    {
         // The reference is the definition: the adjoint of the convolution that halves the size.
         let spec = up::adjoint(kernel).unwrap();
         let xs = Shape::new(n, c, h, w);
@@ -71,7 +76,7 @@ fn forward_and_gradients() {
         run(
             &tensors,
             |tape, v| {
-                let caps = tape.caps();
+                let caps = Caps { software: *software, ..tape.caps() };
                 let weight = v[1].range(first..first + ws.len())?;
                 let mut calls = vec![
                     up::forward(caps, kernel, &v[0], &weight, &v[2], &v[4])?,

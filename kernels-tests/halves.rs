@@ -84,7 +84,7 @@ fn conv2d_of_any_size() {
 #[test]
 fn conv2d_3x3_with_weights_of_halves() {
     let spec = Conv2d::same(3);
-    for outputs in [1, 2, 4] {
+    for (outputs, slices) in [(1, 1), (2, 1), (4, 1), (2, 3)] {
         let xs = Shape::new(2, 7, 9, 16);
         let channels = 19;
         check("conv2d_3x3", [xs, spec.weight(7, channels), Shape { c: channels, ..xs }], &|tape, x, w, y| {
@@ -93,7 +93,7 @@ fn conv2d_3x3_with_weights_of_halves() {
             }
             let packing = Packing::new(
                 tape.caps(),
-                Variant { outputs, reads: Reads::Storage },
+                Variant { outputs, reads: Reads::Storage, slices },
                 Direction::Forward,
                 [xs.c, channels],
             );
@@ -118,7 +118,7 @@ fn conv2d_3x3_that_normalises_what_it_loads() {
         let norm = instance_norm::scales(tape.caps(), x, [&affine[0], &affine[1]], &stats, &scales, 1e-3)?;
         let packing = Packing::new(
             tape.caps(),
-            Variant { outputs: 2, reads: Reads::Storage },
+            Variant { outputs: 2, reads: Reads::Storage, slices: 1 },
             Direction::Forward,
             [xs.c, channels],
         );

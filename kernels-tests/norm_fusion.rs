@@ -137,7 +137,7 @@ fn a_normalised_input() {
                     // Values up to 4.
                     close(&name, &got[5], &want, 4.0 * tolerance(9 * ci), 1e-6);
                     close(&format!("{name}: gradient"), &got[6], &want_gradient, 4.0 * tolerance(n * h * w), 1e-6);
-                    if mode == "unchecked" {
+                    if mode == "unchecked" && variant.slices == 1 {
                         let first = first.get_or_insert_with(|| got[5].clone());
                         assert!(*first == got[5], "{name}: other bits than the first variant");
                     }

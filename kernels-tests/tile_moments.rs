@@ -37,7 +37,7 @@ fn moments(shape: Shape, x: &[f64]) -> Vec<f64> {
 }
 
 /// Tiles cut off below, on the right and at both; one tile; pairs of samples, with one left over; several chunks of weights; channels
-/// that fill no workgroup. Every variant leaves the same bits, into a channel range as well, and the map is what it is without them.
+/// that fill no workgroup. Every variant that does not add up in slices leaves the same bits, into a channel range as well, and the map is what it is without them.
 #[test]
 fn convolutions_leave_the_moments_of_their_tiles() {
     for (n, ci, co, h, w) in
@@ -89,7 +89,7 @@ fn convolutions_leave_the_moments_of_their_tiles() {
                     assert!(y == wide(&got[5]), "{name}: another map");
                     // Of the very values that were written: what is left is the rounding of two sums.
                     close(&name, &got[4], &moments(ys, &y), 1e-6, 1e-5);
-                    if mode == "unchecked" {
+                    if mode == "unchecked" && variant.slices == 1 {
                         let first = first.get_or_insert_with(|| got[4].clone());
                         assert!(*first == got[4], "{name}: other bits than the first variant");
                     }
@@ -240,7 +240,7 @@ fn wrong_moments_are_refused() {
     let (x6, y6, tiles6) = (new(odd), new(odd), new(norm::tiles(odd)));
     assert!(matches!(forward(&x6, &y6, &stats, &tiles6), Err(Error::Shape(_))));
 
-    let packing = Packing::new(gpu.caps(), Variant::fixed(gpu.caps(), 4), Direction::Forward, [4, 4]);
+    let packing = Packing::new(gpu.caps(), Variant::fixed(gpu.caps(), x.shape, 4), Direction::Forward, [4, 4]);
     let packed = new(packing.shape());
     let convolve = |tiles: &View| {
         let output = Output { y: &y, tiles: Some(tiles) };

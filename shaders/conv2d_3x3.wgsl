@@ -67,6 +67,7 @@ struct Params {
     block_stride: u32, // vec4 from one block's weights to the next one's
     channel_stride: u32, // and from one input channel's
     normalise: u32,
+    share: u32, // input channels of a slice
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -164,6 +165,20 @@ fn first_sums(p: Params, n: u32, channel: u32, row: u32, quad: u32) -> Tile {
     return Tile(blank, blank, blank, blank);
 }
 
+fn gathered_row(row: Row, slice: u32, lane: u32) -> Row {
+    let sums = gathered(Octet(row.lo, row.hi), slice, lane);
+    return Row(sums.a, sums.b);
+}
+
+// The sums of all slices, in the first one.
+fn gathered_tile(tile: Tile, slice: u32, lane: u32) -> Tile {
+    let r0 = gathered_row(tile.r0, slice, lane);
+    let r1 = gathered_row(tile.r1, slice, lane);
+    let r2 = gathered_row(tile.r2, slice, lane);
+    let r3 = gathered_row(tile.r3, slice, lane);
+    return Tile(r0, r1, r2, r3);
+}
+
 fn put_row(p: Params, n: u32, co: u32, row: u32, quad: u32, value: Row) {
     let to = place(p, n, co, row, quad);
     if (to.lo) {
@@ -228,10 +243,10 @@ fn put_tile(p: Params, n: u32, co: u32, row: u32, quad: u32, sums: Tile) {
     }
 }
 
-@compute @workgroup_size(WG)
+@compute @workgroup_size(WG * SLICES)
 fn main(
     @builtin(workgroup_id) workgroup: vec3u,
-    @builtin(local_invocation_index) local: u32,
+    @builtin(local_invocation_index) invocation: u32,
     @builtin(subgroup_invocation_id) lane: u32,
 ) {
     let p = params;
@@ -239,6 +254,10 @@ fn main(
     if (id >= p.workgroups) {
         return;
     }
+    let slice = slice_of(invocation);
+    let local = invocation - slice * WG;
+    let first = slice * p.share;
+    let past = min(first + p.share, p.in_channels);
     let block = remainder(id, p.blocks);
     let co = ((p.first_block + block) * WG + local) * OUTPUTS;
     id = quotient(id, p.blocks);
@@ -260,40 +279,44 @@ fn main(
     let in1 = in_width && window_row + 2 < i32(p.height);
     let in2 = in_width && window_row + 4 < i32(p.height);
     let plane = p.height * p.quads;
-    let start = i32((p.x.x + sample * p.x.y) / 4u) + window_row * i32(p.quads) + window_quad;
+    let start = i32((p.x.x + sample * p.x.y) / 4u + first * plane) + window_row * i32(p.quads) + window_quad;
     var at0 = select(0u, u32(start), in0);
     var at1 = select(0u, u32(start + 2 * i32(p.quads)), in1);
     var at2 = select(0u, u32(start + 4 * i32(p.quads)), in2);
 
-    var t0 = first_sums(p, n, co, row, quad);
-    var t1 = t0;
-    var t2 = t0;
-    var t3 = t0;
-    if (OUTPUTS >= 2u) {
-        t1 = first_sums(p, n, co + 1u, row, quad);
-    }
-    if (OUTPUTS == 4u) {
-        t2 = first_sums(p, n, co + 2u, row, quad);
-        t3 = first_sums(p, n, co + 3u, row, quad);
+    var t0 = Tile();
+    var t1 = Tile();
+    var t2 = Tile();
+    var t3 = Tile();
+    if (slice == 0u) {
+        t0 = first_sums(p, n, co, row, quad);
+        if (OUTPUTS >= 2u) {
+            t1 = first_sums(p, n, co + 1u, row, quad);
+        }
+        if (OUTPUTS == 4u) {
+            t2 = first_sums(p, n, co + 2u, row, quad);
+            t3 = first_sums(p, n, co + 3u, row, quad);
+        }
     }
     // Lanes past the last channel read its weights.
     let own = min(local, (p.out_channels - 1u) / OUTPUTS - (p.first_block + block) * WG);
-    var at = p.first_weight + block * p.block_stride + own * ((9u * OUTPUTS + 3u) / 4u);
+    var at = p.first_weight + block * p.block_stride + first * p.channel_stride + own * ((9u * OUTPUTS + 3u) / 4u);
     let first_scale = (p.scales.x + n * p.scales.y) / 2u;
     let first_scale_next = (p.scales.x + min(n + 1u, p.samples - 1u) * p.scales.y) / 2u;
     var scales_of_eight = vec2f();
     var scales_next = vec2f();
-    for (var ci = 0u; ci < p.in_channels; ci++) {
-        if (ci % 8u == 0u) {
+    for (var ci = first; ci < past; ci++) {
+        let turn = (ci - first) % 8u;
+        if (turn == 0u) {
             let channel = min(ci + part, p.in_channels - 1u);
             scales_of_eight = load_scale(first_scale + channel, p.normalise);
             if (PAIRED == 1u) {
                 scales_next = load_scale(first_scale_next + channel, p.normalise);
             }
         }
-        var scale = subgroupShuffle(scales_of_eight, ci % 8u);
+        var scale = subgroupShuffle(scales_of_eight, turn);
         if (PAIRED == 1u) {
-            scale = select(scale, subgroupShuffle(scales_next, ci % 8u), side == 2u);
+            scale = select(scale, subgroupShuffle(scales_next, turn), side == 2u);
         }
         let v0 = select(vec4f(), scaled(input_quad(at0), scale), in0);
         let v1 = select(vec4f(), scaled(input_quad(at1), scale), in1);
@@ -326,6 +349,17 @@ fn main(
         at1 += plane;
         at2 += plane;
         at += p.channel_stride;
+    }
+    t0 = gathered_tile(t0, slice, local);
+    if (OUTPUTS >= 2u) {
+        t1 = gathered_tile(t1, slice, local);
+    }
+    if (OUTPUTS == 4u) {
+        t2 = gathered_tile(t2, slice, local);
+        t3 = gathered_tile(t3, slice, local);
+    }
+    if (slice > 0u) {
+        return;
     }
     // A loop whose end is not known to the compiler, which would write it out.
     let end = min(co + OUTPUTS, p.out_channels);

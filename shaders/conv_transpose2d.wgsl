@@ -21,6 +21,7 @@ struct Params {
     first_weight: u32, // the vec4 that it lies in
     bias_offset: u32,
     workgroups: u32,
+    share: u32, // input channels of a slice, a multiple of 4
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -50,6 +51,13 @@ fn weight(p: Params, ci: u32, co: u32) -> vec4f {
     return select(vec4f(), w, ci < p.in_channels);
 }
 
+// The sums of all slices, in the first one.
+fn gathered_four(f: Four, slice: u32, lane: u32) -> Four {
+    let ab = gathered(Octet(f.a, f.b), slice, lane);
+    let cd = gathered(Octet(f.c, f.d), slice, lane);
+    return Four(ab.a, ab.b, cd.a, cd.b);
+}
+
 fn put(p: Params, n: u32, co: u32, quad: u32, f: Four) {
     if (co >= p.out_channels || quad >= p.height * p.quads) {
         return;
@@ -63,10 +71,10 @@ fn put(p: Params, n: u32, co: u32, quad: u32, f: Four) {
     y[at + wide + 1u] = vec4<Out>(vec4f(f.c.zw, f.d.zw));
 }
 
-@compute @workgroup_size(WG)
+@compute @workgroup_size(WG * SLICES)
 fn main(
     @builtin(workgroup_id) workgroup: vec3u,
-    @builtin(local_invocation_index) local: u32,
+    @builtin(local_invocation_index) invocation: u32,
     @builtin(subgroup_invocation_id) lane: u32,
 ) {
     let p = params;
@@ -74,6 +82,10 @@ fn main(
     if (id >= p.workgroups) {
         return;
     }
+    let slice = slice_of(invocation);
+    let local = invocation - slice * WG;
+    let first = slice * p.share;
+    let past = min(first + p.share, p.in_channels);
     let co = remainder(id, p.blocks) * WG + local;
     id = quotient(id, p.blocks);
     let quad = remainder(id, p.groups) * 4u;
@@ -87,12 +99,12 @@ fn main(
     let last_channel = p.in_channels - 1u;
     let start = (p.x.x + n * p.x.y) / 4u + min(own_quad, plane - 1u);
 
-    let b = vec4f(bias[p.bias_offset + co_read]);
+    let b = select(vec4f(), vec4f(bias[p.bias_offset + co_read]), slice == 0u);
     var f0 = Four(b, b, b, b);
     var f1 = f0;
     var f2 = f0;
     var f3 = f0;
-    for (var ci = 0u; ci < p.in_channels; ci += 4u) {
+    for (var ci = first; ci < past; ci += 4u) {
         let v = input_quad(start + min(ci + own_channel, last_channel) * plane);
         let u = input_quad(start + min(ci + 2u + own_channel, last_channel) * plane);
         let w = mat4x4f(weight(p, ci, co_read), weight(p, ci + 1u, co_read), weight(p, ci + 2u, co_read), weight(p, ci + 3u, co_read));
@@ -101,6 +113,13 @@ fn main(
         f1 = add(f1, w, subgroupBroadcast(v, 1u), subgroupBroadcast(v, 5u), subgroupBroadcast(u, 1u), subgroupBroadcast(u, 5u));
         f2 = add(f2, w, subgroupBroadcast(v, 2u), subgroupBroadcast(v, 6u), subgroupBroadcast(u, 2u), subgroupBroadcast(u, 6u));
         f3 = add(f3, w, subgroupBroadcast(v, 3u), subgroupBroadcast(v, 7u), subgroupBroadcast(u, 3u), subgroupBroadcast(u, 7u));
+    }
+    f0 = gathered_four(f0, slice, local);
+    f1 = gathered_four(f1, slice, local);
+    f2 = gathered_four(f2, slice, local);
+    f3 = gathered_four(f3, slice, local);
+    if (slice > 0u) {
+        return;
     }
     put(p, n, co, quad, f0);
     put(p, n, co, quad + 1u, f1);

@@ -20,6 +20,7 @@ struct Params {
     blocks: u32, // of 2 WG channels ci
     first_weight: u32, // the vec4 that it lies in
     workgroups: u32,
+    share: u32, // output channels of a slice
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -55,10 +56,10 @@ fn weight(at: u32) -> vec4f {
     return w;
 }
 
-@compute @workgroup_size(WG)
+@compute @workgroup_size(WG * SLICES)
 fn main(
     @builtin(workgroup_id) workgroup: vec3u,
-    @builtin(local_invocation_index) local: u32,
+    @builtin(local_invocation_index) invocation: u32,
     @builtin(subgroup_invocation_id) lane: u32,
 ) {
     let p = params;
@@ -66,6 +67,10 @@ fn main(
     if (id >= p.workgroups) {
         return;
     }
+    let slice = slice_of(invocation);
+    let local = invocation - slice * WG;
+    let first = slice * p.share;
+    let past = min(first + p.share, p.out_channels);
     let ci = (remainder(id, p.blocks) * WG + local) * 2u;
     id = quotient(id, p.blocks);
     let quad = remainder(id, p.groups) * 4u;
@@ -74,17 +79,17 @@ fn main(
     // The lane's part of g: for each of two quads, and of two more, two vec4 of the upper and two of the lower row.
     let part = lane & 7u;
     let wide = p.quads * 2u;
-    let image = (p.g.x + n * p.g.y) / 4u + (part & 1u);
+    let plane = p.height * 2u * wide;
+    let image = (p.g.x + n * p.g.y) / 4u + first * plane + (part & 1u);
     let last_quad = p.height * p.quads - 1u;
     let own = min(quad + (part >> 2u), last_quad);
     let own_next = min(quad + 2u + (part >> 2u), last_quad);
     let lower = (part >> 1u) & 1u;
     var at = image + (quotient(own, p.quads) * 2u + lower) * wide + remainder(own, p.quads) * 2u;
     var at_next = image + (quotient(own_next, p.quads) * 2u + lower) * wide + remainder(own_next, p.quads) * 2u;
-    let plane = p.height * 2u * wide;
     let last_channel = p.in_channels - 1u;
-    var at_w = p.first_weight + min(ci, last_channel) * p.out_channels;
-    var at_v = p.first_weight + min(ci + 1u, last_channel) * p.out_channels;
+    var at_w = p.first_weight + min(ci, last_channel) * p.out_channels + first;
+    var at_v = p.first_weight + min(ci + 1u, last_channel) * p.out_channels + first;
     var w0 = vec4f();
     var w1 = vec4f();
     var w2 = vec4f();
@@ -93,7 +98,7 @@ fn main(
     var v1 = vec4f();
     var v2 = vec4f();
     var v3 = vec4f();
-    for (var co = 0u; co < p.out_channels; co++) {
+    for (var co = first; co < past; co++) {
         let w = weight(at_w);
         let v = weight(at_v);
         let a = input_quad(at);
@@ -127,12 +132,19 @@ fn main(
         at_w++;
         at_v++;
     }
-    put(p, n, ci, quad, w0);
-    put(p, n, ci, quad + 1u, w1);
-    put(p, n, ci, quad + 2u, w2);
-    put(p, n, ci, quad + 3u, w3);
-    put(p, n, ci + 1u, quad, v0);
-    put(p, n, ci + 1u, quad + 1u, v1);
-    put(p, n, ci + 1u, quad + 2u, v2);
-    put(p, n, ci + 1u, quad + 3u, v3);
+    let w01 = gathered(Octet(w0, w1), slice, local);
+    let w23 = gathered(Octet(w2, w3), slice, local);
+    let v01 = gathered(Octet(v0, v1), slice, local);
+    let v23 = gathered(Octet(v2, v3), slice, local);
+    if (slice > 0u) {
+        return;
+    }
+    put(p, n, ci, quad, w01.a);
+    put(p, n, ci, quad + 1u, w01.b);
+    put(p, n, ci, quad + 2u, w23.a);
+    put(p, n, ci, quad + 3u, w23.b);
+    put(p, n, ci + 1u, quad, v01.a);
+    put(p, n, ci + 1u, quad + 1u, v01.b);
+    put(p, n, ci + 1u, quad + 2u, v23.a);
+    put(p, n, ci + 1u, quad + 3u, v23.b);
 }

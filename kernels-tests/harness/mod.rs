@@ -12,15 +12,24 @@ use cvdm::tape::{PlanOptions, Tape};
 use cvdm::tensor::{Shape, View};
 
 /// A device of this machine for each way the shaders are compiled: unchecked (as shipped), checked (with the other tiles where
-/// there are two), and unchecked without subgroups (the portable kernels). No adapter is a failure, never a pass.
+/// there are two), unchecked without subgroups (the portable kernels) and, of a software adapter, dealt out as for a GPU. No adapter is a
+/// failure, never a pass.
 pub fn devices() -> &'static [(&'static str, Gpu)] {
     static DEVICES: OnceLock<Vec<(&'static str, Gpu)>> = OnceLock::new();
     DEVICES.get_or_init(|| {
-        let open = |checked_shaders, without_subgroups| {
-            Gpu::open(&OpenOptions { checked_shaders, without_subgroups, ..OpenOptions::default() })
-                .expect("the kernel tests need an adapter; `make test` installs a software one")
+        let open = |options: OpenOptions| {
+            Gpu::open(&options).expect("the kernel tests need an adapter; `make test` installs a software one")
         };
-        vec![("unchecked", open(false, false)), ("checked", open(true, false)), ("no subgroups", open(false, true))]
+        let plain = OpenOptions::default;
+        let mut all = vec![
+            ("unchecked", open(plain())),
+            ("checked", open(OpenOptions { checked_shaders: true, ..plain() })),
+            ("no subgroups", open(OpenOptions { without_subgroups: true, ..plain() })),
+        ];
+        if all[0].1.caps().software {
+            all.push(("as a GPU", open(OpenOptions { as_gpu: true, ..plain() })));
+        }
+        all
     })
 }
 

@@ -19,6 +19,8 @@ pub struct OpenOptions {
     pub checked_shaders: bool,
     /// Pretend that the adapter has no subgroup operations, so that the portable kernels run.
     pub without_subgroups: bool,
+    /// Deal work out as for a GPU though the adapter is a CPU, so that what GPUs run can be tried there, slowly.
+    pub as_gpu: bool,
     /// Measure once, at the first recording of a shape, which of several kernels is fastest on this device, and keep the answers
     /// in a file in this folder. `None` takes a fixed choice. Of the answers those about weight gradients change a result in its last
     /// digits, the order of a sum, and where [Winograd's algorithm](crate::kernels::winograd) is faster it is rounded a few times as much.
@@ -48,6 +50,10 @@ pub struct AdapterSummary {
 pub struct Caps {
     /// Subgroup operations, with every subgroup at least 8 invocations wide.
     pub subgroups: bool,
+    /// The least and the most invocations of a subgroup.
+    pub subgroup_sizes: [usize; 2],
+    /// The most invocations of a workgroup.
+    pub max_invocations: usize,
     /// Tensors of half precision, computed with in single precision.
     pub halves: bool,
     /// Cooperative matrices, if they were [asked for](OpenOptions::matrices).
@@ -244,10 +250,13 @@ impl Gpu {
             subgroups: offered.contains(wgpu::Features::SUBGROUP)
                 && subgroup_sizes(&info)[0] >= 8
                 && !options.without_subgroups,
+            subgroup_sizes: subgroup_sizes(&info).map(|size| size.max(1) as usize),
+            max_invocations: limits.max_compute_invocations_per_workgroup.min(limits.max_compute_workgroup_size_x)
+                as usize,
             halves: offered.contains(wgpu::Features::SHADER_F16),
             matrices: matrices.filter(|_| !options.without_subgroups),
             timestamps: offered.contains(wgpu::Features::TIMESTAMP_QUERY),
-            software: info.device_type == wgpu::DeviceType::Cpu,
+            software: info.device_type == wgpu::DeviceType::Cpu && !options.as_gpu,
             max_image: image::ROW * u64::from(limits.max_texture_dimension_2d),
             max_binding: limits.max_storage_buffer_binding_size.min(options.max_binding.unwrap_or(u64::MAX)),
             max_buffer: limits.max_buffer_size,

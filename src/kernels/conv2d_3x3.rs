@@ -7,23 +7,42 @@ use bytemuck::{Pod, Zeroable};
 
 use super::call::{distinct, expect_whole};
 use super::conv2d::{Activation, Conv2d, Direction, expect_values};
+use super::conv2d_3x3_variant::tiles;
+pub use super::conv2d_3x3_variant::{Reads, Variant};
+pub(super) use super::conv2d_3x3_variant::{paired, sample_groups};
+use super::slices::Slices;
 use super::{Call, Span, grid, instance_norm, shader};
 use crate::Result;
 use crate::gpu::{Caps, Shader};
 use crate::tensor::{Element, Shape, View};
 
 pub(super) static PACK: Shader = shader!("pack_weights", ["grid", "shifted", "taps"]);
-pub(super) static FORWARD: Shader =
-    shader!("conv2d_3x3", ["grid", "quads", "activation", "input_storage", "weights_storage", "scales"], Subgroups);
+pub(super) static FORWARD: Shader = shader!(
+    "conv2d_3x3",
+    ["grid", "quads", "activation", "input_storage", "weights_storage", "scales", "whole"],
+    Subgroups
+);
+pub(super) static FORWARD_SLICES: Shader = Shader {
+    name: "conv2d_3x3.slices",
+    ..shader!(
+        "conv2d_3x3",
+        ["grid", "quads", "activation", "input_storage", "weights_storage", "scales", "slices"],
+        Subgroups
+    )
+};
 pub(super) static FORWARD_UNIFORM: Shader = Shader {
     name: "conv2d_3x3.uniform",
-    ..shader!("conv2d_3x3", ["grid", "quads", "activation", "input_storage", "weights_uniform", "scales"], Subgroups)
+    ..shader!(
+        "conv2d_3x3",
+        ["grid", "quads", "activation", "input_storage", "weights_uniform", "scales", "whole"],
+        Subgroups
+    )
 };
 pub(super) static FORWARD_IMAGES: Shader = Shader {
     name: "conv2d_3x3.images",
     ..shader!(
         "conv2d_3x3",
-        ["grid", "quads", "activation", "image", "input_image", "weights_image", "scales"],
+        ["grid", "quads", "activation", "image", "input_image", "weights_image", "scales", "whole"],
         Subgroups
     )
 };
@@ -80,85 +99,6 @@ impl<'a> From<&'a View> for Output<'a> {
 /// Nothing, for a shader that reads no scales.
 pub(super) const NO_SCALES: Span = Span { offset: 0, stride: 0 };
 
-/// Where a convolution reads its input and its packed weights.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Reads {
-    /// Both in storage buffers.
-    Storage,
-    /// The weights in uniform buffers of 64 KiB, a dispatch for each.
-    Uniform,
-    /// Both in copies, as [images](Call::bind_image).
-    Images,
-}
-
-/// How a convolution is done.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Variant {
-    /// Output channels of an invocation: 1, 2 or 4.
-    pub outputs: usize,
-    /// Where it reads.
-    pub reads: Reads,
-}
-
-impl Variant {
-    /// All of them.
-    pub const ALL: [Self; 9] = {
-        const fn of(outputs: usize, reads: Reads) -> Variant {
-            Variant { outputs, reads }
-        }
-        use Reads::{Images, Storage, Uniform};
-        [
-            of(1, Storage),
-            of(2, Storage),
-            of(4, Storage),
-            of(1, Uniform),
-            of(2, Uniform),
-            of(4, Uniform),
-            of(1, Images),
-            of(2, Images),
-            of(4, Images),
-        ]
-    };
-
-    /// Those that are worth measuring. On software adapters images are ahead of uniform buffers, of which Mesa 22.3 besides keeps half a MiB a
-    /// dispatch for ever (a hundred MiB for each run of a convolution with 512 channels).
-    pub fn candidates(caps: Caps) -> Vec<Self> {
-        Self::ALL.into_iter().filter(|v| !(caps.software && v.reads == Reads::Uniform)).collect()
-    }
-
-    /// The choice without measuring: on software adapters images and as many outputs as leave no lane without work, elsewhere two
-    /// and storage buffers.
-    pub fn fixed(caps: Caps, out_channels: usize) -> Self {
-        let outputs = match out_channels {
-            0..16 => 1,
-            16..32 => 2,
-            _ if caps.software => 4,
-            _ => 2,
-        };
-        Self { outputs, reads: if caps.software { Reads::Images } else { Reads::Storage } }
-    }
-
-    /// The same for feature maps of halves, which are read from buffers.
-    pub fn of_halves(out_channels: usize) -> Self {
-        Self { outputs: if out_channels < 16 { 1 } else { 2 }, reads: Reads::Storage }
-    }
-}
-
-/// Whether a tile, two quads wide, takes two samples side by side: of images of one quad it would be half empty.
-pub(super) fn paired(x: Shape) -> bool {
-    x.w == 4
-}
-
-/// Samples, or pairs of samples, that tiles are dealt out from.
-pub(super) fn sample_groups(x: Shape) -> usize {
-    if paired(x) { x.n.div_ceil(2) } else { x.n }
-}
-
-/// Invocations of a workgroup, each `outputs` output channels. Software adapters have subgroups of 8 and gain nothing from more.
-pub(super) fn lanes(caps: Caps, channels: usize) -> usize {
-    if caps.software { 8 } else { channels.next_multiple_of(8).min(32) }
-}
-
 /// Where a variant finds which weight: `[chunk][block][input channel][lane][vec4]` (`pack_weights.wgsl`) or, for the input gradient,
 /// [where they lie](Packing::in_place).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -167,7 +107,7 @@ pub struct Packing {
     direction: Direction,
     in_channels: usize,
     out_channels: usize,
-    lanes: usize,
+    workgroup: Slices,
     /// Input channels of a dispatch, and how many chunks of so many there are.
     chunk: usize,
     chunks: usize,
@@ -190,7 +130,8 @@ impl Packing {
     /// The packing of weights from `in_channels` to `out_channels`, as the convolution sees them: for the input gradient,
     /// [`Direction::Backward`], these are the channels of the output's gradient and of the input's.
     pub fn new(caps: Caps, variant: Variant, direction: Direction, [in_channels, out_channels]: [usize; 2]) -> Self {
-        let lanes = lanes(caps, out_channels.div_ceil(variant.outputs));
+        let workgroup = variant.workgroup(caps, out_channels);
+        let lanes = workgroup.lanes;
         let per_lane = (9 * variant.outputs).div_ceil(4);
         let uniform = variant.reads == Reads::Uniform;
         let most = if uniform { WINDOW / (16 * lanes * per_lane) } else { usize::MAX };
@@ -202,7 +143,7 @@ impl Packing {
             direction,
             in_channels,
             out_channels,
-            lanes,
+            workgroup,
             chunk,
             chunks: in_channels.div_ceil(chunk),
             blocks: out_channels.div_ceil(lanes * variant.outputs),
@@ -221,7 +162,7 @@ impl Packing {
             && !self.is_uniform()
             && self.out_channels.is_multiple_of(4)
             && weight.offset().is_multiple_of(4);
-        let (block_stride, channel_stride) = (9 * self.lanes, 9 * self.out_channels / 4);
+        let (block_stride, channel_stride) = (9 * self.workgroup.lanes, 9 * self.out_channels / 4);
         suits.then_some(Self { block_stride, channel_stride, in_place: true, ..*self })
     }
 
@@ -285,7 +226,7 @@ pub fn pack(packing: &Packing, weight: &View, packed: &View) -> Result<Call> {
     expect_values("the weight to pack", weight, SPEC.weight(in_channels, out_channels))?;
     expect_whole("the packed weight", packed, packing.shape())?;
     distinct("packing", &[packed], &[weight])?;
-    let invocations = packing.chunks * packing.blocks * packing.chunk * packing.lanes;
+    let invocations = packing.chunks * packing.blocks * packing.chunk * packing.workgroup.lanes;
     let (in_step, out_step) = match packing.direction {
         Direction::Forward => (1, in_channels),
         Direction::Backward => (out_channels, 1),
@@ -296,7 +237,7 @@ pub fn pack(packing: &Packing, weight: &View, packed: &View) -> Result<Call> {
         out_channels: out_channels as u32,
         in_step: in_step as u32,
         out_step: out_step as u32,
-        lanes: packing.lanes as u32,
+        lanes: packing.workgroup.lanes as u32,
         outputs: packing.variant.outputs as u32,
         chunk: packing.chunk as u32,
         blocks: packing.blocks as u32,
@@ -352,6 +293,7 @@ struct Forward {
     block_stride: u32,
     channel_stride: u32,
     normalise: u32,
+    share: u32,
 }
 
 /// `y = activation(conv2d(x, weight) + bias)`, or `y = activation(y + conv2d(x, weight))` with `accumulate`, from weights that lie as
@@ -375,7 +317,7 @@ pub fn forward<'i, 'o>(
     output: impl Into<Output<'o>>,
     accumulate: bool,
 ) -> Result<Vec<Call>> {
-    let &Packing { variant, in_channels, out_channels, .. } = packing;
+    let &Packing { variant, in_channels, out_channels, workgroup, .. } = packing;
     let (input, Output { y, tiles: moments }) = (input.into(), output.into());
     let x = input.x;
     input.check()?;
@@ -392,13 +334,17 @@ pub fn forward<'i, 'o>(
         return Err(crate::Error::shape("halves are convolved from storage; use a variant that reads there"));
     }
     let images = variant.reads == Reads::Images;
-    let shader = match variant.reads {
-        Reads::Storage => &FORWARD,
-        Reads::Uniform => &FORWARD_UNIFORM,
-        Reads::Images => &FORWARD_IMAGES,
+    let shader = match (variant.reads, variant.slices) {
+        (Reads::Storage, 1) => &FORWARD,
+        (Reads::Storage, 2..) => &FORWARD_SLICES,
+        (Reads::Uniform, 1) => &FORWARD_UNIFORM,
+        (Reads::Images, 1) => &FORWARD_IMAGES,
+        (reads, slices) => {
+            return Err(crate::Error::shape(format!("a convolution in {slices} slices does not read {reads:?}")));
+        }
     };
     let quads = x.shape.w / 4;
-    let tiles = [quads.div_ceil(2), x.shape.h.div_ceil(4)];
+    let tiles = tiles(x.shape);
     let groups = sample_groups(x.shape);
     let call = |part: Part| -> Result<Call> {
         let channels = part.chunk * packing.chunk..in_channels.min((part.chunk + 1) * packing.chunk);
@@ -407,6 +353,7 @@ pub fn forward<'i, 'o>(
         let start = if part.chunk > 0 { Start::There } else { first };
         let last = part.chunk + 1 == packing.chunks;
         let workgroups = groups * tiles[0] * tiles[1] * part.blocks;
+        let share = workgroup.share(channels.len(), 1);
         let params = Forward {
             x: if images { Span::in_image(&x) } else { (&x).into() },
             y: y.into(),
@@ -426,16 +373,17 @@ pub fn forward<'i, 'o>(
             block_stride: packing.block_stride as u32,
             channel_stride: packing.channel_stride as u32,
             normalise: u32::from(scales.is_some()),
+            share: share as u32,
         };
         let call = Call::new(shader, params, grid(workgroups))
-            .with("WG", packing.lanes as u32)
+            .in_slices(workgroup)
             .with("OUTPUTS", variant.outputs as u32)
             .with("PAIRED", u32::from(paired(x.shape)))
             .with("START", start as u32)
             .with("ACTIVATION", if last { activation } else { Activation::None } as u32)
             .with("MOMENTS", u32::from(last && moments.is_some()))
             .with("REVERSED", u32::from(packing.direction == Direction::Backward))
-            .loops(channels.len())
+            .loops(share)
             .stored(&x, y)
             .weights_stored(weights);
         let call = match variant.reads {
@@ -446,7 +394,7 @@ pub fn forward<'i, 'o>(
             }
             Reads::Images => call.bind_image(&x).bind_image(weights),
         };
-        let per_block = packing.lanes * variant.outputs;
+        let per_block = packing.workgroup.lanes * variant.outputs;
         let to = part.first_block * per_block..out_channels.min((part.first_block + part.blocks) * per_block);
         let written = y.range(to.clone())?;
         let call = call.bind_or(bias, &x).bind(&written).adds_to(&written, start == Start::There);

@@ -3,7 +3,8 @@
 use bytemuck::{Pod, Zeroable};
 
 use super::call::{ITERATIONS, distinct};
-use super::conv2d_3x3::{Input, NO_SCALES, SPEC, lanes, paired, sample_groups};
+use super::conv2d_3x3::{Input, NO_SCALES, SPEC, paired, sample_groups};
+use super::slices::{LANES, lanes};
 use super::split_sum::Parts;
 use super::{Call, Span, grid, shader};
 use crate::Result;
@@ -100,17 +101,18 @@ impl Variant {
         [of(1, false), of(2, false), of(4, false), of(1, true), of(2, true)]
     };
 
-    /// The choice without measuring: two outputs, where that leaves no lane of a software adapter without work, and images on such
-    /// an adapter.
+    /// The choice without measuring: two outputs, where that leaves no lane of a subgroup without work, and images on software adapters.
     pub fn fixed(caps: Caps, out_channels: usize) -> Self {
-        Self { outputs: if out_channels < 16 { 1 } else { 2 }, images: caps.software }
+        let full = 2 * if caps.software { 8 } else { LANES };
+        Self { outputs: if out_channels < full { 1 } else { 2 }, images: caps.software }
     }
 }
 
 /// What [`grad_weight`] leaves with so many `outputs` an invocation.
 pub fn parts(caps: Caps, outputs: usize, x: Shape, out_channels: usize) -> Parts {
     let Runs { splits, .. } = Runs::new(caps, outputs, x, out_channels);
-    Parts { splits, rows: out_channels, row: x.c * 9, padded: x.c.next_multiple_of(4) * 9, bias: out_channels }
+    let padded = x.c.next_multiple_of(4) * 9;
+    Parts { splits, rows: out_channels, row: x.c * 9, padded, bias: out_channels }.within(caps)
 }
 
 /// Partial sums of the gradients of the weight and the bias.

@@ -7,8 +7,8 @@ use bytemuck::{Pod, Zeroable};
 
 use super::call::distinct;
 use super::conv2d::{Activation, Conv2d, expect_values};
-use super::conv2d_3x3::lanes;
 use super::conv2d_3x3_grad_weight::splits;
+use super::slices::{Slices, lanes};
 use super::split_sum::Parts;
 use super::{Call, Span, conv2d, grid, shader};
 use crate::gpu::{Caps, Shader};
@@ -16,25 +16,46 @@ use crate::tensor::{Element, Shape, View};
 use crate::{Error, Result};
 
 pub(super) static FORWARD: Shader =
-    shader!("conv_transpose2d", ["grid", "quads", "shifted", "input_storage", "weights_storage"], Subgroups);
-pub(super) static GRAD_INPUT: Shader =
-    shader!("conv_transpose2d_grad_input", ["grid", "quads", "shifted", "input_storage", "weights_storage"], Subgroups);
+    shader!("conv_transpose2d", ["grid", "quads", "shifted", "input_storage", "weights_storage", "whole"], Subgroups);
+pub(super) static GRAD_INPUT: Shader = shader!(
+    "conv_transpose2d_grad_input",
+    ["grid", "quads", "shifted", "input_storage", "weights_storage", "whole"],
+    Subgroups
+);
 pub(super) static GRAD_WEIGHT: Shader = shader!(
     "conv_transpose2d_grad_weight",
     ["grid", "quads", "input_storage", "gradient_storage", "neighbours"],
     Subgroups
 );
 
+// The same, in slices, as GPUs should where images are small (`shaders/shared/slices.wgsl`).
+pub(super) static FORWARD_SLICES: Shader = Shader {
+    name: "conv_transpose2d.slices",
+    ..shader!("conv_transpose2d", ["grid", "quads", "shifted", "input_storage", "weights_storage", "slices"], Subgroups)
+};
+pub(super) static GRAD_INPUT_SLICES: Shader = Shader {
+    name: "conv_transpose2d_grad_input.slices",
+    ..shader!(
+        "conv_transpose2d_grad_input",
+        ["grid", "quads", "shifted", "input_storage", "weights_storage", "slices"],
+        Subgroups
+    )
+};
+
 // The same, reading images, as software adapters should (`shaders/shared/image.wgsl`).
 pub(super) static FORWARD_IMAGES: Shader = Shader {
     name: "conv_transpose2d.images",
-    ..shader!("conv_transpose2d", ["grid", "quads", "shifted", "image", "input_image", "weights_image"], Subgroups)
+    ..shader!(
+        "conv_transpose2d",
+        ["grid", "quads", "shifted", "image", "input_image", "weights_image", "whole"],
+        Subgroups
+    )
 };
 pub(super) static GRAD_INPUT_IMAGES: Shader = Shader {
     name: "conv_transpose2d_grad_input.images",
     ..shader!(
         "conv_transpose2d_grad_input",
-        ["grid", "quads", "shifted", "image", "input_image", "weights_image"],
+        ["grid", "quads", "shifted", "image", "input_image", "weights_image", "whole"],
         Subgroups
     )
 };
@@ -77,6 +98,15 @@ fn reads_images(caps: Caps, views: &[&View]) -> bool {
     caps.software && views.iter().all(|v| v.element == Element::F32)
 }
 
+/// The form of a shader: whole, in slices, or reading images, which software adapters do and only GPUs have slices.
+fn form(images: bool, slices: Slices, [whole, sliced, reading_images]: [&'static Shader; 3]) -> &'static Shader {
+    match (images, slices.count) {
+        (true, _) => reading_images,
+        (false, 1) => whole,
+        (false, _) => sliced,
+    }
+}
+
 fn span(view: &View, image: bool) -> Span {
     if image { Span::in_image(view) } else { view.into() }
 }
@@ -104,6 +134,7 @@ struct Forward {
     first_weight: u32,
     bias_offset: u32,
     workgroups: u32,
+    share: u32,
 }
 
 /// `y = conv_transpose2d(x, weight) + bias`, stride 2.
@@ -120,9 +151,10 @@ pub fn forward(caps: Caps, kernel: usize, x: &View, weight: &View, bias: &View, 
     expect_values("the transposed convolution's weight", weight, Shape::new(x.shape.c, y.shape.c, 2, 2))?;
     expect_values("the transposed convolution's bias", bias, Shape::vector(y.shape.c))?;
     distinct("the transposed convolution", &[y], &[x, weight, bias])?;
-    let wg = lanes(caps, y.shape.c);
     let groups = (x.shape.plane() / 4).div_ceil(QUADS);
-    let blocks = y.shape.c.div_ceil(wg);
+    let slices = Slices::filling(caps, x.shape.n * groups, y.shape.c, x.shape.c);
+    let share = slices.share(x.shape.c, 4);
+    let blocks = y.shape.c.div_ceil(slices.lanes);
     let workgroups = x.shape.n * groups * blocks;
     let images = reads_images(caps, &[x, y]);
     let params = Forward {
@@ -137,10 +169,12 @@ pub fn forward(caps: Caps, kernel: usize, x: &View, weight: &View, bias: &View, 
         first_weight: first_weight(weight, images),
         bias_offset: bias.offset() as u32,
         workgroups: workgroups as u32,
+        share: share as u32,
     };
-    Ok(Call::new(if images { &FORWARD_IMAGES } else { &FORWARD }, params, grid(workgroups))
-        .with("WG", wg as u32)
-        .loops(x.shape.c.div_ceil(4))
+    let shader = form(images, slices, [&FORWARD, &FORWARD_SLICES, &FORWARD_IMAGES]);
+    Ok(Call::new(shader, params, grid(workgroups))
+        .in_slices(slices)
+        .loops(share / 4)
         .with("SHIFT", weight.offset() as u32 % 4)
         .bind_read(x, images)
         .bind_read(weight, images)
@@ -163,6 +197,7 @@ struct GradInput {
     blocks: u32,
     first_weight: u32,
     workgroups: u32,
+    share: u32,
 }
 
 /// The input gradient, written to `gx` or added to it.
@@ -178,9 +213,10 @@ pub fn grad_input(caps: Caps, kernel: usize, g: &View, weight: &View, gx: &View,
     }
     expect_values("the transposed convolution's weight", weight, Shape::new(gx.shape.c, g.shape.c, 2, 2))?;
     distinct("the transposed convolution's input gradient", &[gx], &[g, weight])?;
-    let wg = lanes(caps, gx.shape.c.div_ceil(2));
     let groups = (gx.shape.plane() / 4).div_ceil(QUADS);
-    let blocks = gx.shape.c.div_ceil(2 * wg);
+    let slices = Slices::filling(caps, gx.shape.n * groups, gx.shape.c.div_ceil(2), g.shape.c);
+    let share = slices.share(g.shape.c, 1);
+    let blocks = gx.shape.c.div_ceil(2 * slices.lanes);
     let workgroups = gx.shape.n * groups * blocks;
     let images = reads_images(caps, &[g]);
     let params = GradInput {
@@ -194,10 +230,12 @@ pub fn grad_input(caps: Caps, kernel: usize, g: &View, weight: &View, gx: &View,
         blocks: blocks as u32,
         first_weight: first_weight(weight, images),
         workgroups: workgroups as u32,
+        share: share as u32,
     };
-    Ok(Call::new(if images { &GRAD_INPUT_IMAGES } else { &GRAD_INPUT }, params, grid(workgroups))
-        .with("WG", wg as u32)
-        .loops(g.shape.c)
+    let shader = form(images, slices, [&GRAD_INPUT, &GRAD_INPUT_SLICES, &GRAD_INPUT_IMAGES]);
+    Ok(Call::new(shader, params, grid(workgroups))
+        .in_slices(slices)
+        .loops(share)
         .with("SHIFT", weight.offset() as u32 % 4)
         .bind_read(g, images)
         .bind_read(weight, images)
@@ -230,7 +268,7 @@ pub fn parts(caps: Caps, x: Shape, out_channels: usize) -> Parts {
     let blocks = out_channels.div_ceil(lanes(caps, out_channels)) * x.c.div_ceil(8);
     let pairs = x.n * (x.plane() / 4).div_ceil(2);
     let row = x.c * out_channels * 4;
-    Parts { splits: splits(caps, blocks, pairs), rows: 1, row, padded: row, bias: out_channels }
+    Parts { splits: splits(caps, blocks, pairs), rows: 1, row, padded: row, bias: out_channels }.within(caps)
 }
 
 /// Partial sums of the gradients of the 2×2 kernel's weight and bias where [`suits`] says so. Elsewhere the weight gradient is

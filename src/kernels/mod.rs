@@ -11,6 +11,7 @@ pub mod conv2d_1x1;
 pub mod conv2d_3x3;
 pub mod conv2d_3x3_cooperative;
 pub mod conv2d_3x3_grad_weight;
+mod conv2d_3x3_variant;
 pub mod conv_transpose2d;
 pub mod elementwise;
 pub mod fourier;
@@ -28,6 +29,7 @@ pub mod reduce;
 pub mod resize;
 pub mod reverse_step;
 pub mod schedule;
+mod slices;
 pub mod softmax;
 pub mod split_sum;
 pub mod ssim;
@@ -68,6 +70,7 @@ pub static ALL: &[&Shader] = &[
     &conv2d_1x1::GRAD_WEIGHT,
     &conv2d_3x3::PACK,
     &conv2d_3x3::FORWARD,
+    &conv2d_3x3::FORWARD_SLICES,
     &conv2d_3x3::FORWARD_UNIFORM,
     &conv2d_3x3::FORWARD_IMAGES,
     &conv2d_3x3_cooperative::PACK,
@@ -83,7 +86,9 @@ pub static ALL: &[&Shader] = &[
     &winograd::PRODUCT_IMAGES,
     &winograd::OUTPUT_IMAGES,
     &conv_transpose2d::FORWARD,
+    &conv_transpose2d::FORWARD_SLICES,
     &conv_transpose2d::GRAD_INPUT,
+    &conv_transpose2d::GRAD_INPUT_SLICES,
     &conv_transpose2d::GRAD_WEIGHT,
     &conv_transpose2d::FORWARD_IMAGES,
     &conv_transpose2d::GRAD_INPUT_IMAGES,

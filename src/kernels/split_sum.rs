@@ -5,7 +5,7 @@ use bytemuck::{Pod, Zeroable};
 use super::call::{distinct, expect_whole};
 use super::lanes::summing_workgroup;
 use super::{Call, Span, grid, shader};
-use crate::gpu::Shader;
+use crate::gpu::{Caps, Shader};
 use crate::tensor::{Shape, View};
 use crate::{Error, Result};
 
@@ -34,6 +34,12 @@ impl Parts {
     /// The tensor that holds them: `[1, splits, 1, values of a split]`.
     pub fn shape(&self) -> Shape {
         Shape::new(1, self.splits, 1, (self.rows * self.padded + self.bias).next_multiple_of(4))
+    }
+
+    /// In no more splits than a binding of an adapter holds: on GPUs there are many, and more values in all of them than in small maps.
+    pub(super) fn within(self, caps: Caps) -> Self {
+        let most = caps.max_binding / (4 * Self { splits: 1, ..self }.shape().len() as u64);
+        Self { splits: self.splits.min(most as usize).max(1), ..self }
     }
 
     /// Values of the weight and the bias.

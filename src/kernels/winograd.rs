@@ -13,8 +13,9 @@ use bytemuck::{Pod, Zeroable};
 
 use super::call::distinct;
 use super::conv2d::{Activation, Direction, expect_values};
-use super::conv2d_3x3::{Input, NO_SCALES, SPEC, Start, lanes};
+use super::conv2d_3x3::{Input, NO_SCALES, SPEC, Start};
 use super::lanes::BLOCK;
+use super::slices::lanes;
 use super::{Call, Span, grid, shader};
 use crate::gpu::{Caps, Shader};
 use crate::tensor::{Element, Shape, View};

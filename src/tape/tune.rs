@@ -101,9 +101,9 @@ impl Tape {
     pub fn convolution(&self, x: Shape, channels: usize) -> Result<Convolution> {
         if self.features == Element::F16 {
             // Sums that pass from dispatch to dispatch through halves would lose what they gain.
-            return Ok(Convolution::Direct(Variant::of_halves(channels)));
+            return Ok(Convolution::Direct(Variant::of_halves(self.caps, x, channels)));
         }
-        let fixed = Convolution::Direct(Variant::fixed(self.caps, channels));
+        let fixed = Convolution::Direct(Variant::fixed(self.caps, x, channels));
         let Some(gpu) = &self.tuned_for else { return Ok(fixed) };
         let winograd = winograd::suits(self.caps, x, channels) && !self.recompute.is_enabled();
         // Weights that stay are packed or transformed once, which takes Winograd's algorithm the longer.
@@ -113,7 +113,7 @@ impl Tape {
             if frozen { ", of the same weights" } else { "" },
             if winograd { "" } else { ", directly" },
         );
-        let direct = Variant::candidates(self.caps);
+        let direct = Variant::candidates(self.caps, x, channels);
         let candidates = direct.len() + usize::from(winograd);
         let chosen = fastest(gpu, &question, candidates, 3, |tape, number| {
             let caps = tape.caps();
