@@ -11,7 +11,7 @@ pub enum Reads {
     Storage,
     /// The weights in uniform buffers of 64 KiB, a dispatch for each.
     Uniform,
-    /// Both in copies, as [images](Call::bind_image).
+    /// Both in copies, as [images](super::Call::bind_image).
     Images,
 }
 
@@ -62,7 +62,7 @@ impl Variant {
     }
 
     /// The choice without measuring: on software adapters images and as many outputs as leave no lane without work. GPUs read buffers, which
-    /// costs them nothing, and want every lane busy first, then enough subgroups ([`FILLED`]), then two outputs.
+    /// costs them nothing, and want every lane busy first, then as many subgroups as fill a large one, then two outputs.
     pub fn fixed(caps: Caps, x: Shape, out_channels: usize) -> Self {
         let outputs = match out_channels {
             0..16 => 1,

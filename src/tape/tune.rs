@@ -91,7 +91,7 @@ fn fastest(
 }
 
 impl Tape {
-    /// How to convolve `x` to `channels` output channels. All direct sums give the same bits.
+    /// How to convolve `x` to `channels` output channels. All direct sums in as many slices give the same bits.
     ///
     /// Winograd's algorithm is never the fixed choice, since its results are others in their last digits; and none where blocks are
     /// [computed again](Tape::recompute) to save memory, of which it takes more.
