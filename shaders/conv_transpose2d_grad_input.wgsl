@@ -3,7 +3,8 @@
 //
 // One invocation computes 16 pixels (4 vec4) of two neighbouring channels ci. The 2 x 2 patches of g under them are 16 vec4 a
 // channel co, one a lane in two loads, handed round by subgroupBroadcast: 4 loads (6 where the weights lie at no multiple of four
-// values, SHIFT) against 128 multiply-adds. Same needs as conv_transpose2d.wgsl; conv2d.wgsl with stride 2 takes the rest.
+// values, SHIFT) against 128 multiply-adds. Same needs as conv_transpose2d.wgsl, and as there slices on GPUs, of the
+// output channels; conv2d.wgsl with stride 2 takes the rest.
 
 override WG: u32 = 8u;
 override SHIFT: u32 = 0u; // of the first weight in its vec4
