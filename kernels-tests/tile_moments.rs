@@ -37,7 +37,8 @@ fn moments(shape: Shape, x: &[f64]) -> Vec<f64> {
 }
 
 /// Tiles cut off below, on the right and at both; one tile; pairs of samples, with one left over; several chunks of weights; channels
-/// that fill no workgroup. Every variant that does not add up in slices leaves the same bits, into a channel range as well, and the map is what it is without them.
+/// that fill no workgroup. Every variant that does not add up in slices leaves the same bits, into a channel range as well, and the map is what
+/// it is without them.
 #[test]
 fn convolutions_leave_the_moments_of_their_tiles() {
     for (n, ci, co, h, w) in

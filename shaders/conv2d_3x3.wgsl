@@ -33,7 +33,7 @@
 // other, and spares the packing, which took longer than that costs.
 //
 // On a GPU a subgroup is a tile and up to 32 channels: as long as there are some thousands of them it is filled, but 512 channels at 4 squared
-// and four samples are 32. There the subgroups of a workgroup take slices of the input channels (slices.wgsl), 8 or more each, and add up in
+// and four samples are 32. There the subgroups of a workgroup take slices of the input channels (slices.wgsl), 8 or more each on average, and add up in
 // the end. Every lane has a channel before any has two. Not measured yet for want of a GPU; in the code that RADV makes for RDNA 2 and 3 an
 // input channel's turn is 288 multiply-adds of 403 instructions with 1 output and 576 of 690 with 2, the window comes from scalar registers,
 // and nothing is spilled (64 and 112 vector registers).

@@ -2,7 +2,8 @@
 // slices. On a GPU that is what fills it where images are small: one subgroup for 32 pixels and 32 channels would be 32 of them for 512
 // channels at 4 x 4 squared, where a large GPU has some 500 schedulers with nothing to do.
 //
-// The workgroup's invocations are WG of each slice after another. No subgroup is of two slices: WG is a multiple of its size.
+// The workgroup's invocations are WG of each slice after another. No subgroup is of two slices: WG is a multiple of its size, and
+// invocations are dealt out to full subgroups in order, as drivers do with workgroups of one dimension.
 
 override SLICES: u32 = 2u;
 override GATHERED: u32 = 8u; // (SLICES - 1) WG, which naga 30 does not compute from overrides that are declared later

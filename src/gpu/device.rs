@@ -19,7 +19,9 @@ pub struct OpenOptions {
     pub checked_shaders: bool,
     /// Pretend that the adapter has no subgroup operations, so that the portable kernels run.
     pub without_subgroups: bool,
-    /// Deal work out as for a GPU though the adapter is a CPU, so that what GPUs run can be tried there, slowly.
+    /// Deal work out as for a GPU though the adapter is a CPU, so that what GPUs run can be tried there, slowly. For tests with small
+    /// tensors: loops that Mesa's llvmpipe would end early are then neither dealt out nor refused. Not together with `tuning`, whose answers are
+    /// kept by adapter.
     pub as_gpu: bool,
     /// Measure once, at the first recording of a shape, which of several kernels is fastest on this device, and keep the answers
     /// in a file in this folder. `None` takes a fixed choice. Of the answers those about weight gradients, and on GPUs those about

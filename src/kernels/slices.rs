@@ -7,7 +7,7 @@ use crate::gpu::Caps;
 /// Subgroups that fill a GPU: four for each of the 528 schedulers of a large one.
 pub(super) const FILLED: usize = 2048;
 
-/// Input channels of a slice, at least: adding up the slices takes as long as about four.
+/// Input channels of a slice on average, at least: adding up the slices takes as long as about four.
 const LEAST: usize = 8;
 
 /// The most lanes of a workgroup that is one subgroup, on a GPU.
