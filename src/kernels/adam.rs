@@ -12,7 +12,7 @@ use crate::{Error, Result};
 /// `shaders/adam.wgsl`.
 pub static ADAM: Shader = shader!("adam", ["grid", "average_none"]);
 /// The same with a moving average.
-pub static ADAM_AVERAGE: Shader = Shader { name: "adam.average", ..shader!("adam", ["grid", "average_kept"]) };
+pub static ADAM_AVERAGE: Shader = shader!("adam", "average", ["grid", "average_kept"]);
 
 #[derive(Debug, Clone, Copy, Pod, Zeroable)]
 #[repr(C)]

@@ -22,30 +22,24 @@ pub(super) static FORWARD: Shader = shader!(
     ["grid", "quads", "activation", "input_storage", "weights_storage", "scales", "whole"],
     Subgroups
 );
-pub(super) static FORWARD_SLICES: Shader = Shader {
-    name: "conv2d_3x3.slices",
-    ..shader!(
-        "conv2d_3x3",
-        ["grid", "quads", "activation", "input_storage", "weights_storage", "scales", "slices"],
-        Subgroups
-    )
-};
-pub(super) static FORWARD_UNIFORM: Shader = Shader {
-    name: "conv2d_3x3.uniform",
-    ..shader!(
-        "conv2d_3x3",
-        ["grid", "quads", "activation", "input_storage", "weights_uniform", "scales", "whole"],
-        Subgroups
-    )
-};
-pub(super) static FORWARD_IMAGES: Shader = Shader {
-    name: "conv2d_3x3.images",
-    ..shader!(
-        "conv2d_3x3",
-        ["grid", "quads", "activation", "image", "input_image", "weights_image", "scales", "whole"],
-        Subgroups
-    )
-};
+pub(super) static FORWARD_SLICES: Shader = shader!(
+    "conv2d_3x3",
+    "slices",
+    ["grid", "quads", "activation", "input_storage", "weights_storage", "scales", "slices"],
+    Subgroups
+);
+pub(super) static FORWARD_UNIFORM: Shader = shader!(
+    "conv2d_3x3",
+    "uniform",
+    ["grid", "quads", "activation", "input_storage", "weights_uniform", "scales", "whole"],
+    Subgroups
+);
+pub(super) static FORWARD_IMAGES: Shader = shader!(
+    "conv2d_3x3",
+    "images",
+    ["grid", "quads", "activation", "image", "input_image", "weights_image", "scales", "whole"],
+    Subgroups
+);
 
 pub(crate) const SPEC: Conv2d = Conv2d::same(3);
 

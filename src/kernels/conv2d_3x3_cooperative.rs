@@ -13,14 +13,8 @@ use crate::{Error, Result};
 pub(super) static PACK: Shader = shader!("conv2d_3x3_cooperative_pack", ["grid"], Halves);
 /// For matrices of 8 × 8 and of 16 × 16.
 pub(super) static FORWARD: [Shader; 2] = [
-    Shader {
-        name: "conv2d_3x3_cooperative.8",
-        ..shader!("conv2d_3x3_cooperative", ["grid", "singles", "activation", "scales", "tiles_8"], Matrices)
-    },
-    Shader {
-        name: "conv2d_3x3_cooperative.16",
-        ..shader!("conv2d_3x3_cooperative", ["grid", "singles", "activation", "scales", "tiles_16"], Matrices)
-    },
+    shader!("conv2d_3x3_cooperative", "8", ["grid", "singles", "activation", "scales", "tiles_8"], Matrices),
+    shader!("conv2d_3x3_cooperative", "16", ["grid", "singles", "activation", "scales", "tiles_16"], Matrices),
 ];
 
 /// Rows of the output that a workgroup computes: two for each of its subgroups.

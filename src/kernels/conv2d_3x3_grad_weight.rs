@@ -16,14 +16,12 @@ pub(super) static GRAD_WEIGHT: Shader = shader!(
     ["grid", "quads", "input_storage", "gradient_storage", "scales", "neighbours"],
     Subgroups
 );
-pub(super) static GRAD_WEIGHT_IMAGES: Shader = Shader {
-    name: "conv2d_3x3_grad_weight.images",
-    ..shader!(
-        "conv2d_3x3_grad_weight",
-        ["grid", "quads", "image", "input_image", "gradient_image", "scales", "neighbours"],
-        Subgroups
-    )
-};
+pub(super) static GRAD_WEIGHT_IMAGES: Shader = shader!(
+    "conv2d_3x3_grad_weight",
+    "images",
+    ["grid", "quads", "image", "input_image", "gradient_image", "scales", "neighbours"],
+    Subgroups
+);
 
 /// Enough workgroups to fill the adapter, without more partial sums than there is work to split, and on software adapters without more of it
 /// in a split than [loops](Call::loops) may do, three iterations each at most.

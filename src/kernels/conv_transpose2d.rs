@@ -29,44 +29,38 @@ pub(super) static GRAD_WEIGHT: Shader = shader!(
 );
 
 // The same, in slices, as GPUs should where images are small (`shaders/shared/slices.wgsl`).
-pub(super) static FORWARD_SLICES: Shader = Shader {
-    name: "conv_transpose2d.slices",
-    ..shader!("conv_transpose2d", ["grid", "quads", "shifted", "input_storage", "weights_storage", "slices"], Subgroups)
-};
-pub(super) static GRAD_INPUT_SLICES: Shader = Shader {
-    name: "conv_transpose2d_grad_input.slices",
-    ..shader!(
-        "conv_transpose2d_grad_input",
-        ["grid", "quads", "shifted", "input_storage", "weights_storage", "slices"],
-        Subgroups
-    )
-};
+pub(super) static FORWARD_SLICES: Shader = shader!(
+    "conv_transpose2d",
+    "slices",
+    ["grid", "quads", "shifted", "input_storage", "weights_storage", "slices"],
+    Subgroups
+);
+pub(super) static GRAD_INPUT_SLICES: Shader = shader!(
+    "conv_transpose2d_grad_input",
+    "slices",
+    ["grid", "quads", "shifted", "input_storage", "weights_storage", "slices"],
+    Subgroups
+);
 
 // The same, reading images, as software adapters should (`shaders/shared/image.wgsl`).
-pub(super) static FORWARD_IMAGES: Shader = Shader {
-    name: "conv_transpose2d.images",
-    ..shader!(
-        "conv_transpose2d",
-        ["grid", "quads", "shifted", "image", "input_image", "weights_image", "whole"],
-        Subgroups
-    )
-};
-pub(super) static GRAD_INPUT_IMAGES: Shader = Shader {
-    name: "conv_transpose2d_grad_input.images",
-    ..shader!(
-        "conv_transpose2d_grad_input",
-        ["grid", "quads", "shifted", "image", "input_image", "weights_image", "whole"],
-        Subgroups
-    )
-};
-pub(super) static GRAD_WEIGHT_IMAGES: Shader = Shader {
-    name: "conv_transpose2d_grad_weight.images",
-    ..shader!(
-        "conv_transpose2d_grad_weight",
-        ["grid", "quads", "image", "input_image", "gradient_image", "neighbours"],
-        Subgroups
-    )
-};
+pub(super) static FORWARD_IMAGES: Shader = shader!(
+    "conv_transpose2d",
+    "images",
+    ["grid", "quads", "shifted", "image", "input_image", "weights_image", "whole"],
+    Subgroups
+);
+pub(super) static GRAD_INPUT_IMAGES: Shader = shader!(
+    "conv_transpose2d_grad_input",
+    "images",
+    ["grid", "quads", "shifted", "image", "input_image", "weights_image", "whole"],
+    Subgroups
+);
+pub(super) static GRAD_WEIGHT_IMAGES: Shader = shader!(
+    "conv_transpose2d_grad_weight",
+    "images",
+    ["grid", "quads", "image", "input_image", "gradient_image", "neighbours"],
+    Subgroups
+);
 
 /// The convolution whose adjoint upscales by two with a kernel of this size.
 ///

@@ -43,18 +43,8 @@ macro_rules! lanes {
     };
     (@@ $file:literal, $name:expr, [$($helper:literal),*]) => {
         $crate::kernels::Lanes {
-            quads: lanes!(@ $file, $name, ["grid", "quads" $(, $helper)*]),
-            singles: lanes!(@ $file, concat!($name, ".singles"), ["grid", "singles" $(, $helper)*]),
-        }
-    };
-    (@ $file:literal, $name:expr, [$($helper:literal),*]) => {
-        $crate::gpu::Shader {
-            name: $name,
-            sources: &[
-                $(include_str!(concat!("../../shaders/shared/", $helper, ".wgsl")),)*
-                include_str!(concat!("../../shaders/", $file, ".wgsl")),
-            ],
-            needs: $crate::gpu::Needs::Nothing,
+            quads: $crate::kernels::shader!(@ $file, $name, ["grid", "quads" $(, $helper)*]),
+            singles: $crate::kernels::shader!(@ $file, concat!($name, ".singles"), ["grid", "singles" $(, $helper)*]),
         }
     };
 }

@@ -43,20 +43,27 @@ pub(crate) use call::NOTHING;
 pub use call::{Bound, Call, Span, Window, grid};
 pub use lanes::Lanes;
 
-/// The shader of `shaders/NAME.wgsl`, after helpers of `shaders/shared/`. A trailing word says what it [needs](crate::gpu::Needs).
+/// The shader of `shaders/NAME.wgsl`, after helpers of `shaders/shared/`; with a form after the name it is called `NAME.FORM`. A trailing word
+/// says what it [needs](crate::gpu::Needs).
 macro_rules! shader {
     ($name:literal, [$($helper:literal),*] $(, $needs:ident)?) => {
-        crate::gpu::Shader {
+        $crate::kernels::shader!(@ $name, $name, [$($helper),*] $(, $needs)?)
+    };
+    ($name:literal, $form:literal, [$($helper:literal),*] $(, $needs:ident)?) => {
+        $crate::kernels::shader!(@ $name, concat!($name, ".", $form), [$($helper),*] $(, $needs)?)
+    };
+    (@ $file:literal, $name:expr, [$($helper:literal),*] $(, $needs:ident)?) => {
+        $crate::gpu::Shader {
             name: $name,
             sources: &[
                 $(include_str!(concat!("../../shaders/shared/", $helper, ".wgsl")),)*
-                include_str!(concat!("../../shaders/", $name, ".wgsl")),
+                include_str!(concat!("../../shaders/", $file, ".wgsl")),
             ],
-            needs: shader!(@ $($needs)?),
+            needs: $crate::kernels::shader!(@needs $($needs)?),
         }
     };
-    (@) => { crate::gpu::Needs::Nothing };
-    (@ $needs:ident) => { crate::gpu::Needs::$needs };
+    (@needs) => { $crate::gpu::Needs::Nothing };
+    (@needs $needs:ident) => { $crate::gpu::Needs::$needs };
 }
 pub(crate) use shader;
 

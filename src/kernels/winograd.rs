@@ -29,18 +29,12 @@ pub(super) static OUTPUT: Shader =
     shader!("winograd_output", ["grid", "quads", "activation", "input_storage", "winograd"]);
 
 // The same, reading images (`shaders/shared/image.wgsl`).
-pub(super) static INPUT_IMAGES: Shader = Shader {
-    name: "winograd_input.images",
-    ..shader!("winograd_input", ["grid", "quads", "image", "input_image", "scales", "winograd"])
-};
-pub(super) static PRODUCT_IMAGES: Shader = Shader {
-    name: "winograd_product.images",
-    ..shader!("winograd_product", ["grid", "image", "input_image", "weights_image"], Subgroups)
-};
-pub(super) static OUTPUT_IMAGES: Shader = Shader {
-    name: "winograd_output.images",
-    ..shader!("winograd_output", ["grid", "quads", "activation", "image", "input_image", "winograd"])
-};
+pub(super) static INPUT_IMAGES: Shader =
+    shader!("winograd_input", "images", ["grid", "quads", "image", "input_image", "scales", "winograd"]);
+pub(super) static PRODUCT_IMAGES: Shader =
+    shader!("winograd_product", "images", ["grid", "image", "input_image", "weights_image"], Subgroups);
+pub(super) static OUTPUT_IMAGES: Shader =
+    shader!("winograd_output", "images", ["grid", "quads", "activation", "image", "input_image", "winograd"]);
 
 /// Numbers of a transformed tile.
 const PLANES: usize = 36;
