@@ -56,7 +56,7 @@ fn an_output_in_the_tensor_of_an_input_is_refused() {
     let back = |g: &View, gx: &View| conv2d::grad_input(spec, g, &weight, None, Activation::None, gx, false);
     assert!(back(&x, &other).is_ok() && back(&x, &beside).refused());
     let flat = new(Shape::vector(4 * 9 * 8));
-    let packing = Packing::new(caps, conv2d_3x3::Variant::ALL[0], Direction::Forward, [2, 2]);
+    let packing = Packing::new(caps, conv2d_3x3::Variant::WHOLE[0], Direction::Forward, [2, 2]);
     let values = packing.shape().len();
     let [weight_beside, packed_beside] = [0..36, 36..36 + values].map(|r| flat.range(r).unwrap());
     assert!(conv2d_3x3::pack(&packing, &weight_beside, &packed_beside).is_err(), "a range, and beside its weight");
@@ -289,7 +289,8 @@ fn packed_weights_and_partial_sums_are_whole_tensors() {
 fn loops_that_a_software_adapter_would_end_are_refused() {
     let (_, gpu) = &devices()[0];
     let of = |software: bool, record: &dyn Fn(&mut Tape, Caps) -> cvdm::Result<Vec<Call>>| {
-        let caps = Caps { software, max_binding: 1 << 30, max_buffer: 1 << 30, max_image: 1 << 30, ..gpu.caps() };
+        let roomy = Caps { max_binding: 1 << 30, max_buffer: 1 << 30, max_image: 1 << 30, ..gpu.caps() };
+        let caps = Caps { software, ends_loops: software, ..roomy };
         let mut tape = Tape::new(caps);
         let calls = record(&mut tape, caps).unwrap();
         tape.push(calls);

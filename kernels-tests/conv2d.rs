@@ -10,7 +10,7 @@ use cvdm::kernels::split_sum::{channel_sum, sum_splits};
 use cvdm::kernels::{Call, conv2d_3x3_grad_weight};
 use cvdm::tape::Tape;
 use cvdm::tensor::{Shape, View};
-use harness::{Given, close, given, random, run, wide};
+use harness::{Given, close, given, random, run, variants, wide};
 
 /// Kernel, stride, padding and input shape with its output channels.
 const TABLE: &[(usize, usize, usize, [usize; 4], usize)] = &[
@@ -364,7 +364,7 @@ fn every_variant_gives_the_same_numbers() {
         want_gx.iter_mut().zip(&before.values).for_each(|(a, &b)| *a += f64::from(b));
         let tensors = [x, weight, bias, g, given(ys, vec![9.0; ys.len()]), before];
         let mut first: Option<[Vec<f32>; 2]> = None;
-        for variant in Variant::ALL {
+        for variant in variants() {
             run(
                 &tensors,
                 |tape, v| {
@@ -490,8 +490,15 @@ fn shapes_that_do_not_fit_are_refused() {
     let refused = conv2d::forward(spec, &x, &w, None, Activation::None, &y, false).unwrap_err().to_string();
     assert!(refused.contains("[1, 3, 4, 5]") && refused.contains("[1, 3, 4, 4]"), "{refused}");
     let y = tape.persistent("y", Shape::new(1, 3, 4, 4)).unwrap();
-    let packing = Packing::new(gpu.caps(), Variant::ALL[0], Direction::Forward, [2, 3]);
+    let packing = Packing::new(gpu.caps(), Variant::WHOLE[0], Direction::Forward, [2, 3]);
     let packed = tape.persistent("packed", packing.shape()).unwrap();
+    for (slices, reads) in [(0, Reads::Storage), (usize::MAX, Reads::Storage), (2, Reads::Images), (2, Reads::Uniform)]
+    {
+        let packing = Packing::new(gpu.caps(), Variant { outputs: 1, reads, slices }, Direction::Forward, [2, 3]);
+        let packed = tape.persistent("packed", packing.shape()).unwrap();
+        let refused = conv2d_3x3::forward(&packing, &x, &packed, None, Activation::None, &y, false).unwrap_err();
+        assert!(refused.to_string().contains(&format!("{slices} slices")), "{refused}");
+    }
     // Scales of another number of channels.
     let input = Input { x: &x, scales: Some(&tape.persistent("scales", Shape::new(1, 3, 1, 2)).unwrap()) };
     assert!(conv2d_3x3::forward(&packing, input, &packed, None, Activation::None, &y, false).is_err());

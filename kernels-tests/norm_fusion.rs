@@ -9,11 +9,11 @@ mod reference;
 
 use cvdm::gpu::Caps;
 use cvdm::kernels::conv2d::{self, Activation, Conv2d, Direction};
-use cvdm::kernels::conv2d_3x3::{self, Input, Packing, Reads, Variant};
+use cvdm::kernels::conv2d_3x3::{self, Input, Packing, Reads};
 use cvdm::kernels::split_sum::{channel_sum, sum_splits};
 use cvdm::kernels::{conv2d_3x3_grad_weight, instance_norm as norm, max_pool2d};
 use cvdm::tensor::Shape;
-use harness::{Given, close, given, inside, random, run, wide};
+use harness::{Given, close, given, inside, random, run, variants, wide};
 
 const EPS: f32 = groups::EPSILON;
 
@@ -103,7 +103,7 @@ fn a_normalised_input() {
         let written = given(xs, normalised.iter().map(|&v| v as f32).collect());
         let tensors = [x, scales, weight, bias, g, blank(ys), blank(gradient), written];
         let mut first: Option<Vec<f32>> = None;
-        for variant in Variant::ALL {
+        for variant in variants() {
             run(
                 &tensors,
                 |tape, v| {

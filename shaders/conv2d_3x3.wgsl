@@ -171,17 +171,17 @@ fn first_sums(p: Params, n: u32, channel: u32, row: u32, quad: u32) -> Tile {
     return Tile(blank, blank, blank, blank);
 }
 
-fn gathered_row(row: Row, slice: u32, lane: u32) -> Row {
-    let sums = gathered(Octet(row.lo, row.hi), slice, lane);
+fn gathered_row(row: Row, slice: u32, local: u32) -> Row {
+    let sums = gathered(Octet(row.lo, row.hi), slice, local);
     return Row(sums.a, sums.b);
 }
 
 // The sums of all slices, in the first one.
-fn gathered_tile(tile: Tile, slice: u32, lane: u32) -> Tile {
-    let r0 = gathered_row(tile.r0, slice, lane);
-    let r1 = gathered_row(tile.r1, slice, lane);
-    let r2 = gathered_row(tile.r2, slice, lane);
-    let r3 = gathered_row(tile.r3, slice, lane);
+fn gathered_tile(tile: Tile, slice: u32, local: u32) -> Tile {
+    let r0 = gathered_row(tile.r0, slice, local);
+    let r1 = gathered_row(tile.r1, slice, local);
+    let r2 = gathered_row(tile.r2, slice, local);
+    let r3 = gathered_row(tile.r3, slice, local);
     return Tile(r0, r1, r2, r3);
 }
 

@@ -53,9 +53,9 @@ fn weight(p: Params, ci: u32, co: u32) -> vec4f {
 }
 
 // The sums of all slices, in the first one.
-fn gathered_four(f: Four, slice: u32, lane: u32) -> Four {
-    let ab = gathered(Octet(f.a, f.b), slice, lane);
-    let cd = gathered(Octet(f.c, f.d), slice, lane);
+fn gathered_four(f: Four, slice: u32, local: u32) -> Four {
+    let ab = gathered(Octet(f.a, f.b), slice, local);
+    let cd = gathered(Octet(f.c, f.d), slice, local);
     return Four(ab.a, ab.b, cd.a, cd.b);
 }
 

@@ -8,6 +8,7 @@ use std::sync::OnceLock;
 
 use cvdm::gpu::{Caps, Gpu, OpenOptions};
 use cvdm::kernels::Call;
+use cvdm::kernels::conv2d_3x3::{Reads, Variant};
 use cvdm::tape::{PlanOptions, Tape};
 use cvdm::tensor::{Shape, View};
 
@@ -42,6 +43,12 @@ pub fn caps() -> Caps {
 pub fn on_both_kinds<T: Copy>(cases: impl IntoIterator<Item = T>) -> impl Iterator<Item = (T, Caps)> {
     let other = Caps { software: !caps().software, ..caps() };
     cases.into_iter().flat_map(move |case| [(case, caps()), (case, other)])
+}
+
+/// Every variant of the 3×3 convolution that gives the same bits, and some that add up in slices, in another order.
+pub fn variants() -> impl Iterator<Item = Variant> {
+    let sliced = [(1, 4), (2, 3), (4, 2)].map(|(outputs, slices)| Variant { outputs, reads: Reads::Storage, slices });
+    Variant::WHOLE.into_iter().chain(sliced)
 }
 
 /// A tensor that a test hands to a kernel.

@@ -17,15 +17,15 @@ fn slice_of(invocation: u32) -> u32 {
 }
 
 // The whole sums, in the first slice.
-fn gathered(sums: Octet, slice: u32, lane: u32) -> Octet {
+fn gathered(sums: Octet, slice: u32, local: u32) -> Octet {
     if (slice > 0u) {
-        octets[(slice - 1u) * WG + lane] = sums;
+        octets[(slice - 1u) * WG + local] = sums;
     }
     workgroupBarrier();
     var all = sums;
     if (slice == 0u) {
         for (var other = 0u; other + 1u < SLICES; other++) {
-            let more = octets[other * WG + lane];
+            let more = octets[other * WG + local];
             all = Octet(all.a + more.a, all.b + more.b);
         }
     }

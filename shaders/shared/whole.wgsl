@@ -8,7 +8,7 @@ fn slice_of(invocation: u32) -> u32 {
 
 struct Octet { a: vec4f, b: vec4f }
 
-fn gathered(sums: Octet, slice: u32, lane: u32) -> Octet {
+fn gathered(sums: Octet, slice: u32, local: u32) -> Octet {
     return sums;
 }
 

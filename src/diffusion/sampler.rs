@@ -3,8 +3,7 @@
 //!
 //! The rate `λ` is computed once for a measurement; with it, the schedule of the whole run is one map and `T` numbers. A
 //! step is the noise network and one fused kernel. All samples of a batch run side by side, and number `j` of sample `i` at
-//! step `s` depends on the seed alone, so the samples do not depend on how they are batched, but for rounding on GPUs, where batches of
-//! other sizes may be summed in other slices.
+//! step `s` depends on the seed alone, so the samples do not depend on how they are batched.
 
 use std::collections::HashMap;
 
@@ -28,7 +27,7 @@ pub struct SampleOptions {
     /// Samples of each measurement.
     pub samples: usize,
     /// Samples computed side by side at most; more need more memory. 0 for all of them. Where the adapter's bindings hold fewer,
-    /// they go in several groups; a sample is the same in any, on GPUs up to rounding.
+    /// they go in several groups; a sample is the same in any.
     pub batch: usize,
     /// The reverse step.
     pub variant: Variant,

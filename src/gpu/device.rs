@@ -19,9 +19,8 @@ pub struct OpenOptions {
     pub checked_shaders: bool,
     /// Pretend that the adapter has no subgroup operations, so that the portable kernels run.
     pub without_subgroups: bool,
-    /// Deal work out as for a GPU though the adapter is a CPU, so that what GPUs run can be tried there, slowly. For tests with small
-    /// tensors: loops that Mesa's llvmpipe would end early are then neither dealt out nor refused. Not together with `tuning`, whose answers are
-    /// kept by adapter.
+    /// Deal work out as for a GPU though the adapter is a CPU, so that what GPUs run can be tried there, slowly and with small tensors: loops
+    /// that Mesa's llvmpipe would end early are refused, not dealt out.
     pub as_gpu: bool,
     /// Measure once, at the first recording of a shape, which of several kernels is fastest on this device, and keep the answers
     /// in a file in this folder. `None` takes a fixed choice. Of the answers those about weight gradients, and on GPUs those about
@@ -63,9 +62,11 @@ pub struct Caps {
     pub matrices: Option<Matrices>,
     /// GPU timestamps on passes.
     pub timestamps: bool,
-    /// The adapter is a CPU: it has few threads, and per-invocation loads are what costs, from buffers more than from
+    /// The adapter is a CPU, and to be treated as one: it has few threads, and per-invocation loads are what costs, from buffers more than from
     /// [images](crate::kernels::Call::bind_image).
     pub software: bool,
+    /// Loops of many iterations may be ended early, without a word, as Mesa's llvmpipe does: those are refused.
+    pub ends_loops: bool,
     /// Largest image, in bytes.
     pub max_image: u64,
     /// Largest storage binding, in bytes.
@@ -259,6 +260,7 @@ impl Gpu {
             halves: offered.contains(wgpu::Features::SHADER_F16),
             matrices: matrices.filter(|_| !options.without_subgroups),
             timestamps: offered.contains(wgpu::Features::TIMESTAMP_QUERY),
+            ends_loops: info.device_type == wgpu::DeviceType::Cpu,
             software: info.device_type == wgpu::DeviceType::Cpu && !options.as_gpu,
             max_image: image::ROW * u64::from(limits.max_texture_dimension_2d),
             max_binding: limits.max_storage_buffer_binding_size.min(options.max_binding.unwrap_or(u64::MAX)),

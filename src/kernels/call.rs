@@ -139,7 +139,7 @@ impl Call {
     /// # Errors
     /// [`Error::Limit`].
     pub(crate) fn check_loops(&self, caps: Caps) -> Result<()> {
-        if !caps.software {
+        if !caps.ends_loops {
             return Ok(());
         }
         let wg = self.overrides_on(caps).iter().find(|&&(name, _)| name == "WG").map_or(1, |&(_, wg)| wg);

@@ -1,7 +1,8 @@
 //! The 3×3 convolution (stride 1, padding 1) on adapters with subgroups: the bulk of the networks' work.
 //!
-//! A convolution is done in one of several [`Variant`]s, which give the same numbers. Each wants its weights packed in its own
-//! order ([`Packing`]), once for the forward pass and once for the input gradient, which often finds them so where they lie.
+//! A convolution is done in one of several [`Variant`]s, which give the same numbers, those without slices bit for bit. Each wants its
+//! weights packed in its own order ([`Packing`]), once for the forward pass and once for the input gradient, which often finds them so
+//! where they lie.
 
 use bytemuck::{Pod, Zeroable};
 
@@ -301,7 +302,8 @@ struct Forward {
 /// `bias [Cout]`, `y [N, Cout, H, W]`; `W` a multiple of 4.
 ///
 /// # Errors
-/// [`crate::Error::Shape`] if a shape is another, or both a bias is given and `accumulate`.
+/// [`crate::Error::Shape`] if a shape is another, both a bias is given and `accumulate`, or the variant has slices that the adapter has no
+/// room for, or reads slices or halves from elsewhere than storage buffers.
 pub fn forward<'i, 'o>(
     packing: &Packing,
     input: impl Into<Input<'i>>,
@@ -327,6 +329,7 @@ pub fn forward<'i, 'o>(
     if variant.reads != Reads::Storage && [x, weights, y].iter().any(|view| view.element == Element::F16) {
         return Err(crate::Error::shape("halves are convolved from storage; use a variant that reads there"));
     }
+    workgroup.check()?;
     let images = variant.reads == Reads::Images;
     let shader = match (variant.reads, variant.slices) {
         (Reads::Storage, 1) => &FORWARD,

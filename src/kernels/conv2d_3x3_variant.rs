@@ -1,6 +1,6 @@
 //! In how many ways the 3×3 convolution can be dealt out, and which of them an adapter is given.
 
-use super::slices::{FILLED, LANES, Slices};
+use super::slices::{FILLED, LANES, SAMPLES, Slices};
 use crate::gpu::Caps;
 use crate::tensor::Shape;
 
@@ -27,13 +27,10 @@ pub struct Variant {
 }
 
 impl Variant {
-    /// Those that give the same bits, and behind them some that add up in slices, in another order.
-    pub const ALL: [Self; 12] = {
+    /// Those without slices, which give the same bits.
+    pub const WHOLE: [Self; 9] = {
         const fn of(outputs: usize, reads: Reads) -> Variant {
             Variant { outputs, reads, slices: 1 }
-        }
-        const fn sliced(outputs: usize, slices: usize) -> Variant {
-            Variant { outputs, reads: Reads::Storage, slices }
         }
         use Reads::{Images, Storage, Uniform};
         [
@@ -46,9 +43,6 @@ impl Variant {
             of(1, Images),
             of(2, Images),
             of(4, Images),
-            sliced(1, 4),
-            sliced(2, 3),
-            sliced(4, 2),
         ]
     };
 
@@ -56,7 +50,7 @@ impl Variant {
     /// of which Mesa 22.3 besides keeps half a MiB a dispatch for ever (a hundred MiB for each run of a convolution with 512 channels), and
     /// one subgroup of 8 invocations is as many as the work can be spread over.
     pub fn candidates(caps: Caps, x: Shape, out_channels: usize) -> Vec<Self> {
-        let whole = Self::ALL.into_iter().filter(|v| v.slices == 1 && !(caps.software && v.reads == Reads::Uniform));
+        let whole = Self::WHOLE.into_iter().filter(|v| !(caps.software && v.reads == Reads::Uniform));
         let sliced = [1, 2, 4].map(|outputs| Self::spread(caps, x, out_channels, outputs));
         whole.chain(sliced.into_iter().filter(|v| !caps.software && v.slices > 1)).collect()
     }
@@ -64,12 +58,12 @@ impl Variant {
     /// The choice without measuring: on software adapters images and as many outputs as leave no lane without work. GPUs read buffers, which
     /// costs them nothing, and want every lane busy first, then as many subgroups as fill a large one, then two outputs.
     pub fn fixed(caps: Caps, x: Shape, out_channels: usize) -> Self {
-        let outputs = match out_channels {
-            0..16 => 1,
-            16..32 => 2,
-            _ => 4,
-        };
         if caps.software {
+            let outputs = match out_channels {
+                0..16 => 1,
+                16..32 => 2,
+                _ => 4,
+            };
             return Self { outputs, reads: Reads::Images, slices: 1 };
         }
         let [one, two] = [1, 2].map(|outputs| Self::spread(caps, x, out_channels, outputs));
@@ -79,17 +73,15 @@ impl Variant {
 
     /// The same for feature maps of halves, which are read from buffers.
     pub fn of_halves(caps: Caps, x: Shape, out_channels: usize) -> Self {
-        let outputs = if out_channels < 16 { 1 } else { 2 };
-        if caps.software {
-            Self { outputs, reads: Reads::Storage, slices: 1 }
-        } else {
-            Self::fixed(caps, x, out_channels)
+        if !caps.software {
+            return Self::fixed(caps, x, out_channels);
         }
+        Self { outputs: if out_channels < 16 { 1 } else { 2 }, reads: Reads::Storage, slices: 1 }
     }
 
     /// From buffers, in as many slices as [fill](Slices::filling) a GPU.
     fn spread(caps: Caps, x: Shape, out_channels: usize, outputs: usize) -> Self {
-        let slices = Slices::filling(caps, places(x), out_channels.div_ceil(outputs), x.c).count;
+        let slices = Slices::filling(caps, places(x), out_channels.div_ceil(outputs), x.c, 1).count;
         Self { outputs, reads: Reads::Storage, slices }
     }
 
@@ -104,9 +96,9 @@ pub(super) fn tiles(x: Shape) -> [usize; 2] {
     [(x.w / 4).div_ceil(2), x.h.div_ceil(4)]
 }
 
-/// Tiles of a whole batch.
+/// Tiles of the batch that slices are chosen for.
 fn places(x: Shape) -> usize {
-    sample_groups(x) * tiles(x).iter().product::<usize>()
+    sample_groups(Shape { n: SAMPLES, ..x }) * tiles(x).iter().product::<usize>()
 }
 
 /// Whether a tile, two quads wide, takes two samples side by side: of images of one quad it would be half empty.
@@ -135,10 +127,13 @@ mod tests {
             (Shape::new(4, 256, 8, 8), 256, 1, 16),
             (Shape::new(4, 512, 4, 4), 512, 1, 16),
             // Where there is enough, two outputs share a window.
-            (Shape::new(16, 64, 64, 64), 64, 2, 1),
             (Shape::new(4, 64, 64, 64), 64, 2, 4),
+            (Shape::new(4, 64, 128, 128), 64, 2, 1),
             (Shape::new(16, 32, 256, 256), 32, 1, 1),
-            // A single input channel is not dealt out.
+            // A sample's bits are the same in any batch.
+            (Shape::new(1, 32, 64, 64), 32, 1, 4),
+            (Shape::new(16, 32, 64, 64), 32, 1, 4),
+            // Channels that are too few are not dealt out.
             (Shape::new(1, 2, 64, 64), 32, 1, 1),
             (Shape::new(1, 512, 4, 4), 1, 1, 16),
         ] {

@@ -8,7 +8,7 @@ use bytemuck::{Pod, Zeroable};
 use super::call::distinct;
 use super::conv2d::{Activation, Conv2d, expect_values};
 use super::conv2d_3x3_grad_weight::splits;
-use super::slices::{Slices, lanes};
+use super::slices::{SAMPLES, Slices, lanes};
 use super::split_sum::Parts;
 use super::{Call, Span, conv2d, grid, shader};
 use crate::gpu::{Caps, Shader};
@@ -146,7 +146,7 @@ pub fn forward(caps: Caps, kernel: usize, x: &View, weight: &View, bias: &View, 
     expect_values("the transposed convolution's bias", bias, Shape::vector(y.shape.c))?;
     distinct("the transposed convolution", &[y], &[x, weight, bias])?;
     let groups = (x.shape.plane() / 4).div_ceil(QUADS);
-    let slices = Slices::filling(caps, x.shape.n * groups, y.shape.c, x.shape.c);
+    let slices = Slices::filling(caps, SAMPLES * groups, y.shape.c, x.shape.c, 4);
     let share = slices.share(x.shape.c, 4);
     let blocks = y.shape.c.div_ceil(slices.lanes);
     let workgroups = x.shape.n * groups * blocks;
@@ -208,7 +208,7 @@ pub fn grad_input(caps: Caps, kernel: usize, g: &View, weight: &View, gx: &View,
     expect_values("the transposed convolution's weight", weight, Shape::new(gx.shape.c, g.shape.c, 2, 2))?;
     distinct("the transposed convolution's input gradient", &[gx], &[g, weight])?;
     let groups = (gx.shape.plane() / 4).div_ceil(QUADS);
-    let slices = Slices::filling(caps, gx.shape.n * groups, gx.shape.c.div_ceil(2), g.shape.c);
+    let slices = Slices::filling(caps, SAMPLES * groups, gx.shape.c.div_ceil(2), g.shape.c, 1);
     let share = slices.share(g.shape.c, 1);
     let blocks = gx.shape.c.div_ceil(2 * slices.lanes);
     let workgroups = gx.shape.n * groups * blocks;

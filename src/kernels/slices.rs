@@ -3,12 +3,17 @@
 
 use super::Call;
 use crate::gpu::Caps;
+use crate::{Error, Result};
 
 /// Subgroups that fill a GPU: four for each of the 528 schedulers of a large one.
 pub(super) const FILLED: usize = 2048;
 
 /// Input channels of a slice on average, at least: adding up the slices takes as long as about four.
 const LEAST: usize = 8;
+
+/// The samples of the batch that slices are chosen for, whatever the batch is: in slices of their own, samples would be rounded otherwise in
+/// batches of other sizes.
+pub(super) const SAMPLES: usize = 4;
 
 /// The most lanes of a workgroup that is one subgroup, on a GPU.
 pub(super) const LANES: usize = 32;
@@ -29,34 +34,52 @@ pub(super) struct Slices {
     pub count: usize,
     /// Whole subgroups, if there is more than one slice.
     pub lanes: usize,
+    /// The most slices that the adapter has room for.
+    most: usize,
 }
 
 impl Slices {
     /// So many, for lanes that do so many channels or groups of them.
     pub fn of(caps: Caps, count: usize, channels: usize) -> Self {
-        Self { count, lanes: if count > 1 { caps.subgroup_sizes[1] } else { lanes(caps, channels) } }
+        let subgroup = caps.subgroup_sizes[1];
+        let most = (caps.max_invocations / subgroup).min(1 + MEMORY / (OCTET * subgroup)).max(1);
+        Self { count, lanes: if count == 1 { lanes(caps, channels) } else { subgroup }, most }
     }
 
-    /// As many as fill a GPU, a power of two, for sums over `terms` channels. `places` are those that take a workgroup for each of
-    /// their blocks of channels. None are made where half of the lanes would have no channel though the adapter has smaller subgroups.
-    pub fn filling(caps: Caps, places: usize, channels: usize, terms: usize) -> Self {
+    /// As many as fill a GPU, a power of two, for sums over `terms` channels in steps of so many, none of them empty. `places` are those
+    /// that take a workgroup for each of their blocks of channels, of [`SAMPLES`]. None are made where half of the lanes would have no channel
+    /// though the adapter has smaller subgroups.
+    pub fn filling(caps: Caps, places: usize, channels: usize, terms: usize, step: usize) -> Self {
+        let whole = Self::of(caps, 1, channels);
         let [least, lanes] = caps.subgroup_sizes;
-        let idle = least < lanes && 2 * channels <= lanes;
-        let most = (terms / LEAST).min(caps.max_invocations / lanes).min(1 + MEMORY / (OCTET * lanes));
+        if caps.software || least < lanes && 2 * channels <= lanes {
+            return whole;
+        }
         let wanted = FILLED / (places * channels.div_ceil(LANES)).max(1);
-        let some = !caps.software && !idle;
-        Self::of(caps, if some { wanted.min(most).checked_ilog2().map_or(1, |log| 1 << log) } else { 1 }, channels)
+        let counts =
+            (1..usize::BITS).map(|log| 1 << log).take_while(|&n| n <= wanted.min(whole.most).min(terms / LEAST));
+        let sliced = counts.map(|count| Self::of(caps, count, channels));
+        sliced.filter(|s| s.share(terms, step) * (s.count - 1) < terms).last().unwrap_or(whole)
     }
 
     /// Terms of a slice, of so many that are taken in steps of so many.
     pub fn share(self, terms: usize, step: usize) -> usize {
         terms.div_ceil(step).div_ceil(self.count) * step
     }
+
+    /// Refuses none, and more than the adapter has room for.
+    pub fn check(self) -> Result<()> {
+        let Self { count, most, .. } = self;
+        if (1..=most).contains(&count) {
+            return Ok(());
+        }
+        Err(Error::shape(format!("a convolution in {count} slices; this adapter has room for 1 to {most}")))
+    }
 }
 
 impl Call {
     /// Of a shader with `slices.wgsl` or `whole.wgsl`: how its workgroups are made up.
-    pub(super) fn in_slices(self, Slices { count, lanes }: Slices) -> Self {
+    pub(super) fn in_slices(self, Slices { count, lanes, .. }: Slices) -> Self {
         let call = self.with("WG", lanes as u32);
         match count {
             1 => call,
@@ -79,6 +102,7 @@ pub(super) mod tests {
             matrices: None,
             timestamps: true,
             software: false,
+            ends_loops: false,
             max_image: 1 << 30,
             max_binding: 1 << 30,
             max_buffer: 1 << 30,
@@ -93,24 +117,51 @@ pub(super) mod tests {
         {
             let caps = gpu(sizes, invocations);
             for places in [1, 2, 8, 32, 128, 512, 2048, 8192] {
-                for (channels, terms) in [(1, 512), (16, 1), (16, 16), (32, 32), (33, 512), (128, 128), (512, 512)] {
-                    let Slices { count, lanes } = Slices::filling(caps, places, channels, terms);
-                    let name =
-                        format!("{count} slices of {lanes} lanes, {places} places, {terms} to {channels}, {sizes:?}");
+                for (channels, terms, step) in [
+                    (1, 512, 1),
+                    (16, 1, 1),
+                    (16, 16, 4),
+                    (32, 32, 1),
+                    (33, 129, 1),
+                    (64, 144, 4),
+                    (128, 132, 4),
+                    (512, 512, 4),
+                ] {
+                    let slices = Slices::filling(caps, places, channels, terms, step);
+                    let Slices { count, lanes, .. } = slices;
+                    let name = format!("{slices:?}, {places} places, {terms} to {channels}, {sizes:?}");
                     let busy = |count: usize, lanes: usize| count * places * channels.div_ceil(lanes) * lanes;
+                    slices.check().unwrap();
                     if count == 1 {
-                        let room = caps.max_invocations / sizes[1] > 1 && MEMORY / (OCTET * sizes[1]) > 0;
                         let full = 2 * places * channels.div_ceil(LANES) > FILLED;
                         let idle = sizes[0] < sizes[1] && 2 * channels <= sizes[1];
-                        assert!(full || idle || !room || terms < 2 * LEAST, "{name}: not dealt out");
+                        assert!(full || idle || slices.most < 2 || terms < 2 * LEAST, "{name}: not dealt out");
                         continue;
                     }
                     assert!(lanes == sizes[1] && count * lanes <= invocations, "{name}: the workgroup");
                     assert!((count - 1) * lanes * OCTET <= MEMORY, "{name}: too much workgroup memory");
-                    assert!(terms / count >= LEAST, "{name}: too few channels each");
+                    let share = slices.share(terms, step);
+                    assert!(
+                        share >= LEAST && share * (count - 1) < terms && share * count >= terms,
+                        "{name}: {share} each"
+                    );
                     let before = busy(1, super::lanes(caps, channels));
                     assert!(busy(count, lanes) > before, "{name}: no more invocations than {before}");
                 }
+            }
+        }
+    }
+
+    #[test]
+    fn slices_that_an_adapter_has_no_room_for_are_refused() {
+        for (sizes, invocations, most) in
+            [([32, 32], 1024, 17), ([32, 32], 256, 8), ([32, 64], 1024, 9), ([4, 128], 64, 1)]
+        {
+            let of = |count| Slices::of(gpu(sizes, invocations), count, 32).check();
+            assert!(of(1).is_ok() && of(most).is_ok(), "{sizes:?}");
+            for count in [0, most + 1, usize::MAX] {
+                let refused = of(count).unwrap_err().to_string();
+                assert!(refused.contains(&format!("1 to {most}")), "{refused}");
             }
         }
     }
