@@ -16,7 +16,7 @@ use cvdm::kernels::conv2d_3x3_cooperative::{self, packed};
 use cvdm::tape::{Plan, PlanOptions, Role, Tape};
 use cvdm::tensor::{Element, Shape, View};
 use half::f16;
-use harness::{Given, close, devices, random, wide};
+use harness::{Given, close, devices, random, wide, with_halves};
 
 const SPEC: Conv2d = Conv2d::same(3);
 
@@ -56,10 +56,7 @@ fn write(plan: &Plan, view: &View, values: &[f32]) {
 
 #[test]
 fn weights_lie_matrix_by_matrix() {
-    for (mode, gpu) in devices() {
-        if !gpu.caps().halves {
-            continue;
-        }
+    for (mode, gpu) in with_halves() {
         for (side, ci, co) in [(8, 5, 19), (16, 17, 3), (16, 16, 32)] {
             let matrices = Matrices { side, subgroup: 8 };
             for direction in [Direction::Forward, Direction::Backward] {

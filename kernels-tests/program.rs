@@ -390,11 +390,18 @@ fn a_write_that_fails_half_way_loses_nothing() {
     assert!(before.len() > 16_384, "larger than the limit");
     let longer = bench.config("longer.toml", "steps = 8");
     let arguments = ["train", text(&longer), "--out", text(&run), "--resume"];
-    let output = Command::new("sh")
-        .args(["-c", "ulimit -f 16; trap '' XFSZ; exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_cvdm")])
-        .args(arguments)
-        .output()
-        .unwrap();
+    let limited = |arguments: &[&str]| {
+        Command::new("sh")
+            .args(["-c", "ulimit -f 16; trap '' XFSZ; exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_cvdm")])
+            .args(arguments)
+            .output()
+            .unwrap()
+    };
+    if !limited(&["doctor"]).status.success() {
+        eprintln!("not run: the driver does not stand the limit");
+        return;
+    }
+    let output = limited(&arguments);
     let message = String::from_utf8_lossy(&output.stderr);
     assert!(!output.status.success() && !message.contains("panicked"), "{message}");
     assert!(message.contains("checkpoint.safetensors"), "{message}");

@@ -5,8 +5,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use cvdm::Error;
-use cvdm::gpu::{Elements, Gpu, Needs, OpenOptions, Shader};
+use cvdm::gpu::{Elements, Needs, Shader};
 use cvdm::kernels::ALL;
 use cvdm::tensor::Element;
 use naga::back::{glsl, hlsl, msl, pipeline_constants::process_overrides, spv};
@@ -228,19 +227,4 @@ fn every_shader_has_a_test_and_a_bench() {
         let missing: BTreeSet<&str> = ALL.iter().map(|s| stem(s)).filter(|s| !mentioned.contains(s)).collect();
         assert!(missing.is_empty(), "{name}/*.rs say nothing of {missing:?}");
     }
-}
-
-/// Asked for again, a pipeline that wgpu refused is refused again, and not the invalid one of the first time.
-#[test]
-fn a_refused_pipeline_is_not_kept() {
-    static NO_SHADER: Shader = Shader { name: "no shader", sources: &["fn main() -> nothing"], needs: Needs::Nothing };
-    // A device of its own: any thread may be told of a device's errors.
-    let gpu = Gpu::open(&OpenOptions::default()).unwrap();
-    for attempt in 0..2 {
-        let refused = gpu.pipeline(&NO_SHADER, SINGLE, &Vec::new());
-        assert!(matches!(refused, Err(Error::Validation(_))), "attempt {attempt}");
-        assert_eq!(gpu.pipeline_count(), 0);
-    }
-    let made = gpu.pipeline(ALL[0], SINGLE, &Vec::new());
-    assert!(made.is_ok() && gpu.pipeline_count() == 1);
 }

@@ -11,7 +11,7 @@ use cvdm::kernels::instance_norm::{self as norm, Input};
 use cvdm::kernels::max_pool2d;
 use cvdm::tape::Tape;
 use cvdm::tensor::{Shape, View};
-use harness::{Given, close, devices, given, inside, random, run, variants, wide};
+use harness::{Given, close, devices, given, has_subgroups, inside, random, run, variants, wide};
 
 const EPS: f32 = 1e-3;
 
@@ -82,7 +82,7 @@ fn convolutions_leave_the_moments_of_their_tiles() {
                     Ok(calls)
                 },
                 |mode, got| {
-                    if mode == "no subgroups" {
+                    if !has_subgroups(mode) {
                         return;
                     }
                     let name = format!("{mode}: {variant:?}, {xs} to {co} channels");

@@ -39,6 +39,20 @@ pub fn caps() -> Caps {
     devices()[0].1.caps()
 }
 
+/// Whether the device of this mode runs the kernels that need subgroups.
+pub fn has_subgroups(mode: &str) -> bool {
+    devices().iter().any(|(name, gpu)| *name == mode && gpu.caps().subgroups)
+}
+
+/// Those of [`devices`] that store halves: all or, which is said, none.
+pub fn with_halves() -> &'static [(&'static str, Gpu)] {
+    if caps().halves {
+        return devices();
+    }
+    eprintln!("not run: {} stores no halves", devices()[0].1.summary().name);
+    &[]
+}
+
 /// Each of these with [`caps`], and with those of an adapter of the other kind, for kernels that are dealt out otherwise there.
 pub fn on_both_kinds<T: Copy>(cases: impl IntoIterator<Item = T>) -> impl Iterator<Item = (T, Caps)> {
     let other = Caps { software: !caps().software, ..caps() };

@@ -1,10 +1,11 @@
 //! Opening a device: which adapter, which features and limits, and what its errors become.
 
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use super::choices::Choices;
-use super::pipeline::{Elements, Overrides, Pipeline, PipelineCache, Shader};
+use super::failures::Failures;
+use super::pipeline::{Pipeline, PipelineCache, Specialisation};
 use super::{image, subgroups};
 use crate::{Error, Result};
 
@@ -117,7 +118,7 @@ struct Inner {
     caps: Caps,
     pipelines: PipelineCache,
     choices: Option<Choices>,
-    failure: Arc<Mutex<Option<Error>>>,
+    failures: Failures,
 }
 
 fn instance() -> wgpu::Instance {
@@ -232,24 +233,7 @@ impl Gpu {
         }))
         .map_err(|e| Error::Device(format!("{} did not open: {e}", info.name)))?;
 
-        let failure: Arc<Mutex<Option<Error>>> = Arc::default();
-        let sink = failure.clone();
-        device.on_uncaptured_error(Arc::new(move |e: wgpu::Error| {
-            let error = match &e {
-                wgpu::Error::OutOfMemory { .. } => Error::OutOfMemory(
-                    "an allocation failed; use a smaller batch, image or network, or another adapter".into(),
-                ),
-                other => Error::Validation(other.to_string()),
-            };
-            sink.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
-        }));
-        let sink = failure.clone();
-        device.set_device_lost_callback(move |reason, message| {
-            if reason != wgpu::DeviceLostReason::Destroyed {
-                let error = Error::DeviceLost(format!("{message}; start again from the last checkpoint"));
-                sink.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
-            }
-        });
+        let failures = Failures::of(&device);
         let caps = Caps {
             subgroups: offered.contains(wgpu::Features::SUBGROUP)
                 && subgroup_sizes(&info)[0] >= 8
@@ -270,7 +254,7 @@ impl Gpu {
         let pipelines = PipelineCache::new(options.checked_shaders);
         let summary = summary(&info);
         let choices = options.tuning.as_ref().map(|folder| Choices::read(folder, &summary)).transpose()?;
-        Ok(Self(Arc::new(Inner { device, queue, summary, caps, pipelines, choices, failure })))
+        Ok(Self(Arc::new(Inner { device, queue, summary, caps, pipelines, choices, failures })))
     }
 
     /// What adapter this is.
@@ -298,17 +282,20 @@ impl Gpu {
         &self.0.queue
     }
 
-    /// The pipeline of `shader` on such tensors with these overrides: made once, then taken from the cache.
+    /// The pipeline of a shader: made once, then taken from the cache.
     ///
     /// # Errors
     /// [`Error::Validation`] if wgpu refuses the shader.
-    pub fn pipeline(
-        &self,
-        shader: &'static Shader,
-        elements: Elements,
-        overrides: &Overrides,
-    ) -> Result<Arc<Pipeline>> {
-        self.0.pipelines.get(&self.0.device, shader, elements, overrides, || self.check())
+    pub fn pipeline(&self, wanted: &Specialisation) -> Result<Arc<Pipeline>> {
+        self.0.pipelines.get(&self.0.device, &self.0.failures, wanted)
+    }
+
+    /// Makes those pipelines that are not there yet, on as many threads as there are processors.
+    ///
+    /// # Errors
+    /// As [`Gpu::pipeline`].
+    pub fn make_pipelines(&self, wanted: impl IntoIterator<Item = Specialisation>) -> Result<()> {
+        self.0.pipelines.make_all(&self.0.device, &self.0.failures, wanted)
     }
 
     /// How many pipelines have been made.
@@ -333,20 +320,22 @@ impl Gpu {
             | wgpu::BufferUsages::UNIFORM
             | wgpu::BufferUsages::COPY_SRC
             | wgpu::BufferUsages::COPY_DST;
-        let buffer = self.0.device.create_buffer(&wgpu::BufferDescriptor {
-            label: Some(label),
-            size,
-            usage,
-            mapped_at_creation: false,
-        });
-        self.check()?;
-        Ok(buffer)
+        let descriptor = wgpu::BufferDescriptor { label: Some(label), size, usage, mapped_at_creation: false };
+        self.caught(|| Ok(self.0.device.create_buffer(&descriptor)))
+    }
+
+    /// Does some work, with the first error that wgpu reports of it: of this thread, and of no call before.
+    ///
+    /// # Errors
+    /// That error, or the work's own.
+    pub(crate) fn caught<T>(&self, work: impl FnOnce() -> Result<T>) -> Result<T> {
+        self.0.failures.caught(&self.0.device, work)
     }
 
     /// Waits until everything submitted is done.
     ///
     /// # Errors
-    /// Whatever went wrong on the device since the last check.
+    /// As [`Gpu::check`].
     pub fn wait(&self) -> Result<()> {
         self.0.device.poll(wgpu::PollType::wait_indefinitely()).map_err(|e| Error::DeviceLost(e.to_string()))?;
         self.check()
@@ -355,17 +344,20 @@ impl Gpu {
     /// Reads `bytes` bytes of `buffer` from byte `offset` on (both multiples of 4), waiting for what was submitted before.
     ///
     /// # Errors
-    /// [`Error::OutOfMemory`], [`Error::DeviceLost`] or a validation error of an earlier command.
+    /// [`Error::OutOfMemory`], [`Error::Validation`] if the buffer has no such bytes, or as [`Gpu::check`].
     pub fn read(&self, buffer: &wgpu::Buffer, offset: u64, bytes: u64) -> Result<Vec<u8>> {
-        let staging = self.0.device.create_buffer(&wgpu::BufferDescriptor {
-            label: Some("readback"),
-            size: bytes.max(4),
-            usage: wgpu::BufferUsages::COPY_DST | wgpu::BufferUsages::MAP_READ,
-            mapped_at_creation: false,
-        });
-        let mut encoder = self.0.device.create_command_encoder(&Default::default());
-        encoder.copy_buffer_to_buffer(buffer, offset, &staging, 0, bytes);
-        self.0.queue.submit([encoder.finish()]);
+        let staging = self.caught(|| {
+            let staging = self.0.device.create_buffer(&wgpu::BufferDescriptor {
+                label: Some("readback"),
+                size: bytes.max(4),
+                usage: wgpu::BufferUsages::COPY_DST | wgpu::BufferUsages::MAP_READ,
+                mapped_at_creation: false,
+            });
+            let mut encoder = self.0.device.create_command_encoder(&Default::default());
+            encoder.copy_buffer_to_buffer(buffer, offset, &staging, 0, bytes);
+            self.0.queue.submit([encoder.finish()]);
+            Ok(staging)
+        })?;
         let (sender, receiver) = std::sync::mpsc::channel();
         staging.map_async(wgpu::MapMode::Read, 0..bytes, move |r| {
             // The receiver is gone only if `read` returned early with an error of its own.
@@ -381,14 +373,12 @@ impl Gpu {
         Ok(view.to_vec())
     }
 
-    /// The first error that the device has reported since the last call, if any.
+    /// The first error since the last call that was no one's: of what was done with [`Gpu::device`] and [`Gpu::queue`] by hand. Every function
+    /// of this crate returns its own errors, on whatever thread it runs.
     ///
     /// # Errors
-    /// That error.
+    /// That error; [`Error::DeviceLost`] every time once the device is lost.
     pub fn check(&self) -> Result<()> {
-        match self.0.failure.lock().unwrap_or_else(PoisonError::into_inner).take() {
-            Some(error) => Err(error),
-            None => Ok(()),
-        }
+        self.0.failures.check()
     }
 }

@@ -27,7 +27,7 @@ impl Image {
         if bytes > limit {
             return Err(Error::Limit(format!("an image of {bytes} bytes; this adapter's hold {limit}")));
         }
-        let texture = gpu.device().create_texture(&wgpu::TextureDescriptor {
+        let descriptor = wgpu::TextureDescriptor {
             label: Some("image"),
             size: wgpu::Extent3d { width: WIDTH, height: bytes.div_ceil(ROW) as u32, depth_or_array_layers: 1 },
             mip_level_count: 1,
@@ -36,8 +36,8 @@ impl Image {
             format: wgpu::TextureFormat::Rgba32Float,
             usage: wgpu::TextureUsages::STORAGE_BINDING | wgpu::TextureUsages::COPY_DST,
             view_formats: &[],
-        });
-        gpu.check()?;
+        };
+        let texture = gpu.caught(|| Ok(gpu.device().create_texture(&descriptor)))?;
         let view = texture.create_view(&Default::default());
         Ok(Self { texture, view })
     }

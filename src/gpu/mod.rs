@@ -2,6 +2,7 @@
 
 mod choices;
 mod device;
+mod failures;
 mod image;
 mod pipeline;
 mod subgroups;
@@ -10,5 +11,5 @@ mod timer;
 pub use choices::Choices;
 pub use device::{AdapterSummary, Caps, Gpu, Matrices, OpenOptions, adapters};
 pub(crate) use image::Image;
-pub use pipeline::{Elements, Needs, Overrides, Pipeline, Shader};
+pub use pipeline::{Elements, Needs, Overrides, Pipeline, Shader, Specialisation};
 pub use timer::Timer;

@@ -1,8 +1,12 @@
 //! The only place where shader modules and pipelines are made; cached by shader and overrides.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::{HashMap, HashSet};
+use std::panic::resume_unwind;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
 
+use super::failures::Failures;
 use crate::Result;
 use crate::tensor::Element;
 
@@ -61,15 +65,32 @@ impl Shader {
 /// Pipeline-overridable constants, by name. A sorted, comparable list, since it is half of a cache key.
 pub type Overrides = Vec<(&'static str, u32)>;
 
+/// What a driver compiles: a shader for tensors stored so, with these overrides.
+#[derive(Debug, Clone)]
+pub struct Specialisation {
+    /// The shader.
+    pub shader: &'static Shader,
+    /// How its tensors are stored.
+    pub elements: Elements,
+    /// Its overrides.
+    pub overrides: Overrides,
+}
+
+/// A shader's name stands for it.
+type Key = (&'static str, Elements, Overrides);
+
+impl Specialisation {
+    fn key(&self) -> Key {
+        (self.shader.name, self.elements, self.overrides.clone())
+    }
+}
+
 /// A compute pipeline with the layout of its one bind group.
 #[derive(Debug)]
 pub struct Pipeline {
     pub(crate) pipeline: wgpu::ComputePipeline,
     pub(crate) layout: wgpu::BindGroupLayout,
 }
-
-/// A shader by name, and what it is compiled for.
-type Key = (&'static str, Elements, Overrides);
 
 pub(super) struct PipelineCache {
     checked: bool,
@@ -81,40 +102,58 @@ impl PipelineCache {
         Self { checked, made: Mutex::default() }
     }
 
+    fn made(&self) -> MutexGuard<'_, HashMap<Key, Arc<Pipeline>>> {
+        self.made.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     pub fn len(&self) -> usize {
-        self.made.lock().unwrap_or_else(PoisonError::into_inner).len()
+        self.made().len()
     }
 
-    /// Keeps a pipeline only if `check` finds no error: one that wgpu refused would fail again without a word.
-    pub fn get(
-        &self,
-        device: &wgpu::Device,
-        shader: &'static Shader,
-        elements: Elements,
-        overrides: &Overrides,
-        check: impl FnOnce() -> Result<()>,
-    ) -> Result<Arc<Pipeline>> {
-        let key = (shader.name, elements, overrides.clone());
-        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = made.get(&key) {
-            return check().map(|()| known.clone());
+    /// Keeps a pipeline only if there was no error: one that wgpu refused would fail again without a word.
+    pub fn get(&self, device: &wgpu::Device, failures: &Failures, wanted: &Specialisation) -> Result<Arc<Pipeline>> {
+        let key = wanted.key();
+        if let Some(known) = self.made().get(&key) {
+            return Ok(known.clone());
         }
-        let pipeline = Arc::new(self.make(device, shader, elements, overrides));
-        check()?;
-        made.insert(key, pipeline.clone());
-        Ok(pipeline)
+        // Not under the lock: other threads may compile at the same time.
+        let pipeline = failures.caught(device, || Ok(Arc::new(self.make(device, wanted))))?;
+        Ok(self.made().entry(key).or_insert(pipeline).clone())
     }
 
-    fn make(
+    /// Makes those that are not there yet, on as many threads as there are processors.
+    pub fn make_all(
         &self,
         device: &wgpu::Device,
-        shader: &'static Shader,
-        elements: Elements,
-        overrides: &Overrides,
-    ) -> Pipeline {
+        failures: &Failures,
+        wanted: impl IntoIterator<Item = Specialisation>,
+    ) -> Result<()> {
+        let mut seen = HashSet::new();
+        let mut missing: Vec<_> = wanted.into_iter().filter(|one| seen.insert(one.key())).collect();
+        missing.retain(|one| !self.made().contains_key(&one.key()));
+        let next = AtomicUsize::new(0);
+        let work = || {
+            while let Some(one) = missing.get(next.fetch_add(1, Ordering::Relaxed)) {
+                self.get(device, failures, one)?;
+            }
+            Ok(())
+        };
+        let threads = thread::available_parallelism().map_or(1, usize::from).min(missing.len());
+        thread::scope(|scope| {
+            // This one works too, and alone where no other can be had.
+            let spawn = |_| thread::Builder::new().spawn_scoped(scope, work).ok();
+            let others: Vec<_> = (1..threads).filter_map(spawn).collect();
+            let own = work();
+            let results = others.into_iter().map(|other| other.join().unwrap_or_else(|panic| resume_unwind(panic)));
+            results.fold(own, Result::and)
+        })
+    }
+
+    fn make(&self, device: &wgpu::Device, wanted: &Specialisation) -> Pipeline {
+        let Specialisation { shader, elements, overrides } = wanted;
         let descriptor = wgpu::ShaderModuleDescriptor {
             label: Some(shader.name),
-            source: wgpu::ShaderSource::Wgsl(shader.text(elements).into()),
+            source: wgpu::ShaderSource::Wgsl(shader.text(*elements).into()),
         };
         let module = if self.checked {
             device.create_shader_module(descriptor)

@@ -15,25 +15,27 @@ impl Timer {
     /// A timer for `capacity` passes.
     ///
     /// # Errors
-    /// [`Error::Limit`] if the adapter has no timestamps or `capacity` is over 2048.
+    /// [`Error::Limit`] if the adapter has no timestamps or `capacity` is over 2048, [`Error::OutOfMemory`] if the device has no room.
     pub fn new(gpu: &Gpu, capacity: u32) -> Result<Self> {
         if !gpu.caps().timestamps || capacity == 0 || capacity > 2048 {
             return Err(Error::Limit(format!(
                 "timestamps around {capacity} passes: the adapter must offer TIMESTAMP_QUERY, and 1 to 2048 passes fit"
             )));
         }
-        let queries = gpu.device().create_query_set(&wgpu::QuerySetDescriptor {
-            label: Some("timer"),
-            ty: wgpu::QueryType::Timestamp,
-            count: capacity * 2,
-        });
-        let resolved = gpu.device().create_buffer(&wgpu::BufferDescriptor {
-            label: Some("timer"),
-            size: u64::from(capacity) * 16,
-            usage: wgpu::BufferUsages::QUERY_RESOLVE | wgpu::BufferUsages::COPY_SRC,
-            mapped_at_creation: false,
-        });
-        Ok(Self { queries, resolved, capacity, nanoseconds_per_tick: gpu.queue().get_timestamp_period() })
+        gpu.caught(|| {
+            let queries = gpu.device().create_query_set(&wgpu::QuerySetDescriptor {
+                label: Some("timer"),
+                ty: wgpu::QueryType::Timestamp,
+                count: capacity * 2,
+            });
+            let resolved = gpu.device().create_buffer(&wgpu::BufferDescriptor {
+                label: Some("timer"),
+                size: u64::from(capacity) * 16,
+                usage: wgpu::BufferUsages::QUERY_RESOLVE | wgpu::BufferUsages::COPY_SRC,
+                mapped_at_creation: false,
+            });
+            Ok(Self { queries, resolved, capacity, nanoseconds_per_tick: gpu.queue().get_timestamp_period() })
+        })
     }
 
     /// How many passes fit.

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use bytemuck::{NoUninit, Pod, Zeroable};
 
-use crate::gpu::{Caps, Elements, Overrides, Shader};
+use crate::gpu::{Caps, Elements, Overrides, Shader, Specialisation};
 use crate::tensor::{Shape, TensorId, View};
 use crate::{Error, Result};
 
@@ -122,9 +122,14 @@ impl Call {
         self.block.map_or(self.iterations, |items| (items as usize).div_ceil(invocations) * (self.iterations + 2))
     }
 
+    /// What is compiled of it on such an adapter.
+    pub(crate) fn specialisation(&self, caps: Caps) -> Specialisation {
+        Specialisation { shader: self.shader, elements: self.elements, overrides: self.overrides_on(caps) }
+    }
+
     /// The overrides on such an adapter. Of a [block](Call::in_blocks) a GPU gives every item an invocation. A software adapter pays for
     /// each subgroup's beginning as much as for an item or two: there one subgroup takes them all, or as few as its loops allow.
-    pub(crate) fn overrides_on(&self, caps: Caps) -> Overrides {
+    fn overrides_on(&self, caps: Caps) -> Overrides {
         let mut overrides = self.overrides.clone();
         if let Some(items) = self.block.filter(|_| !overrides.iter().any(|&(name, _)| name == "WG")) {
             let fewest = fewest_invocations(|wg| self.iterations_of(wg)) as u32;

@@ -203,7 +203,6 @@ impl Plan {
         let memories = Memories { tensors: &tensors, buffers: &buffers, images: &images, nothing: &nothing, guard };
         let prologue = memories.prepare(gpu, &prologue)?;
         let steps = memories.prepare(gpu, &calls)?;
-        gpu.check()?;
         Ok(Self { gpu: gpu.clone(), tensors, buffers, prologue, steps, calls, memory, guard })
     }
 
@@ -247,7 +246,8 @@ impl Plan {
     /// Writes all values of a tensor, as they are stored.
     ///
     /// # Errors
-    /// [`Error::Shape`] if `values` are not as many as the tensor holds, the view is not a whole tensor, or one of another plan.
+    /// [`Error::Shape`] if `values` are not as many as the tensor holds, the view is not a whole tensor, or one of another plan;
+    /// [`Error::OutOfMemory`] if there is no room to copy them to.
     pub fn write<T: bytemuck::NoUninit>(&self, view: &View, values: &[T]) -> Result<()> {
         let bytes: &[u8] = bytemuck::cast_slice(values);
         let info = self.info(view)?;
@@ -263,11 +263,13 @@ impl Plan {
         // An odd number of halves leaves two bytes over, and only whole words are written.
         let (words, rest) = bytes.split_at(bytes.len() / 4 * 4);
         let buffer = self.buffer(view)?;
-        self.gpu.queue().write_buffer(buffer, self.guard, words);
-        if let &[low, high] = rest {
-            self.gpu.queue().write_buffer(buffer, self.guard + words.len() as u64, &[low, high, 0, 0]);
-        }
-        Ok(())
+        self.gpu.caught(|| {
+            self.gpu.queue().write_buffer(buffer, self.guard, words);
+            if let &[low, high] = rest {
+                self.gpu.queue().write_buffer(buffer, self.guard + words.len() as u64, &[low, high, 0, 0]);
+            }
+            Ok(())
+        })
     }
 
     /// Reads all values of a tensor: one that was recorded as persistent, or any if the plan keeps every tensor.
@@ -341,10 +343,12 @@ impl Plan {
     }
 
     fn submit(&self, steps: &[Prepared]) -> Result<()> {
-        let mut encoder = self.gpu.device().create_command_encoder(&Default::default());
-        record(&mut encoder, steps);
-        self.gpu.queue().submit([encoder.finish()]);
-        self.gpu.check()
+        self.gpu.caught(|| {
+            let mut encoder = self.gpu.device().create_command_encoder(&Default::default());
+            record(&mut encoder, steps);
+            self.gpu.queue().submit([encoder.finish()]);
+            Ok(())
+        })
     }
 
     /// Replays once with a timestamp pair around every call: the nanoseconds of each.
@@ -353,10 +357,13 @@ impl Plan {
     /// [`Error::Limit`] if the adapter has no timestamps.
     pub fn profile(&self) -> Result<Vec<f64>> {
         let timer = Timer::new(&self.gpu, self.steps.len() as u32)?;
-        let mut encoder = self.gpu.device().create_command_encoder(&Default::default());
-        record_timed(&mut encoder, &self.steps, &timer);
-        timer.resolve(&mut encoder);
-        self.gpu.queue().submit([encoder.finish()]);
+        self.gpu.caught(|| {
+            let mut encoder = self.gpu.device().create_command_encoder(&Default::default());
+            record_timed(&mut encoder, &self.steps, &timer);
+            timer.resolve(&mut encoder);
+            self.gpu.queue().submit([encoder.finish()]);
+            Ok(())
+        })?;
         timer.nanoseconds(&self.gpu)
     }
 }

@@ -66,18 +66,21 @@ impl Memories<'_> {
             starts.push(params.len() as u64);
             params.extend_from_slice(&call.params);
         }
-        let uniform = gpu.device().create_buffer(&wgpu::BufferDescriptor {
-            label: Some("params"),
-            size: params.len().max(16) as u64,
-            usage: wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST,
-            mapped_at_creation: false,
-        });
-        gpu.queue().write_buffer(&uniform, 0, &params);
-        calls.iter().zip(starts).map(|(call, start)| self.prepare_one(gpu, call, &uniform, start)).collect()
+        gpu.make_pipelines(calls.iter().map(|call| call.specialisation(gpu.caps())))?;
+        gpu.caught(|| {
+            let uniform = gpu.device().create_buffer(&wgpu::BufferDescriptor {
+                label: Some("params"),
+                size: params.len().max(16) as u64,
+                usage: wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST,
+                mapped_at_creation: false,
+            });
+            gpu.queue().write_buffer(&uniform, 0, &params);
+            calls.iter().zip(starts).map(|(call, start)| self.prepare_one(gpu, call, &uniform, start)).collect()
+        })
     }
 
     fn prepare_one(&self, gpu: &Gpu, call: &Call, uniform: &wgpu::Buffer, start: u64) -> Result<Prepared> {
-        let pipeline = gpu.pipeline(call.shader, call.elements, &call.overrides_on(gpu.caps()))?;
+        let pipeline = gpu.pipeline(&call.specialisation(gpu.caps()))?;
         let binding = |buffer, bytes: Range<u64>| {
             let size = std::num::NonZeroU64::new(bytes.end - bytes.start);
             wgpu::BindingResource::Buffer(wgpu::BufferBinding { buffer, offset: bytes.start, size })

@@ -1,0 +1,57 @@
+//! What a device promises: pipelines are made once and kept if sound, and errors are told to whom they belong.
+
+use cvdm::Error;
+use cvdm::gpu::{Elements, Gpu, Needs, OpenOptions, Shader, Specialisation};
+use cvdm::kernels::ALL;
+fn plain(shader: &'static Shader) -> Specialisation {
+    Specialisation { shader, elements: Elements::default(), overrides: Vec::new() }
+}
+
+static NO_SHADER: Shader = Shader { name: "no shader", sources: &["fn main() -> nothing"], needs: Needs::Nothing };
+
+/// Asked for again, a pipeline that wgpu refused is refused again, and not the invalid one of the first time.
+#[test]
+fn a_refused_pipeline_is_not_kept() {
+    let gpu = Gpu::open(&OpenOptions::default()).unwrap();
+    for attempt in 0..2 {
+        let refused = gpu.pipeline(&plain(&NO_SHADER));
+        assert!(matches!(refused, Err(Error::Validation(_))), "attempt {attempt}");
+        assert_eq!(gpu.pipeline_count(), 0);
+    }
+    let made = gpu.pipeline(&plain(ALL[0]));
+    assert!(made.is_ok() && gpu.pipeline_count() == 1);
+}
+
+/// Many at once are made on several threads, each once; one that is refused is an error, whichever thread it fell to.
+#[test]
+fn pipelines_are_made_together() {
+    let gpu = Gpu::open(&OpenOptions::default()).unwrap();
+    let of = |shaders: &[&'static Shader]| shaders.iter().map(|s| plain(s)).collect::<Vec<_>>();
+    let some: Vec<_> = ALL.iter().copied().filter(|s| s.needs == Needs::Nothing).take(8).collect();
+    gpu.make_pipelines(of(&[&some[..6], &some[..6]].concat())).unwrap();
+    assert_eq!(gpu.pipeline_count(), 6);
+    for place in 0..3 {
+        let mut wanted = of(&some);
+        wanted.insert(4 * place, plain(&NO_SHADER));
+        assert!(matches!(gpu.make_pipelines(wanted), Err(Error::Validation(_))), "place {place}");
+    }
+    gpu.make_pipelines(of(&some)).unwrap();
+    assert_eq!(gpu.pipeline_count(), 8);
+}
+
+/// Of two threads that share a device each is told of its own errors, and of all of them.
+#[test]
+fn errors_belong_to_the_thread_that_caused_them() {
+    let gpu = Gpu::open(&OpenOptions::default()).unwrap();
+    std::thread::scope(|scope| {
+        let refused = scope.spawn(|| (0..200).all(|_| gpu.pipeline(&plain(&NO_SHADER)).is_err()));
+        for _ in 0..200 {
+            let buffer = gpu.storage("sound", 64).unwrap();
+            assert_eq!(gpu.read(&buffer, 0, 64).unwrap(), [0; 64]);
+            let outside = gpu.read(&buffer, 0, 128);
+            assert!(matches!(outside, Err(Error::Validation(_))), "{outside:?}");
+        }
+        assert!(refused.join().unwrap(), "a shader that is none was taken");
+    });
+    assert_eq!(gpu.check(), Ok(()));
+}
