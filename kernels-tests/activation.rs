@@ -8,16 +8,12 @@ use cvdm::Error;
 use cvdm::kernels::activation::{self, Function};
 use cvdm::tape::Tape;
 use cvdm::tensor::Shape;
-use harness::{close, given, random, run, wide};
+use harness::{close, given, random, run, softplus, wide};
 use normal::{bell, gelu, upper_tail};
 
 /// What exp of the adapter and a few roundings leave; below the smallest normal number nothing is promised.
 const RTOL: f64 = 2e-6;
 const TINY: f64 = 2e-38;
-
-fn softplus(x: f64) -> f64 {
-    x.max(0.0) + (-x.abs()).exp().ln_1p()
-}
 
 fn sigmoid(x: f64) -> f64 {
     1.0 / (1.0 + (-x).exp())

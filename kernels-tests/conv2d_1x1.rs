@@ -11,6 +11,7 @@ use cvdm::kernels::split_sum::sum_splits;
 use cvdm::tape::Tape;
 use cvdm::tensor::Shape;
 use harness::{close, inside, placed, random, run, wide};
+use reference::tolerance;
 
 const SPEC: Conv2d = Conv2d::same(1);
 
@@ -30,11 +31,6 @@ const TABLE: &[([usize; 4], usize)] = &[
     ([1, 9, 6, 6], 3),
     ([2, 1, 4, 6], 13),
 ];
-
-/// Rounding of a sum of `terms` products of values up to 1.
-fn tolerance(terms: usize) -> f64 {
-    4.0 * f64::from(f32::EPSILON) * (terms as f64).sqrt().max(2.0)
-}
 
 #[test]
 fn forward_and_both_gradients() {

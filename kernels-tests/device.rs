@@ -1,8 +1,13 @@
 //! What a device promises: pipelines are made once and kept if sound, and errors are told to whom they belong.
 
+mod harness;
+
 use cvdm::Error;
+use cvdm::diffusion::{Hyper, Model, ModelConfig, StepOptions, Trainer, TrainerState};
 use cvdm::gpu::{Elements, Gpu, Needs, OpenOptions, Shader, Specialisation};
 use cvdm::kernels::ALL;
+use cvdm::tensor::Shape;
+use harness::random;
 fn plain(shader: &'static Shader) -> Specialisation {
     Specialisation { shader, elements: Elements::default(), overrides: Vec::new() }
 }
@@ -54,4 +59,28 @@ fn errors_belong_to_the_thread_that_caused_them() {
         assert!(refused.join().unwrap(), "a shader that is none was taken");
     });
     assert_eq!(gpu.check(), Ok(()));
+}
+
+/// What threads compute at the same time is what each would compute alone.
+#[test]
+fn threads_share_a_device() {
+    let gpu = Gpu::open(&OpenOptions::default()).unwrap();
+    let trained = |seed: u64| {
+        let model =
+            Model::new(ModelConfig { noise_base: 4, rate_base: 4, scales: 2, ..ModelConfig::default() }).unwrap();
+        let state = TrainerState::new(&model, seed);
+        let mut trainer = Trainer::new(&gpu, model, StepOptions::new(2, 16, 16), &state).unwrap();
+        for step in 0..4 {
+            let [x, y] = [2, 1].map(|c| random(Shape::new(2, c, 16, 16), seed + step, -1.0, 1.0).values);
+            trainer.step(&x, &y, &Hyper::default()).unwrap();
+        }
+        trainer.state().unwrap()
+    };
+    let alone: Vec<_> = (0..3).map(trained).collect();
+    assert_ne!(alone[0], alone[1]);
+    let together: Vec<_> = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..3).map(|seed| scope.spawn(move || trained(seed))).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+    });
+    assert_eq!(alone, together);
 }

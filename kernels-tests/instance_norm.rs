@@ -8,7 +8,7 @@ use cvdm::gpu::Caps;
 use cvdm::kernels::instance_norm::{self as norm, BackwardOptions};
 use cvdm::tape::Tape;
 use cvdm::tensor::{Shape, View};
-use harness::{Given, close, given, random, run, wide};
+use harness::{Given, close, given, random, run, softplus, wide};
 
 const EPS: f32 = 1e-3;
 const PLAIN: BackwardOptions = BackwardOptions { accumulate: false, softplus: false };
@@ -30,10 +30,6 @@ const TABLE: &[[usize; 4]] = &[
     [2, 2, 64, 64],
     [1, 1, 128, 132],
 ];
-
-fn softplus(x: f64) -> f64 {
-    x.max(0.0) + (-x.abs()).exp().ln_1p()
-}
 
 /// Mean and 1 / √(variance + ε) of every plane.
 fn statistics(shape: Shape, x: &[f64]) -> Vec<f64> {

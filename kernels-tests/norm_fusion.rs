@@ -6,25 +6,20 @@ mod groups;
 mod harness;
 #[path = "harness/convolution.rs"]
 mod reference;
+#[path = "harness/variants.rs"]
+mod variants;
 
 use cvdm::gpu::Caps;
 use cvdm::kernels::conv2d::{self, Activation, Conv2d, Direction};
-use cvdm::kernels::conv2d_3x3::{self, Input, Packing, Reads};
+use cvdm::kernels::conv2d_3x3::{Input, Reads};
 use cvdm::kernels::split_sum::{channel_sum, sum_splits};
 use cvdm::kernels::{conv2d_3x3_grad_weight, instance_norm as norm, max_pool2d};
 use cvdm::tensor::Shape;
-use harness::{Given, close, given, inside, random, run, variants, wide};
+use harness::{Given, close, given, inside, random, run, softplus, wide};
+use reference::tolerance;
+use variants::{convolved, variants};
 
 const EPS: f32 = groups::EPSILON;
-
-/// As in `conv2d`: rounding of a sum of `terms` products of values up to 1.
-fn tolerance(terms: usize) -> f64 {
-    2.0 * f64::from(f32::EPSILON) * (terms as f64).sqrt().max(2.0) * 2.0
-}
-
-fn softplus(x: f64) -> f64 {
-    x.max(0.0) + (-x.abs()).exp().ln_1p()
-}
 
 /// To be overwritten.
 fn blank(shape: Shape) -> Given {
@@ -118,10 +113,8 @@ fn a_normalised_input() {
                     }
                     let (x, scales) = (v[0].range(2..2 + ci)?, v[1].range(1..1 + ci)?);
                     let input = Input { x: &x, scales: Some(&scales) };
-                    let packing = Packing::new(caps, variant, Direction::Forward, [ci, co]);
-                    let packed = tape.persistent("packed", packing.shape())?;
-                    let mut calls = vec![conv2d_3x3::pack(&packing, &v[2], &packed)?];
-                    calls.extend(conv2d_3x3::forward(&packing, input, &packed, Some(&v[3]), softplus, &v[5], false)?);
+                    let forward = (variant, Direction::Forward);
+                    let mut calls = convolved(tape, forward, input, &v[2], Some(&v[3]), softplus, &v[5])?;
                     let gradient = conv2d_3x3_grad_weight::Variant {
                         outputs: variant.outputs,
                         images: variant.reads == Reads::Images,

@@ -2,6 +2,8 @@
 //! `instance_norm_tile_scales`.
 
 mod harness;
+#[path = "harness/variants.rs"]
+mod variants;
 
 use cvdm::Error;
 use cvdm::gpu::Caps;
@@ -11,7 +13,8 @@ use cvdm::kernels::instance_norm::{self as norm, Input};
 use cvdm::kernels::max_pool2d;
 use cvdm::tape::Tape;
 use cvdm::tensor::{Shape, View};
-use harness::{Given, close, devices, given, has_subgroups, inside, random, run, variants, wide};
+use harness::{Given, close, devices, given, has_subgroups, inside, random, run, wide};
+use variants::{convolved, variants};
 
 const EPS: f32 = 1e-3;
 
@@ -72,13 +75,11 @@ fn convolutions_leave_the_moments_of_their_tiles() {
                             EPS,
                         )?]);
                     }
-                    let packing = Packing::new(caps, variant, Direction::Forward, [ci, co]);
-                    let packed = tape.persistent("packed", packing.shape())?;
                     let (y, softplus, bias) = (v[3].range(2..2 + co)?, Activation::Softplus, Some(&v[2]));
                     let measured = Output { y: &y, tiles: Some(&v[4]) };
-                    let mut calls = vec![conv2d_3x3::pack(&packing, &v[1], &packed)?];
-                    calls.extend(conv2d_3x3::forward(&packing, &v[0], &packed, bias, softplus, measured, false)?);
-                    calls.extend(conv2d_3x3::forward(&packing, &v[0], &packed, bias, softplus, &v[5], false)?);
+                    let forward = (variant, Direction::Forward);
+                    let mut calls = convolved(tape, forward, &v[0], &v[1], bias, softplus, measured)?;
+                    calls.extend(convolved(tape, forward, &v[0], &v[1], bias, softplus, &v[5])?);
                     Ok(calls)
                 },
                 |mode, got| {

@@ -25,6 +25,11 @@ fn products(spec: Conv2d, x: Shape, y: Shape, mut f: impl FnMut(usize, usize, us
     }
 }
 
+/// Rounding of a sum of so many products of values up to 1.
+pub fn tolerance(terms: usize) -> f64 {
+    4.0 * f64::from(f32::EPSILON) * (terms as f64).sqrt().max(2.0)
+}
+
 /// `y = conv2d(x, w)`.
 pub fn forward(spec: Conv2d, xs: Shape, ys: Shape, x: &[f64], w: &[f64]) -> Vec<f64> {
     let mut y = vec![0.0; ys.len()];

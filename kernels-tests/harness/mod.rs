@@ -8,7 +8,6 @@ use std::sync::OnceLock;
 
 use cvdm::gpu::{Caps, Gpu, OpenOptions};
 use cvdm::kernels::Call;
-use cvdm::kernels::conv2d_3x3::{Reads, Variant};
 use cvdm::tape::{PlanOptions, Tape};
 use cvdm::tensor::{Shape, View};
 
@@ -57,12 +56,6 @@ pub fn with_halves() -> &'static [(&'static str, Gpu)] {
 pub fn on_both_kinds<T: Copy>(cases: impl IntoIterator<Item = T>) -> impl Iterator<Item = (T, Caps)> {
     let other = Caps { software: !caps().software, ..caps() };
     cases.into_iter().flat_map(move |case| [(case, caps()), (case, other)])
-}
-
-/// Every variant of the 3×3 convolution that gives the same bits, and some that add up in slices, in another order.
-pub fn variants() -> impl Iterator<Item = Variant> {
-    let sliced = [(1, 4), (2, 3), (4, 2)].map(|(outputs, slices)| Variant { outputs, reads: Reads::Storage, slices });
-    Variant::WHOLE.into_iter().chain(sliced)
 }
 
 /// A tensor that a test hands to a kernel.
@@ -177,4 +170,9 @@ pub fn slopes(at: &[f64], f: impl Fn(&[f64]) -> f64) -> Vec<f64> {
 pub fn dot(a: &[f64], b: &[f64]) -> f64 {
     assert_eq!(a.len(), b.len());
     a.iter().zip(b).map(|(a, b)| a * b).sum()
+}
+
+/// `ln(1 + eˣ)`, without overflow.
+pub fn softplus(x: f64) -> f64 {
+    x.max(0.0) + (-x.abs()).exp().ln_1p()
 }
