@@ -15,7 +15,7 @@ struct Params {
 @group(0) @binding(1) var<storage, read> x: array<f32>; // [N, C, H, W]
 @group(0) @binding(2) var<storage, read_write> y: array<f32>;
 
-var<workgroup> sums: array<f32, WG>;
+alias Share = f32; // tree_sum.wgsl
 
 fn value(p: Params, c: u32, i: u32) -> f32 {
     if (i >= p.batch * p.plane) {
@@ -35,17 +35,11 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
             sum += (value(p, c, i) + value(p, c, i + WG)) + (value(p, c, i + 2u * WG) + value(p, c, i + 3u * WG));
         }
     }
-    sums[local] = sum;
-    for (var width = WG / 2u; width > 0u; width >>= 1u) {
-        workgroupBarrier();
-        if (local < width) {
-            sums[local] += sums[local + width];
-        }
-    }
+    var whole = sum_in_first(sum, local);
     if (local == 0u && c < p.workgroups) {
         if (p.accumulate == 1u) {
-            sums[0] += y[p.offset + c];
+            whole += y[p.offset + c];
         }
-        y[p.offset + c] = sums[0];
+        y[p.offset + c] = whole;
     }
 }

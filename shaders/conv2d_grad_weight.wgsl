@@ -29,7 +29,7 @@ struct Params {
 @group(0) @binding(2) var<storage, read> g: array<f32>;        // [N, Cout, Ho, Wo]
 @group(0) @binding(3) var<storage, read_write> gw: array<f32>; // [Cout, Cin, K, K]
 
-var<workgroup> sums: array<f32, WG>;
+alias Share = f32; // tree_sum.wgsl
 
 // The weight's product at output pixel `i` of all samples.
 fn product(p: Params, co: u32, ci: u32, ky: u32, kx: u32, i: u32) -> f32 {
@@ -63,19 +63,13 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
             sum += product(p, co, ci, ky, kx, i) + product(p, co, ci, ky, kx, i + WG);
         }
     }
-    sums[local] = sum;
-    for (var width = WG / 2u; width > 0u; width >>= 1u) {
-        workgroupBarrier();
-        if (local < width) {
-            sums[local] += sums[local + width];
-        }
-    }
+    let whole = sum_in_first(sum, local);
     if (local == 0u && weight < p.workgroups) {
         let at = p.weight_offset + weight;
         if (p.accumulate == 1u) {
-            gw[at] = gw[at] + sums[0];
+            gw[at] = gw[at] + whole;
         } else {
-            gw[at] = sums[0];
+            gw[at] = whole;
         }
     }
 }

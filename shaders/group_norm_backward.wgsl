@@ -25,7 +25,7 @@ struct Params {
 @group(0) @binding(5) var<storage, read> sums: array<vec2f>;  // [N, C]: sum(g), sum(g * xn)
 @group(0) @binding(6) var<storage, read_write> gx: array<V>;  // [N, C, H, W]
 
-var<workgroup> partial: array<vec2f, WG>;
+alias Share = vec2f; // tree_sum.wgsl
 
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index) local: u32) {
@@ -39,15 +39,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
     for (var i = local; i < p.members; i += WG) {
         mine += weight[p.weight_offset + group + i] * sums[n * p.channels + group + i];
     }
-    partial[local] = mine;
-    for (var width = WG / 2u; width > 0u; width >>= 1u) {
-        workgroupBarrier();
-        if (local < width) {
-            partial[local] += partial[local + width];
-        }
-    }
-    workgroupBarrier();
-    let means = partial[0] / (f32(p.members) * f32(p.items * LANES));
+    let means = sum_in_all(mine, local) / (f32(p.members) * f32(p.items * LANES));
     let mean = stats[id].x;
     let inverse = stats[id].y;
     let scale = weight[p.weight_offset + c];

@@ -19,7 +19,7 @@ struct Params {
 @group(0) @binding(3) var<storage, read> stats: array<vec2f>;      // [N, C]: mean, inverse
 @group(0) @binding(4) var<storage, read_write> sums: array<vec2f>; // [N, C]: sum(g), sum(g * xn)
 
-var<workgroup> partial: array<vec2f, WG>;
+alias Share = vec2f; // tree_sum.wgsl
 
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index) local: u32) {
@@ -39,14 +39,8 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
         sum += v;
         product += v * ((x[at_x + i] - mean) * inverse);
     }
-    partial[local] = vec2f(total(sum), total(product));
-    for (var width = WG / 2u; width > 0u; width >>= 1u) {
-        workgroupBarrier();
-        if (local < width) {
-            partial[local] += partial[local + width];
-        }
-    }
+    let whole = sum_in_first(vec2f(total(sum), total(product)), local);
     if (local == 0u && number < p.workgroups) {
-        sums[id] = partial[0];
+        sums[id] = whole;
     }
 }

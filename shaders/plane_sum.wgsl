@@ -22,7 +22,7 @@ struct Params {
 @group(0) @binding(2) var<storage, read> b: array<V>;         // [N, C, H, W]
 @group(0) @binding(3) var<storage, read_write> y: array<f32>; // [N, C, 1, 1]
 
-var<workgroup> partial: array<f32, WG>;
+alias Share = f32; // tree_sum.wgsl
 
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index) local: u32) {
@@ -41,16 +41,10 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
             sum += a[at_a + i] * b[at_b + i];
         }
     }
-    partial[local] = total(sum);
-    for (var width = WG / 2u; width > 0u; width >>= 1u) {
-        workgroupBarrier();
-        if (local < width) {
-            partial[local] += partial[local + width];
-        }
-    }
+    let whole = sum_in_first(total(sum), local);
     if (local == 0u && number < p.workgroups) {
         let into = p.y.x + n * p.y.y + c;
-        var value = p.factor * partial[0];
+        var value = p.factor * whole;
         if (ACCUMULATE == 1u) {
             value += y[into];
         }

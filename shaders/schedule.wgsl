@@ -19,7 +19,7 @@ struct Params {
 @group(0) @binding(2) var<storage, read> times: array<f32>; // [M]
 @group(0) @binding(3) var<storage, read_write> y: array<f32>; // [M, 3]
 
-var<workgroup> sums: array<vec3f, WG>;
+alias Share = vec3f; // tree_sum.wgsl
 
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index) local: u32) {
@@ -38,17 +38,11 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
         let s1 = s * (1.0 - s);
         sum += v * vec3f(s, w * s1, w * w * s1 * (1.0 - 2.0 * s));
     }
-    sums[local] = sum;
-    for (var half = WG / 2u; half > 0u; half /= 2u) {
-        workgroupBarrier();
-        if (local < half) {
-            sums[local] += sums[local + half];
-        }
-    }
+    let whole = sum_in_first(sum, local);
     if (local == 0u && linear(workgroup) < p.workgroups) {
-        let f = u + sums[0].x + abs(parameters[at + 2u + 3u * p.hidden]);
-        let f1 = a * (1.0 + sums[0].y);
-        let f2 = a * a * sums[0].z;
+        let f = u + whole.x + abs(parameters[at + 2u + 3u * p.hidden]);
+        let f1 = a * (1.0 + whole.y);
+        let f2 = a * a * whole.z;
         let to = p.y.x + m * p.y.y;
         y[to] = t * f;
         y[to + 1u] = f + t * f1;

@@ -26,7 +26,7 @@ struct Params {
 @group(0) @binding(3) var<storage, read> g: array<f32>; // [M, 3]
 @group(0) @binding(4) var<storage, read_write> gparameters: array<f32>; // as the parameters
 
-var<workgroup> sums: array<vec2f, WG>;
+alias Share = vec2f; // tree_sum.wgsl
 
 struct Upstream { t: f32, h: f32, h1: f32, h2: f32 }
 
@@ -83,16 +83,10 @@ fn main(@builtin(local_invocation_index) local: u32) {
         put(p, 2u + p.hidden + k, dc);
         put(p, 2u + 2u * p.hidden + k, dv * sign(raw_v));
     }
-    sums[local] = ab;
-    for (var half = WG / 2u; half > 0u; half /= 2u) {
-        workgroupBarrier();
-        if (local < half) {
-            sums[local] += sums[local + half];
-        }
-    }
+    let whole = sum_in_first(ab, local);
     if (local == 0u) {
-        var da = sums[0].x;
-        var db = sums[0].y;
+        var da = whole.x;
+        var db = whole.y;
         var dd = 0.0;
         for (var m = 0u; m < p.count; m++) {
             let o = upstream(p, m);

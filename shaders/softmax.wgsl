@@ -17,7 +17,7 @@ struct Params {
 @group(0) @binding(1) var<storage, read> x: array<V>;       // [N, C, H, W]
 @group(0) @binding(2) var<storage, read_write> y: array<V>; // [N, C, H, W]
 
-var<workgroup> partial: array<f32, WG>;
+alias Share = f32; // tree_sum.wgsl
 
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index) local: u32) {
@@ -33,15 +33,15 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
     for (var i = local; i < p.items; i += WG) {
         highest = max(highest, x[at + i]);
     }
-    partial[local] = largest(highest);
+    shares[local] = largest(highest);
     for (var width = WG / 2u; width > 0u; width >>= 1u) {
         workgroupBarrier();
         if (local < width) {
-            partial[local] = max(partial[local], partial[local + width]);
+            shares[local] = max(shares[local], shares[local + width]);
         }
     }
     workgroupBarrier();
-    let top = partial[0];
+    let top = shares[0];
     workgroupBarrier();
     let mine = select(0u, p.items, number < p.workgroups);
     var sum = V();
@@ -50,15 +50,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
         y[into + i] = e;
         sum += e;
     }
-    partial[local] = total(sum);
-    for (var width = WG / 2u; width > 0u; width >>= 1u) {
-        workgroupBarrier();
-        if (local < width) {
-            partial[local] += partial[local + width];
-        }
-    }
-    workgroupBarrier();
-    let share = 1.0 / partial[0];
+    let share = 1.0 / sum_in_all(total(sum), local);
     for (var i = local; i < mine; i += WG) {
         y[into + i] *= share;
     }

@@ -18,7 +18,7 @@ struct Params {
 @group(0) @binding(2) var<storage, read> g: array<V>;        // [N, C, H, W]
 @group(0) @binding(3) var<storage, read_write> gx: array<V>; // [N, C, H, W]
 
-var<workgroup> partial: array<f32, WG>;
+alias Share = f32; // tree_sum.wgsl
 
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index) local: u32) {
@@ -34,15 +34,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
     for (var i = local; i < p.items; i += WG) {
         sum += g[at_g + i] * y[at_y + i];
     }
-    partial[local] = total(sum);
-    for (var width = WG / 2u; width > 0u; width >>= 1u) {
-        workgroupBarrier();
-        if (local < width) {
-            partial[local] += partial[local + width];
-        }
-    }
-    workgroupBarrier();
-    let middle = partial[0];
+    let middle = sum_in_all(total(sum), local);
     if (number < p.workgroups) {
         for (var i = local; i < p.items; i += WG) {
             var gradient = y[at_y + i] * (g[at_g + i] - middle);

@@ -24,7 +24,7 @@ struct Params {
 @group(0) @binding(1) var<storage, read> partials: array<f32>;
 @group(0) @binding(2) var<storage, read_write> y: array<f32>; // [rows or more, y_columns]
 
-var<workgroup> sums: array<f32, WG>;
+alias Share = f32; // tree_sum.wgsl
 
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index) local: u32) {
@@ -39,19 +39,13 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
     for (var k = local; k < terms; k += WG) {
         sum += partials[start + quotient(k, p.count) * p.segment_stride + remainder(k, p.count)];
     }
-    sums[local] = sum;
-    for (var half = WG / 2u; half > 0u; half /= 2u) {
-        workgroupBarrier();
-        if (local < half) {
-            sums[local] += sums[local + half];
-        }
-    }
+    let whole = sum_in_first(sum, local);
     if (local == 0u && linear(workgroup) < p.workgroups) {
         let to = p.y.x + row * p.y.y + column;
         if (p.accumulate == 1u) {
-            y[to] += p.scale * sums[0];
+            y[to] += p.scale * whole;
         } else {
-            y[to] = p.scale * sums[0];
+            y[to] = p.scale * whole;
         }
     }
 }

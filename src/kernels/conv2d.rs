@@ -12,7 +12,7 @@ use crate::{Error, Result};
 
 pub(super) static FORWARD: Shader = shader!("conv2d", ["grid", "quads", "activation"]);
 pub(super) static GRAD_INPUT: Shader = shader!("conv2d_grad_input", ["grid", "quads", "activation"]);
-pub(super) static GRAD_WEIGHT: Shader = shader!("conv2d_grad_weight", ["grid"]);
+pub(super) static GRAD_WEIGHT: Shader = shader!("conv2d_grad_weight", ["grid", "tree_sum"]);
 
 /// Which way a convolution goes: it decides the order of packed weights.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -16,9 +16,9 @@ pub static MOMENTS: Lanes = lanes!("group_moments", ["teams", "moments", "team_m
 /// `shaders/group_norm.wgsl`.
 pub static FORWARD: Lanes = lanes!("group_norm", ["moments"]);
 /// `shaders/group_sums.wgsl`.
-pub static SUMS: Lanes = lanes!("group_sums", []);
+pub static SUMS: Lanes = lanes!("group_sums", ["tree_sum"]);
 /// `shaders/group_norm_backward.wgsl`.
-pub static BACKWARD: Lanes = lanes!("group_norm_backward", []);
+pub static BACKWARD: Lanes = lanes!("group_norm_backward", ["tree_sum"]);
 
 /// Shape of the moments and statistics of `x`, and of the sums of its gradient: `[N, C, 1, 2]`.
 pub fn stats(x: Shape) -> Shape {

@@ -11,7 +11,7 @@ use crate::gpu::Caps;
 use crate::tensor::{Shape, View};
 
 /// `shaders/plane_sum.wgsl`.
-pub static SUM: Lanes = lanes!("plane_sum", []);
+pub static SUM: Lanes = lanes!("plane_sum", ["tree_sum"]);
 /// `shaders/plane_broadcast.wgsl`.
 pub static BROADCAST: Lanes = lanes!("plane_broadcast", []);
 

@@ -10,7 +10,7 @@ use crate::tensor::{Shape, View};
 use crate::{Error, Result};
 
 /// `shaders/sum_partials.wgsl`.
-pub static SUM_PARTIALS: Shader = shader!("sum_partials", ["grid"]);
+pub static SUM_PARTIALS: Shader = shader!("sum_partials", ["grid", "tree_sum"]);
 /// `shaders/sum_squares.wgsl`.
 pub static SUM_SQUARES: Shader = shader!("sum_squares", ["grid"]);
 

@@ -17,9 +17,9 @@ use crate::tensor::{Shape, View};
 use crate::{Error, Result};
 
 /// `shaders/schedule.wgsl`.
-pub static FORWARD: Shader = shader!("schedule", ["grid", "singles", "activation"]);
+pub static FORWARD: Shader = shader!("schedule", ["grid", "singles", "activation", "tree_sum"]);
 /// `shaders/schedule_backward.wgsl`.
-pub static BACKWARD: Shader = shader!("schedule_backward", ["singles", "activation"]);
+pub static BACKWARD: Shader = shader!("schedule_backward", ["singles", "activation", "tree_sum"]);
 
 /// Invocations of the one workgroup that the gradient has.
 const BACKWARD_WORKGROUP: usize = 256;

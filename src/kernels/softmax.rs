@@ -10,9 +10,9 @@ use crate::gpu::Caps;
 use crate::tensor::View;
 
 /// `shaders/softmax.wgsl`.
-pub static FORWARD: Lanes = lanes!("softmax", []);
+pub static FORWARD: Lanes = lanes!("softmax", ["tree_sum"]);
 /// `shaders/softmax_backward.wgsl`.
-pub static BACKWARD: Lanes = lanes!("softmax_backward", []);
+pub static BACKWARD: Lanes = lanes!("softmax_backward", ["tree_sum"]);
 
 #[derive(Clone, Copy, Pod, Zeroable)]
 #[repr(C)]

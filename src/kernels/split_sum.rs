@@ -12,7 +12,7 @@ use crate::{Error, Result};
 /// `shaders/sum_splits.wgsl`.
 pub static SUM_SPLITS: Shader = shader!("sum_splits", ["grid"]);
 /// `shaders/channel_sum.wgsl`.
-pub static CHANNEL_SUM: Shader = shader!("channel_sum", ["grid"]);
+pub static CHANNEL_SUM: Shader = shader!("channel_sum", ["grid", "tree_sum"]);
 
 /// How a kernel leaves the gradients of a weight and a bias, in splits: in each the weight's rows, padded so that the kernel may write whole
 /// `vec4` whatever their size, and the bias behind them, padded likewise.

@@ -4,7 +4,7 @@ use super::autograd::Gradients;
 use super::tune::Convolution;
 use super::{Op, Tape};
 use crate::Result;
-use crate::gpu::Matrices;
+use crate::gpu::{Caps, Matrices};
 use crate::kernels::conv2d::{self, Activation, Conv2d, Direction};
 use crate::kernels::conv2d_3x3::{self, Input, Output, Packing};
 use crate::kernels::split_sum::{self, Parts};
@@ -47,6 +47,29 @@ impl Measured {
     }
 }
 
+/// Which kernels do a convolution and both of its gradients.
+enum Kernels {
+    /// [`conv2d_3x3`] and what may stand for it.
+    ThreeByThree,
+    /// [`conv2d_1x1`].
+    OneByOne,
+    /// [`conv2d`], of any size.
+    Portable,
+}
+
+impl Kernels {
+    /// Those of a convolution of `x` to so many channels.
+    fn of(caps: Caps, spec: Conv2d, x: Shape, out_channels: usize) -> Self {
+        if conv2d_3x3::suits(caps, spec, x) {
+            Self::ThreeByThree
+        } else if conv2d_1x1::suits(spec, x, out_channels) {
+            Self::OneByOne
+        } else {
+            Self::Portable
+        }
+    }
+}
+
 impl Tape {
     /// Records `activation(conv2d(x, weight) + bias)` into a new intermediate.
     ///
@@ -83,12 +106,15 @@ impl Tape {
             self.conv2d_into(Conv2d::same(3), x, weight, bias, activation, &full)?;
             return self.decimate_into(spec.stride, &full, y);
         }
-        if conv2d_3x3::suits(self.caps, spec, x.shape) {
-            self.conv2d_3x3(Direction::Forward, x, weight, Some(bias), activation, y, false)?;
-        } else if conv2d_1x1::suits(spec, x.shape, y.shape.c) {
-            self.conv2d_1x1(Direction::Forward, x, weight, Some(bias), activation, y, false)?;
-        } else {
-            self.push([conv2d::forward(spec, x, weight, Some(bias), activation, y, false)?]);
+        let (forward, bias_there) = (Direction::Forward, Some(bias));
+        match Kernels::of(self.caps, spec, x.shape, y.shape.c) {
+            Kernels::ThreeByThree => {
+                self.conv2d_3x3(forward, x, weight, bias_there, activation, y, false)?;
+            }
+            Kernels::OneByOne => self.conv2d_1x1(forward, x, weight, bias_there, activation, y, false)?,
+            Kernels::Portable => {
+                self.push([conv2d::forward(spec, x, weight, bias_there, activation, y, false)?]);
+            }
         }
         self.note(Op::Conv2d { spec, x: *x, weight: *weight, bias: *bias, activation, y: *y });
         Ok(())
@@ -302,34 +328,35 @@ impl Tape {
         let (gw, add_w) = self.parameter_gradient(weight)?;
         let (gb, add_b) = self.parameter_gradient(bias)?;
         let (caps, x) = (self.caps, input.x.shape);
-        if conv2d_1x1::suits(spec, x, g.shape.c) {
-            let parts = conv2d_1x1::parts(x, g.shape.c);
-            let sums = self.intermediate("partial sums", parts.shape())?;
-            self.push([conv2d_1x1::grad_weight(input.x, g, &sums)?]);
-            self.push([split_sum::sum_splits(parts, &sums, 0, &gw, add_w)?]);
-            self.push([split_sum::channel_sum(g, &gb, add_b)?]);
-            return Ok(());
+        match Kernels::of(caps, spec, x, g.shape.c) {
+            Kernels::ThreeByThree => {
+                let variant = self.weight_gradient_variant(x, g.shape.c)?;
+                let parts = conv2d_3x3_grad_weight::parts(caps, variant.outputs, x, g.shape.c);
+                let record = |to: &View| conv2d_3x3_grad_weight::grad_weight(caps, variant, input, g, to);
+                return self.split_gradient(parts, [&gw, &gb], [add_w, add_b], record);
+            }
+            Kernels::OneByOne => {
+                let parts = conv2d_1x1::parts(x, g.shape.c);
+                let sums = self.intermediate("partial sums", parts.shape())?;
+                self.push([conv2d_1x1::grad_weight(input.x, g, &sums)?]);
+                self.push([split_sum::sum_splits(parts, &sums, 0, &gw, add_w)?]);
+            }
+            Kernels::Portable => self.push([conv2d::grad_weight(spec, input.x, g, &gw, add_w)?]),
         }
-        if !conv2d_3x3::suits(caps, spec, x) {
-            self.push([conv2d::grad_weight(spec, input.x, g, &gw, add_w)?]);
-            self.push([split_sum::channel_sum(g, &gb, add_b)?]);
-            return Ok(());
-        }
-        let variant = self.weight_gradient_variant(x, g.shape.c)?;
-        let parts = conv2d_3x3_grad_weight::parts(caps, variant.outputs, x, g.shape.c);
-        let record = |to: &View| conv2d_3x3_grad_weight::grad_weight(caps, variant, input, g, to);
-        self.split_gradient(parts, [&gw, &gb], [add_w, add_b], record)
+        self.push([split_sum::channel_sum(g, &gb, add_b)?]);
+        Ok(())
     }
 
     /// Records the gradient of what a convolution read.
     pub(super) fn conv2d_input(&mut self, spec: Conv2d, g: &View, weight: &View, gx: &View, add: bool) -> Result<()> {
-        if conv2d_3x3::suits(self.caps, spec, gx.shape) {
-            return self.conv2d_3x3(Direction::Backward, g, weight, None, Activation::None, gx, add).map(|_| ());
+        let (backward, nothing) = (Direction::Backward, Activation::None);
+        match Kernels::of(self.caps, spec, gx.shape, g.shape.c) {
+            Kernels::ThreeByThree => {
+                self.conv2d_3x3(backward, g, weight, None, nothing, gx, add)?;
+            }
+            Kernels::OneByOne => self.conv2d_1x1(backward, g, weight, None, nothing, gx, add)?,
+            Kernels::Portable => self.push([conv2d::grad_input(spec, g, weight, None, nothing, gx, add)?]),
         }
-        if conv2d_1x1::suits(spec, gx.shape, g.shape.c) {
-            return self.conv2d_1x1(Direction::Backward, g, weight, None, Activation::None, gx, add);
-        }
-        self.push([conv2d::grad_input(spec, g, weight, None, Activation::None, gx, add)?]);
         Ok(())
     }
 
