@@ -196,7 +196,7 @@ fn sampling_on_matrices_is_close_to_single_precision() {
             halves,
             ..SampleOptions::default()
         };
-        let sampler = Sampler::new(gpu, &model, &flat, (32, 64), options).unwrap();
+        let mut sampler = Sampler::new(gpu, &model, &flat, (32, 64), options).unwrap();
         let calls = sampler.step_plan().calls();
         let on_matrices = calls.iter().filter(|c| c.shader.name.starts_with("conv2d_3x3_cooperative")).count();
         (sampler.sample(&x, false, || Ok(())).unwrap().mean, on_matrices)

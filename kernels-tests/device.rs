@@ -4,7 +4,7 @@ mod harness;
 
 use cvdm::Error;
 use cvdm::diffusion::{Hyper, Model, ModelConfig, StepOptions, Trainer, TrainerState};
-use cvdm::gpu::{Elements, Gpu, Needs, OpenOptions, Shader, Specialisation};
+use cvdm::gpu::{Elements, Gpu, Needs, OpenOptions, Shader, Specialisation, adapters};
 use cvdm::kernels::ALL;
 use cvdm::tensor::Shape;
 use harness::random;
@@ -83,4 +83,20 @@ fn threads_share_a_device() {
         threads.into_iter().map(|thread| thread.join().unwrap()).collect()
     });
     assert_eq!(alone, together);
+}
+
+/// By a number only if there are so many adapters: names have numbers too.
+#[test]
+fn an_adapter_is_named_by_its_place_or_a_part_of_its_name() {
+    let all = adapters();
+    let open = |adapter: &str| Gpu::open(&OpenOptions { adapter: Some(adapter.into()), ..OpenOptions::default() });
+    assert_eq!(open("0").unwrap().summary(), &all[0]);
+    assert_eq!(open(&all[0].name.to_uppercase()).unwrap().summary(), &all[0]);
+    let numbers =
+        all[0].name.split(|c: char| !c.is_ascii_digit()).filter(|n| n.parse().is_ok_and(|n: usize| n >= all.len()));
+    for number in numbers {
+        assert!(open(number).unwrap().summary().name.contains(number));
+    }
+    let refused = open("no such adapter").err().unwrap().to_string();
+    assert!(refused.contains("no such adapter") && refused.contains(&all[0].name), "{refused}");
 }

@@ -229,3 +229,48 @@ fn a_latent_that_a_norm_reads_has_both_gradients() {
         close(mode, &run(true), &wide(&run(false)), 1e-4, 1e-4);
     }
 }
+
+/// A norm behind a convolution with softplus passes on the gradient before the softplus, unless the one behind it was asked for.
+#[test]
+fn a_watched_value_has_its_own_gradient() {
+    let (xs, ys) = (Shape::new(2, 3, 4, 8), Shape::new(2, 4, 4, 8));
+    let lens = [SPEC.weight(xs.c, ys.c).len(), ys.c, ys.c, ys.c];
+    let flat = Shape::vector(lens.iter().sum());
+    for (mode, gpu) in devices() {
+        // What a second reader does, with a gradient of zero, is what nothing may do.
+        let run = |watched: bool, read_twice: bool| {
+            let mut tape = Tape::new(gpu.caps());
+            let [theta, gradient] = ["parameters", "gradient"].map(|n| tape.persistent(n, flat).unwrap());
+            let [x, seed, zero, gy] = [xs, ys, ys, ys].map(|shape| tape.persistent("values", shape).unwrap());
+            tape.parameters(&theta, &gradient).unwrap();
+            let mut at = 0;
+            let [weight, bias, scale, shift] = lens.map(|len| {
+                at += len;
+                theta.range(at - len..at).unwrap()
+            });
+            let y = tape.conv2d(SPEC, &x, &weight, &bias, Activation::Softplus).unwrap();
+            if watched {
+                tape.watch(&y);
+            }
+            let norm = tape.instance_norm(&y, &scale, &shift, 1e-3).unwrap();
+            let mut seeds = vec![(norm, seed)];
+            if read_twice {
+                seeds.push((tape.activation(Function::Swish, &y).unwrap(), zero));
+            }
+            let gradients = tape.backward(&seeds).unwrap();
+            let of = gradients.of(&y);
+            if let Some(of) = &of {
+                tape.push([copy(of, &gy, false).unwrap()]);
+            }
+            let given = [theta, x, seed].map(|v| (v, random(v.shape, v.shape.c as u64, -0.5, 0.5).values));
+            let plan = plan(&tape, gpu, &given);
+            plan.run().unwrap();
+            of.is_some().then(|| (plan.read(&gy).unwrap(), plan.read(&gradient).unwrap()))
+        };
+        let (want, want_parameters) = run(false, true).unwrap();
+        let (got, parameters) = run(true, false).unwrap();
+        close(mode, &got, &wide(&want), 1e-6, 1e-5);
+        close(mode, &parameters, &wide(&want_parameters), 1e-5, 1e-5);
+        assert!(run(false, false).is_none(), "{mode}: the gradient before the softplus");
+    }
+}

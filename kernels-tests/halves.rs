@@ -225,7 +225,7 @@ fn sample(gpu: &Gpu, halves: bool) -> (Vec<f32>, [u64; 2]) {
         halves,
         ..SampleOptions::default()
     };
-    let sampler = Sampler::new(gpu, &model, &flat, (32, 64), options).unwrap();
+    let mut sampler = Sampler::new(gpu, &model, &flat, (32, 64), options).unwrap();
     let x = random(Shape::new(1, 2, 32, 64), 9, -1.0, 1.0).values;
     let mean = sampler.sample(&x, false, || Ok(())).unwrap().mean;
     let moved = sampler.step_plan().calls().iter().map(|c| c.bytes).sum();

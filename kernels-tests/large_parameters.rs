@@ -113,7 +113,7 @@ fn answers_are_the_same_bit_for_bit() {
         }
         let options = SampleOptions { steps: 3, samples: 2, ..SampleOptions::default() };
         let samples = |gpu| {
-            let sampler = Sampler::new(gpu, &model, &flat, (20, 28), options).unwrap();
+            let mut sampler = Sampler::new(gpu, &model, &flat, (20, 28), options).unwrap();
             sampler.sample(&x, true, || Ok(())).unwrap()
         };
         assert_eq!(samples(&parts), samples(whole));

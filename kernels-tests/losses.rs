@@ -406,3 +406,64 @@ fn weighted_noise_loss_and_gradients() {
         }
     }
 }
+
+/// Where λρ is small the gradient to λ is a difference that all but vanishes.
+#[test]
+fn a_weighted_loss_is_exact_where_noise_is_small() {
+    let shape = Shape::new(4, 1, 4, 4);
+    let times = [1e-7f32, 1e-5, 1e-3, 0.2];
+    for ((), caps) in on_both_kinds([()]) {
+        // A row a sample, and one for t = 1.
+        let rows = Shape::new(5, 3, 1, 1);
+        let rho = given(rows, times.iter().chain(&[6.0]).flat_map(|&t| [t, 1.0, 0.0]).collect());
+        let (prediction, lambda) = (random(shape, 1, 4.0, 5.0), random(shape, 2, 0.5, 2.0));
+        let slope = |i: usize| {
+            let rate = f64::from(lambda.values[i]);
+            let a = rate * f64::from(times[i / 16]);
+            let sigma = -(-a).exp_m1();
+            let (sigma, left) =
+                if sigma < f64::from(SIGMA_FLOOR) { (f64::from(SIGMA_FLOOR), 0.0) } else { (sigma, (-a).exp()) };
+            (sigma - a * left) / (2.0 * sigma * sigma)
+        };
+        let want: Vec<f64> = (0..4)
+            .flat_map(|n| wide(&Random { seed: 5, stream: Stream::Noise, step: 1, sample: n }.normals(16)))
+            .zip(&prediction.values)
+            .enumerate()
+            .map(|(i, (eps, &p))| slope(i) * (f64::from(p) - eps).powi(2) / shape.len() as f64)
+            .collect();
+        let tensors = [
+            given(Shape::vector(4), state(5, 1, 0).map(f32::from_bits).to_vec()),
+            prediction,
+            lambda,
+            rho,
+            blank(shape),
+            blank(shape),
+            blank(rows),
+            blank(Shape::vector(4)),
+            blank(weighted_noise_partials(caps, shape)),
+        ];
+        run(
+            &tensors,
+            |_, v| {
+                weighted_noise(
+                    caps,
+                    &WeightedNoise {
+                        rng: &v[0],
+                        prediction: &v[1],
+                        lambda: &v[2],
+                        rho: &v[3],
+                        tau: &v[3].range(1..2)?,
+                        weight: 1.0,
+                        gprediction: &v[4],
+                        glambda: &v[5],
+                        grho: &v[6],
+                        gtau: None,
+                        losses: &v[7],
+                        partials: &v[8],
+                    },
+                )
+            },
+            |mode, got| close(&format!("{mode}: λ"), &got[5], &want, 0.0, 2e-5),
+        );
+    }
+}

@@ -162,7 +162,7 @@ fn samples_beyond_the_limit_go_in_groups() {
     let options = SampleOptions { steps: 3, samples: BATCH, ..Default::default() };
     let x = random(Shape::new(1, 2, 32, 32), 5, -1.0, 1.0).values;
     let sampler = |gpu: &Gpu, size| Sampler::new(gpu, &model, &flat, size, options);
-    let (all, groups) = (sampler(large, (32, 32)).unwrap(), sampler(&small(), (32, 32)).unwrap());
+    let (mut all, mut groups) = (sampler(large, (32, 32)).unwrap(), sampler(&small(), (32, 32)).unwrap());
     assert_eq!((all.batch(), groups.batch()), (BATCH, 3));
     let mut told = 0;
     let want = all.sample(&x, true, || Ok(())).unwrap();

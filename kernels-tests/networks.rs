@@ -67,7 +67,7 @@ fn trainer(gpu: &Gpu, config: ModelConfig, regression: RegressionLoss, micro_bat
 /// The mean squared error in [0, 1] and `1 − SSIM` of a predictor's answers.
 fn distances(gpu: &Gpu, model: &Model, flat: &[f32], x: &[f32], y: &[f32]) -> [f64; 2] {
     let small = SIDE / model.scale();
-    let predictor = Predictor::new(gpu, model, flat, (small, small)).unwrap();
+    let mut predictor = Predictor::new(gpu, model, flat, (small, small)).unwrap();
     let planes = x.chunks(small * small).zip(y.chunks(SIDE * SIDE)).map(|(x, y)| {
         let plane = |values: Vec<f32>| Plane::new(SIDE, SIDE, values).unwrap().map(|v| 0.5 * (v + 1.0));
         (plane(predictor.predict(x).unwrap()), plane(y.to_vec()))
@@ -139,7 +139,7 @@ fn sr3s_network_sees_the_noise_level_and_samples() {
     assert_eq!(first.shape, [4, 9, 3, 3], "condition, γ map and latent");
     let flat = model.parameters().initial(1);
     let options = SampleOptions { steps: 3, samples: 2, ..SampleOptions::default() };
-    let sampler = Sampler::new(gpu, &model, &flat, (10, 13), options).unwrap();
+    let mut sampler = Sampler::new(gpu, &model, &flat, (10, 13), options).unwrap();
     let condition: Vec<f32> = (0..3 * 130).map(|i| (i % 17) as f32 / 8.5 - 1.0).collect();
     let result = sampler.sample(&condition, true, || Ok(())).unwrap();
     assert_eq!((result.mean.len(), result.samples.len()), (3 * 130, 2));
@@ -214,7 +214,7 @@ fn what_does_not_fit_is_refused() {
     assert!(refused(8, 16).contains("11 × 11"));
     // An odd size is padded and comes back enlarged.
     let model = Model::new(dfcan(2)).unwrap();
-    let predictor = Predictor::new(gpu, &model, &model.parameters().initial(1), (7, 5)).unwrap();
+    let mut predictor = Predictor::new(gpu, &model, &model.parameters().initial(1), (7, 5)).unwrap();
     let answer = predictor.predict(&[0.1; 35]).unwrap();
     assert_eq!(answer.len(), 4 * 35);
     assert!(answer.iter().all(|v| (-1.0..=1.0).contains(v)));

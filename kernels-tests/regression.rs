@@ -40,7 +40,7 @@ fn trainer(gpu: &Gpu, micro_batch: Option<usize>) -> (Trainer, TrainerState) {
 
 /// The mean squared error of the predictor's answers.
 fn error(gpu: &Gpu, model: &Model, flat: &[f32], x: &[f32], y: &[f32]) -> f64 {
-    let predictor = Predictor::new(gpu, model, flat, (SIDE, SIDE)).unwrap();
+    let mut predictor = Predictor::new(gpu, model, flat, (SIDE, SIDE)).unwrap();
     let answers: Vec<f32> = x.chunks(2 * SIDE * SIDE).flat_map(|x| predictor.predict(x).unwrap()).collect();
     answers.iter().zip(y).map(|(a, b)| f64::from(a - b).powi(2)).sum::<f64>() / y.len() as f64
 }
@@ -91,7 +91,7 @@ fn odd_sizes_are_padded_and_wrong_uses_refused() {
     let (_, gpu) = &devices()[0];
     let model = Model::new(SMALL).unwrap();
     let flat = model.parameters().initial(1);
-    let predictor = Predictor::new(gpu, &model, &flat, (7, 5)).unwrap();
+    let mut predictor = Predictor::new(gpu, &model, &flat, (7, 5)).unwrap();
     assert_eq!(predictor.predict(&[0.1; 2 * 35]).unwrap().len(), 35);
     assert!(predictor.predict(&[0.1; 35]).is_err());
     assert!(predictor.predict(&[f32::NAN; 2 * 35]).unwrap_err().to_string().contains("NaN"));

@@ -7,12 +7,12 @@ use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use cvdm::gpu::{Gpu, OpenOptions};
+use cvdm::gpu::{Choices, Gpu, OpenOptions};
 use cvdm::kernels::conv2d::{Activation, Conv2d};
 use cvdm::kernels::conv2d_3x3::Variant;
 use cvdm::tape::{PlanOptions, Tape};
 use cvdm::tensor::{Shape, View};
-use harness::random;
+use harness::{devices, random};
 
 /// An empty folder that is removed again.
 struct Folder(PathBuf);
@@ -142,4 +142,26 @@ fn a_folder_that_cannot_be_written_is_an_error() {
     };
     assert!(refused.contains("cvdm-tuning-refused"), "{refused}");
     let _ = fs::remove_file(&folder.0);
+}
+
+/// Devices that tune into one folder at the same time do not get in each other's way.
+#[test]
+fn many_may_tune_into_a_folder() {
+    let folder = Folder::new("tuning-together");
+    let adapter = devices()[0].1.summary();
+    std::thread::scope(|scope| {
+        for thread in 0..4 {
+            let folder = &folder.0;
+            scope.spawn(move || {
+                let choices = Choices::read(folder, adapter).unwrap();
+                (0..50).for_each(|i| choices.keep(&format!("question {thread} {i}"), i).unwrap());
+            });
+        }
+    });
+    // One after the other nothing is lost, whoever read the file before.
+    let [early, late] = [0; 2].map(|_| Choices::read(&folder.0, adapter).unwrap());
+    early.keep("of the early one", 1).unwrap();
+    late.keep("of the late one", 2).unwrap();
+    let all = Choices::read(&folder.0, adapter).unwrap();
+    assert_eq!([all.known("of the early one", 3), all.known("of the late one", 3)], [Some(1), Some(2)]);
 }

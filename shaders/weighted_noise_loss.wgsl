@@ -3,6 +3,7 @@
 // mean(w e^2) with e = prediction - noise, and unlike the plain one it has gradients to the schedule:
 //   g = 2 w e,   dw/dlambda = tau (1 - lambda rho gamma / sigma) / 2 sigma,   dw/dtau = lambda / 2 sigma,
 //   dw/drho = -tau lambda^2 gamma / 2 sigma^2, without the terms in gamma where sigma is at the floor.
+// Where a = lambda rho is small the bracket, 1 - a / (exp(a) - 1), cancels: it is a series there, off by a^6 / 30240.
 //
 // One pass over prediction and lambda. A workgroup takes a share of a sample, and each of its invocations leaves three partial
 // sums (loss, rho, tau); sum_partials.wgsl adds those up.
@@ -47,9 +48,12 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
     var dtau = V();
     for (var item = own.first + local; item < own.end; item += WG) {
         let rate = lambda[(p.lambda.x + own.n * p.lambda.y) / LANES + item];
-        let d = decay(rate * age);
+        let a = rate * age;
+        let d = decay(a);
         let sigma = max(d.gone, least);
-        let tilt = select(V(), d.left / sigma, d.gone >= least);
+        let free = d.gone >= least;
+        let tilt = select(V(), d.left / sigma, free);
+        let bracket = select(1.0 - a * tilt, a * (0.5 - a * (1.0 / 12.0 - a * a / 720.0)), (a < V(0.25)) & free);
         let eps = noise(random, 0u, own.n, item);
         let error = prediction[(p.prediction.x + own.n * p.prediction.y) / LANES + item] - eps;
         let square = error * error;
@@ -57,7 +61,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
         loss += half * rate * pace * square;
         gprediction[(p.gprediction.x + own.n * p.gprediction.y) / LANES + item] = 2.0 * p.scale * half * rate * pace * error;
         glambda[(p.glambda.x + own.n * p.glambda.y) / LANES + item] =
-            p.scale * half * pace * square * (1.0 - rate * age * tilt);
+            p.scale * half * pace * square * bracket;
         drho -= half * pace * rate * rate * tilt * square;
         dtau += half * rate * square;
     }

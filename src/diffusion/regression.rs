@@ -66,7 +66,7 @@ impl Predictor {
     ///
     /// # Errors
     /// [`Error::Shape`] if `x` is of another size, [`Error::Input`] if it holds NaN or infinite values, device errors.
-    pub fn predict(&self, x: &[f32]) -> Result<Vec<f32>> {
+    pub fn predict(&mut self, x: &[f32]) -> Result<Vec<f32>> {
         if let Some(bad) = x.iter().find(|v| !v.is_finite()) {
             return Err(Error::input(format!("the condition holds {bad}; every value must be a finite number")));
         }

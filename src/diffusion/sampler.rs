@@ -77,7 +77,8 @@ pub struct Sampler {
     options: SampleOptions,
     size: (usize, usize),
     batch: usize,
-    flat: Vec<f32>,
+    /// `∫τ dt`.
+    pace: f32,
     rate: Plan,
     start: Plan,
     step: Plan,
@@ -246,9 +247,9 @@ impl Sampler {
         let values: Vec<f32> = times.map(|t| model.time_rate(flat, t) as f32).collect();
         start.write(&v.tau, &values)?;
         start.write(&v.sums, &reverse_step::power_sums(&values))?;
-        let flat = flat.to_vec();
+        let pace = integral(|t| model.time_rate(flat, t)) as f32;
         let model = model.clone();
-        Ok(Self { model, options, size, batch, flat, rate, start, step, finish, measured, rate_map, views: v })
+        Ok(Self { model, options, size, batch, pace, rate, start, step, finish, measured, rate_map, views: v })
     }
 
     /// Samples that are computed side by side.
@@ -272,7 +273,12 @@ impl Sampler {
     /// # Errors
     /// [`Error::Shape`] if `x` is of another size, [`Error::Input`] if it holds NaN or infinite values, device errors, and
     /// whatever `progress` returns.
-    pub fn sample(&self, x: &[f32], keep: bool, mut progress: impl FnMut() -> Result<()>) -> Result<Reconstruction> {
+    pub fn sample(
+        &mut self,
+        x: &[f32],
+        keep: bool,
+        mut progress: impl FnMut() -> Result<()>,
+    ) -> Result<Reconstruction> {
         let SampleOptions { steps, samples, seed, .. } = self.options;
         let channels = self.model.config().condition_channels;
         if x.len() != channels * self.size.0 * self.size.1 {
@@ -324,12 +330,21 @@ impl Sampler {
             }
             first = from + self.batch;
         }
-        let integral = (1..=steps).map(|i| self.model.time_rate(&self.flat, i as f64 / steps as f64)).sum::<f64>();
-        let integral = (integral / steps as f64) as f32;
-        let beta_integral = rate.iter().map(|v| v * integral).collect();
+        let beta_integral = rate.iter().map(|v| v * self.pace).collect();
         let (mean, std) = moments.finish();
         Ok(Reconstruction { mean, std, rate, beta_integral, samples: kept })
     }
+}
+
+/// Of a function over 0 to 1, by Simpson's rule: however many steps are sampled.
+fn integral(f: impl Fn(f64) -> f64) -> f64 {
+    const PARTS: usize = 512;
+    let width = 1.0 / PARTS as f64;
+    let part = |i: usize| {
+        let [from, to] = [i, i + 1].map(|i| i as f64 * width);
+        f(from) + 4.0 * f((from + to) / 2.0) + f(to)
+    };
+    (0..PARTS).map(part).sum::<f64>() * width / 6.0
 }
 
 /// Mean and squared deviations over groups of samples, merged by Chan's formula.

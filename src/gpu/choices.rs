@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use super::AdapterSummary;
@@ -21,6 +22,20 @@ fn slug(text: &str) -> String {
     plain.split('-').filter(|part| !part.is_empty()).collect::<Vec<_>>().join("-")
 }
 
+/// What a file holds, nothing if there is none.
+fn answers(path: &Path) -> Result<BTreeMap<String, usize>> {
+    let text = match fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => String::new(),
+        Err(e) => return Err(Error::file(path, format!("cannot be read: {e}; remove it or do without tuning"))),
+    };
+    let line = |line: &str| {
+        let (question, answer) = line.rsplit_once(": ")?;
+        Some((question.to_string(), answer.parse().ok()?))
+    };
+    Ok(text.lines().filter_map(line).collect())
+}
+
 impl Choices {
     /// Reads what is known about an adapter from `folder`: a file for each adapter, driver and version of this crate, because a
     /// new driver compiles other code. Lines that say nothing are left out, so that a damaged file costs a measurement at most.
@@ -30,16 +45,8 @@ impl Choices {
     pub fn read(folder: &Path, adapter: &AdapterSummary) -> Result<Self> {
         let device = slug(&format!("{} {} {}", adapter.name, adapter.driver, env!("CARGO_PKG_VERSION")));
         let path = folder.join(format!("{device}.txt"));
-        let text = match fs::read_to_string(&path) {
-            Ok(text) => text,
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => String::new(),
-            Err(e) => return Err(Error::file(&path, format!("cannot be read: {e}; remove it or do without tuning"))),
-        };
-        let line = |line: &str| {
-            let (question, answer) = line.rsplit_once(": ")?;
-            Some((question.to_string(), answer.parse().ok()?))
-        };
-        Ok(Self { path, made: Mutex::new(text.lines().filter_map(line).collect()) })
+        let made = Mutex::new(answers(&path)?);
+        Ok(Self { path, made })
     }
 
     /// The file.
@@ -52,15 +59,21 @@ impl Choices {
         self.made.lock().unwrap_or_else(PoisonError::into_inner).get(question).copied().filter(|&a| a < answers)
     }
 
-    /// Keeps an answer, in the file too: written beside it and renamed, so that a reader never sees half of it.
+    /// Keeps an answer, in the file too, with what others have answered there since: written beside it and renamed, so that a reader never
+    /// sees half of it. Of two that write at once one may be lost, and is measured again.
     ///
     /// # Errors
     /// [`Error::File`] if it cannot be written.
     pub fn keep(&self, question: &str, answer: usize) -> Result<()> {
+        static WRITTEN: AtomicUsize = AtomicUsize::new(0);
         let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
         made.insert(question.into(), answer);
+        for (question, answer) in answers(&self.path)? {
+            made.entry(question).or_insert(answer);
+        }
         let text: String = made.iter().map(|(question, answer)| format!("{question}: {answer}\n")).collect();
-        let beside = self.path.with_extension(format!("{}.part", std::process::id()));
+        let number = WRITTEN.fetch_add(1, Ordering::Relaxed);
+        let beside = self.path.with_extension(format!("{}-{number}.part", std::process::id()));
         let folder = self.path.parent().unwrap_or(Path::new("."));
         fs::create_dir_all(folder)
             .and_then(|()| fs::write(&beside, text))

@@ -177,11 +177,9 @@ fn choose(mut all: Vec<wgpu::Adapter>, wanted: Option<&str>) -> Result<wgpu::Ada
         ));
     }
     let Some(wanted) = wanted else { return Ok(all.swap_remove(0)) };
-    let position = match wanted.parse::<usize>() {
-        Ok(number) => (number < all.len()).then_some(number),
-        Err(_) => all.iter().position(|a| a.get_info().name.to_lowercase().contains(&wanted.to_lowercase())),
-    };
-    match position {
+    let number = wanted.parse::<usize>().ok().filter(|&number| number < all.len());
+    let named = |a: &wgpu::Adapter| a.get_info().name.to_lowercase().contains(&wanted.to_lowercase());
+    match number.or_else(|| all.iter().position(named)) {
         Some(i) => Ok(all.swap_remove(i)),
         None => {
             let names: Vec<String> =

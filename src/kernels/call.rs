@@ -151,7 +151,7 @@ impl Call {
         let iterations = self.iterations_of(wg as usize);
         if iterations > ITERATIONS {
             return Err(Error::Limit(format!(
-                "{}: {iterations} iterations in an invocation; software adapters end loops after 65535: use smaller tensors or a GPU",
+                "{}: {iterations} iterations in an invocation; software adapters end loops after 65535: use smaller tensors, fewer steps of sampling, or a GPU",
                 self.shader.name
             )));
         }

@@ -227,7 +227,7 @@ pub fn scales<'a>(
     expect_epsilon(epsilon)?;
     distinct("instance norm", &[statistics, scales], &input.and(&[weight, bias]))?;
     if let Some(tiles) = input.tiles {
-        let teams = Teams::of(caps, &SCALES_OF_TILES, tiles.shape.h, x.shape.n * x.shape.c, 1);
+        let teams = Teams::of(caps, &SCALES_OF_TILES, tiles.shape.h, [x.shape.n, x.shape.c], 1);
         let params = ScalesOfTiles {
             size: input.size(),
             channels: x.shape.c as u32,

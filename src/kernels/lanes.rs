@@ -12,10 +12,10 @@ pub(super) const WORKGROUP: usize = 64;
 /// Items of the [block](Call::in_blocks) that a workgroup of the other kernels takes.
 pub(super) const BLOCK: usize = 256;
 
-/// Items of a plane that an invocation of a software adapter goes over alone, however few planes there are, and the planes that give
-/// all of its threads something to do.
+/// Items of a plane that an invocation of a software adapter goes over alone, however few planes there are, and the channels of which a few
+/// samples give all of its threads something to do: by the channels alone, since a sample's bits must not depend on the batch.
 const FEW_ITEMS: usize = 64;
-const MANY_PLANES: usize = 64;
+const MANY_CHANNELS: usize = 16;
 
 /// The workgroup of kernels that sum `values`, so many in an iteration: 64 invocations, or 256 where a software adapter would end their loops.
 /// Also the iterations of each.
@@ -135,7 +135,7 @@ impl Lanes {
 
     fn teams_of(&'static self, caps: Caps, shape: Shape, quads: bool, passes: usize) -> Teams {
         let (shader, items) = if quads { (&self.quads, shape.plane() / 4) } else { (&self.singles, shape.plane()) };
-        Teams::of(caps, shader, items, shape.n * shape.c, passes)
+        Teams::of(caps, shader, items, [shape.n, shape.c], passes)
     }
 
     /// In shares of neighbouring items, a workgroup each: [`partial_count`] invocations a sample.
@@ -192,8 +192,14 @@ pub(super) struct Teams {
 }
 
 impl Teams {
-    /// Teams for so many planes of so many items, each of which goes over its own so many times.
-    pub fn of(caps: Caps, shader: &'static Shader, items: usize, planes: usize, passes: usize) -> Self {
+    /// Teams for the planes of so many samples and channels, each of so many items, over which it goes so many times.
+    pub fn of(
+        caps: Caps,
+        shader: &'static Shader,
+        items: usize,
+        [samples, channels]: [usize; 2],
+        passes: usize,
+    ) -> Self {
         let iterations = |invocations: usize| passes * items.div_ceil(invocations);
         let wg = match items {
             _ if caps.software => fewest_invocations(iterations),
@@ -201,9 +207,10 @@ impl Teams {
             _ => 256,
         };
         // There a barrier costs as much as dozens of items, and eight lanes load from eight planes as fast as from one.
-        let alone = caps.software && iterations(1) <= ITERATIONS && (items <= FEW_ITEMS || planes >= MANY_PLANES);
+        let alone = caps.software && iterations(1) <= ITERATIONS && (items <= FEW_ITEMS || channels >= MANY_CHANNELS);
         let team = if alone { 1 } else { items.next_power_of_two().min(wg) };
-        Self { shader, items: items as u32, planes: planes as u32, wg: wg as u32, team: team as u32, passes }
+        let planes = (samples * channels) as u32;
+        Self { shader, items: items as u32, planes, wg: wg as u32, team: team as u32, passes }
     }
 
     /// A call over this grid.

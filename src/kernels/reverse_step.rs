@@ -138,6 +138,11 @@ impl Reverse<'_> {
         (self.discretisation == Discretisation::Exponential).into()
     }
 
+    /// Iterations of the longest loop.
+    fn loops(&self) -> usize {
+        if self.discretisation == Discretisation::Product { self.tau.shape.n } else { 0 }
+    }
+
     /// Operations a value of the series in place of a product. Where steps are so large that factors are multiplied it takes four for
     /// each step before.
     fn series(&self) -> usize {
@@ -151,7 +156,7 @@ impl Reverse<'_> {
 /// [`Error::Shape`] for shapes that do not fit, γ and z that overlap or lie in two tensors, or another argument in theirs.
 pub fn start(o: &Reverse<'_>) -> Result<Vec<Call>> {
     let (gamma, z, repeats, steps) = o.check()?;
-    let deal = START.each_in_loops(o.z.shape, steps as usize);
+    let deal = START.each_in_loops(o.z.shape, o.loops());
     let params = StartParams {
         lambda: o.lambda.into(),
         tau: o.tau.into(),
@@ -180,7 +185,7 @@ pub fn step(o: &Reverse<'_>, prediction: &View, variant: Variant) -> Result<Vec<
     let (gamma, z, repeats, steps) = o.check()?;
     prediction.expect("the predicted noise", o.z.shape)?;
     distinct("a reverse step", &[o.z], &[prediction])?;
-    let deal = STEP.each_in_loops(o.z.shape, steps as usize);
+    let deal = STEP.each_in_loops(o.z.shape, o.loops());
     let params = StepParams {
         lambda: o.lambda.into(),
         tau: o.tau.into(),

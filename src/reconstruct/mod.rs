@@ -62,7 +62,7 @@ impl Ready {
         })
     }
 
-    fn answer(&self, x: &[f32], keep: bool, progress: impl FnMut() -> Result<()>) -> Result<Reconstruction> {
+    fn answer(&mut self, x: &[f32], keep: bool, progress: impl FnMut() -> Result<()>) -> Result<Reconstruction> {
         match self {
             Self::Diffusion(sampler) => sampler.sample(x, keep, progress),
             Self::OnePass(predictor) => {
@@ -108,12 +108,12 @@ impl Estimator {
     }
 
     /// The model prepared for a size, if it is not already.
-    fn prepared(&mut self, size: (usize, usize)) -> Result<&Ready> {
+    fn prepared(&mut self, size: (usize, usize)) -> Result<&mut Ready> {
         let ready = match self.ready.take().filter(|(prepared, _)| *prepared == size) {
             Some(ready) => self.ready.insert(ready),
             None => self.ready.insert((size, Ready::new(&self.gpu, &self.weights, size, self.options)?)),
         };
-        Ok(&ready.1)
+        Ok(&mut ready.1)
     }
 
     /// What the model says about a condition, a plane a channel; all in the networks' range [−1, 1]. `progress` is told after each

@@ -215,7 +215,7 @@ fn cost(gpu: &Gpu, config: &TrainConfig, asked: &[&Planned]) -> Result<NetworkCo
             let condition = vec![0.0; model.config().condition_channels * size.0 * size.1];
             let of_samples = |samples: usize| -> Result<f64> {
                 let how = SampleOptions { steps: 1, samples, ..how };
-                let sampler = Sampler::new(gpu, &model, &state.parameters, size, how)?;
+                let mut sampler = Sampler::new(gpu, &model, &state.parameters, size, how)?;
                 timed(|| sampler.sample(&condition, false, || Ok(())).map(drop)).map(|s| s / samples as f64)
             };
             let of_one = of_samples(1)?;

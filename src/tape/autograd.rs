@@ -38,8 +38,12 @@ pub struct Gradients {
 }
 
 impl Gradients {
-    /// The gradient of a view, if anything depended on it.
+    /// The gradient of a view, if anything depended on it: of an input that was [watched](Tape::watch), and of whatever else was computed on
+    /// the way. Between a convolution with softplus and a norm it is not, and there is none.
     pub fn of(&self, view: &View) -> Option<View> {
+        if self.are_before_activation(view) {
+            return None;
+        }
         let slot = self.slots.get(&view.tensor)?;
         slot.covers(&channels(view)).then(|| part(&slot.whole, view))
     }
@@ -104,7 +108,7 @@ impl Tape {
         Ok(())
     }
 
-    /// Asks for the gradient of an input: of all that is recorded from it on.
+    /// Asks for the gradient of an input, or of a value on the way: of all that is recorded from it on.
     pub fn watch(&mut self, input: &View) {
         self.differentiable.insert(input.tensor);
         self.watched.push(*input);
@@ -134,7 +138,7 @@ impl Tape {
             }
         }
         let mut ops = self.ops.clone();
-        let mut softplus = read_once_after_softplus(&ops);
+        let mut softplus = self.read_once_after_softplus(&ops);
         // Operations from here on have been computed again, as far as they are.
         let mut repeated = ops.len();
         for i in (0..ops.len()).rev() {
@@ -142,7 +146,7 @@ impl Tape {
             if let Some(segment) = self.segment_of(i).filter(|segment| segment.ops.end <= repeated) {
                 self.repeat(&segment, &mut ops, &gradients)?;
                 repeated = segment.ops.start;
-                softplus = read_once_after_softplus(&ops);
+                softplus = self.read_once_after_softplus(&ops);
             }
             let x = ops[i].inputs()[0];
             // A gradient that is there already is one behind the softplus: a seed.
@@ -338,21 +342,23 @@ impl Tape {
         }
         Ok(())
     }
-}
 
-/// The outputs of convolutions with softplus that are whole tensors and read by one operation alone: if that is a norm, its backward may
-/// pass on the gradient before the softplus in the same pass.
-fn read_once_after_softplus(ops: &[Op]) -> HashSet<View> {
-    let mut readers: HashMap<TensorId, usize> = HashMap::new();
-    for op in ops {
-        let read: HashSet<TensorId> = op.inputs().iter().map(|v| v.tensor).collect();
-        read.into_iter().for_each(|tensor| *readers.entry(tensor).or_default() += 1);
-    }
-    let softplus = |op: &Op| match op {
-        Op::Conv2d { activation, y, .. } | Op::Conv2dOfNormalised { activation, y, .. } => {
-            (*activation == Activation::Softplus && y.is_whole()).then_some(*y)
+    /// The outputs of convolutions with softplus that are whole tensors, not watched, and read by one operation alone: if that is a norm, its
+    /// backward may pass on the gradient before the softplus in the same pass.
+    fn read_once_after_softplus(&self, ops: &[Op]) -> HashSet<View> {
+        let mut readers: HashMap<TensorId, usize> = HashMap::new();
+        for op in ops {
+            let read: HashSet<TensorId> = op.inputs().iter().map(|v| v.tensor).collect();
+            read.into_iter().for_each(|tensor| *readers.entry(tensor).or_default() += 1);
         }
-        _ => None,
-    };
-    ops.iter().filter_map(softplus).filter(|y| readers.get(&y.tensor) == Some(&1)).collect()
+        let softplus = |op: &Op| match op {
+            Op::Conv2d { activation, y, .. } | Op::Conv2dOfNormalised { activation, y, .. } => {
+                (*activation == Activation::Softplus && y.is_whole()).then_some(*y)
+            }
+            _ => None,
+        };
+        let watched: HashSet<TensorId> = self.watched.iter().map(|v| v.tensor).collect();
+        let once = |y: &View| readers.get(&y.tensor) == Some(&1) && !watched.contains(&y.tensor);
+        ops.iter().filter_map(softplus).filter(once).collect()
+    }
 }
