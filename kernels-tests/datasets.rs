@@ -224,6 +224,14 @@ fn photographs_become_centres_and_pairs_for_super_resolution() {
     let large = read_super_resolution(&path, 256, 4).unwrap();
     assert_eq!((large.low()[2].width(), large.high()[2].height()), (64, 256));
     assert!(read_super_resolution(&path, 63, 4).is_err());
+    // Beyond [0, 1] it would be cut on the way, and beyond that a pair is none.
+    let floats = folder.path().join("floats.tif");
+    write_tiff(&floats, &[&Plane::from_fn(40, 60, |y, x| (y + x) as f32)]).unwrap();
+    for side in [64, 32] {
+        let refused = read_super_resolution(&floats, side, 4).unwrap_err().to_string();
+        assert!(refused.contains("floats.tif") && refused.contains("scale all to [0, 1]"), "{side}: {refused}");
+    }
+    assert!(read_gray_centre(&floats, 64).is_err() && read_gray_centre(&floats, 32).is_ok());
     // Gray becomes three equal channels.
     let gray = folder.path().join("gray.png");
     write_png16(&gray, &Plane::from_fn(20, 20, |y, _| y as f32 / 19.0), 0.0, 1.0).unwrap();

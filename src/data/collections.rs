@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::Plane;
 use super::image_file::{read_gray, read_rgb};
-use super::pair::ResolutionPair;
+use super::pair::{ResolutionPair, expect_unit_range};
 use super::photographs::{Split, images_below, list_photographs};
 use super::resize::resize_lanczos;
 use crate::{Error, Result};
@@ -125,9 +125,9 @@ pub fn list_imagenet(root: &Path, split: Split) -> Result<Vec<PathBuf>> {
 /// The middle `side × side` of a photograph, in gray; one with a shorter side below that is enlarged to it first.
 ///
 /// # Errors
-/// Those of [`read_gray`]; [`Error::Shape`] if `side` is zero.
+/// Those of [`read_gray`]; [`Error::File`] if it must be enlarged and holds values outside [0, 1], [`Error::Shape`] if `side` is zero.
 pub fn read_gray_centre(path: &Path, side: usize) -> Result<Plane> {
-    centre(&read_gray(path)?, side)
+    centre(&read_gray(path)?, side).map_err(|e| Error::file(path, e.to_string()))
 }
 
 /// A pair for super-resolution from the middle `side × side` of a colour photograph: three channels, the coarse image shrunk
@@ -135,14 +135,15 @@ pub fn read_gray_centre(path: &Path, side: usize) -> Result<Plane> {
 /// below `side` is enlarged to it first.
 ///
 /// # Errors
-/// Those of [`read_rgb`]; [`Error::Shape`] if `side` is zero or no multiple of `factor`.
+/// Those of [`read_rgb`]; [`Error::File`] if it holds values outside [0, 1], [`Error::Shape`] if `side` is no multiple of `factor`.
 pub fn read_super_resolution(path: &Path, side: usize, factor: usize) -> Result<ResolutionPair> {
     if factor == 0 || !side.is_multiple_of(factor) {
         return Err(Error::shape(format!(
             "{side} pixels shrunk {factor} times; the side must be a multiple of the factor"
         )));
     }
-    let high = read_rgb(path)?.iter().map(|p| centre(p, side)).collect::<Result<Vec<_>>>()?;
+    let high = read_rgb(path)?.iter().map(|p| centre(p, side)).collect::<Result<Vec<_>>>();
+    let high = high.map_err(|e| Error::file(path, e.to_string()))?;
     let low = high.iter().map(|p| resize_lanczos(p, side / factor, side / factor)).collect::<Result<_>>()?;
     ResolutionPair::new(low, high).map_err(|e| Error::file(path, e.to_string()))
 }
@@ -151,6 +152,7 @@ fn centre(plane: &Plane, side: usize) -> Result<Plane> {
     let (height, width) = (plane.height(), plane.width());
     let shorter = height.min(width);
     if shorter < side {
+        expect_unit_range([plane])?;
         let enlarged = |n: usize| (n * side).div_ceil(shorter);
         return centre(&resize_lanczos(plane, enlarged(height), enlarged(width))?, side);
     }

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::Plane;
-use super::image_file::{is_image, read_gray, read_planes};
+use super::image_file::{is_image, read_gray, read_gray_pages};
 use crate::{Error, Result};
 
 /// Images of one field of view at `z = k·Δz`, k counted from the image in focus, ordered by z along the light.
@@ -18,8 +18,8 @@ impl FocalStack {
     /// A stack of images `spacing_um` apart; number `focus` (counted from 0) lies in focus, the middle one if none is given.
     ///
     /// # Errors
-    /// [`Error::Shape`] if there are no images or their sizes differ; [`Error::Input`] if the spacing is not positive and finite, or
-    /// there is no such image, or no middle one.
+    /// [`Error::Shape`] if the sizes of the images differ; [`Error::Input`] if the spacing is not positive and finite, or there are none, no
+    /// such image, or no middle one.
     pub fn new(planes: Vec<Plane>, spacing_um: f64, focus: Option<usize>) -> Result<Self> {
         let size = |p: &Plane| (p.height(), p.width());
         if let Some(first) = planes.first()
@@ -46,7 +46,7 @@ impl FocalStack {
         }
     }
 
-    /// Reads the pages of a TIFF (gray, in order), or the image files of a folder in the order of the last number in their names:
+    /// Reads the pages of a TIFF (in order, colours as gray), or the image files of a folder in the order of the last number in their names:
     /// `stack_00.png`, `stack_01.png` … Numbers must follow each other; where they start is no matter.
     ///
     /// # Errors
@@ -56,7 +56,7 @@ impl FocalStack {
         let planes = if path.is_dir() {
             numbered(path)?.iter().map(read_gray).collect::<Result<_>>()?
         } else {
-            read_planes(path)?
+            read_gray_pages(path)?
         };
         Self::new(planes, spacing_um, focus).map_err(|e| Error::file(path, e.to_string()))
     }
@@ -142,6 +142,10 @@ fn numbered(folder: &Path) -> Result<Vec<PathBuf>> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs::File;
+
+    use tiff::encoder::{TiffEncoder, colortype};
+
     use super::*;
     use crate::data::{write_png16, write_tiff};
 
@@ -174,6 +178,15 @@ mod tests {
         write_tiff(&tiff, &planes.iter().collect::<Vec<_>>()).unwrap();
         assert!(FocalStack::open(&tiff, 2.0, None).unwrap_err().to_string().contains("no middle one"));
         assert_eq!(FocalStack::open(&tiff, 0.5, Some(1)).unwrap().positions_um(), [-0.5, 0.0, 0.5, 1.0]);
+        // A page of three channels is one image, not three.
+        let colour = folder.path().join("colour.tif");
+        let mut encoder = TiffEncoder::new(File::create(&colour).unwrap()).unwrap();
+        for page in [0, 51, 102] {
+            encoder.write_image::<colortype::RGB8>(2, 1, &[page; 6]).unwrap();
+        }
+        let stack = FocalStack::open(&colour, 2.0, None).unwrap();
+        let levels: Vec<f32> = stack.planes().iter().map(|p| (p.at(0, 0) * 5.0).round()).collect();
+        assert_eq!((levels, stack.positions_um()), (vec![0.0, 1.0, 2.0], vec![-2.0, 0.0, 2.0]));
     }
 
     #[test]

@@ -1,22 +1,20 @@
-//! Image files: PNG and JPEG (8, 16 bit), TIFF (8, 16 bit, 32-bit float, several pages).
+//! Image files: PNG and JPEG (8, 16 bit), and TIFF as `tiff_file.rs` reads it.
 
-use std::fs::File;
-use std::io::{BufReader, Cursor};
+use std::io::Cursor;
 use std::path::Path;
 
-use tiff::ColorType;
-use tiff::decoder::{Decoder, DecodingResult, Limits};
-use tiff::encoder::{TiffEncoder, colortype};
-use tiff::tags::Tag;
+use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader};
 
+use super::tiff_file::read_tiff;
 use super::{Plane, write_atomically};
 use crate::{Error, Result};
 
 /// File name extensions that [`read_planes`] understands.
 pub const EXTENSIONS: [&str; 5] = ["png", "jpg", "jpeg", "tif", "tiff"];
 
-/// Largest width or height that is read, in pixels.
+/// Largest width or height that is read, in pixels, and the most bytes that an image is decoded to.
 pub(super) const LARGEST: usize = 32_768;
+pub(super) const MOST_BYTES: u64 = 8 << 30;
 
 fn extension(path: &Path) -> String {
     path.extension().map(|e| e.to_string_lossy().to_lowercase()).unwrap_or_default()
@@ -28,13 +26,17 @@ pub fn is_image(path: &Path) -> bool {
 }
 
 /// All channels of an image, and all pages of a TIFF, one after the other. Integers are scaled to [0, 1], floats are kept;
-/// an alpha channel is dropped.
+/// an alpha channel is dropped. A photograph is turned upright as its EXIF data say.
 ///
 /// # Errors
 /// [`Error::File`] if the file is missing, empty, truncated, of another kind or colour space than gray and RGB, too large, or holds NaN
 /// or infinite pixels.
 pub fn read_planes(path: impl AsRef<Path>) -> Result<Vec<Plane>> {
-    let path = path.as_ref();
+    Ok(read_pages(path.as_ref())?.into_iter().flatten().collect())
+}
+
+/// The pages of a file, one of PNG and JPEG, each with its channels.
+fn read_pages(path: &Path) -> Result<Vec<Vec<Plane>>> {
     let metadata = std::fs::metadata(path).map_err(|e| Error::file(path, format!("cannot be read: {e}")))?;
     if metadata.is_dir() {
         return Err(Error::file(path, "is a folder; give an image file"));
@@ -42,9 +44,9 @@ pub fn read_planes(path: impl AsRef<Path>) -> Result<Vec<Plane>> {
     if metadata.len() == 0 {
         return Err(Error::file(path, "is empty"));
     }
-    let planes = match extension(path).as_str() {
+    let pages = match extension(path).as_str() {
         "tif" | "tiff" => read_tiff(path)?,
-        "png" | "jpg" | "jpeg" => read_raster(path)?,
+        "png" | "jpg" | "jpeg" => vec![read_raster(path)?],
         other => {
             return Err(Error::file(
                 path,
@@ -52,10 +54,8 @@ pub fn read_planes(path: impl AsRef<Path>) -> Result<Vec<Plane>> {
             ));
         }
     };
-    for plane in &planes {
-        check_finite(path, plane)?;
-    }
-    Ok(planes)
+    pages.iter().flatten().try_for_each(|plane| check_finite(path, plane))?;
+    Ok(pages)
 }
 
 /// The image as one gray plane: the luma (Rec. 709) of three channels, the plane itself of one.
@@ -64,13 +64,27 @@ pub fn read_planes(path: impl AsRef<Path>) -> Result<Vec<Plane>> {
 /// As [`read_planes`], and if there are neither one nor three channels.
 pub fn read_gray(path: impl AsRef<Path>) -> Result<Plane> {
     let path = path.as_ref();
-    let mut planes = read_planes(path)?;
-    match planes.len() {
-        1 => Ok(planes.swap_remove(0)),
-        3 => Ok(Plane::from_fn(planes[0].height(), planes[0].width(), |y, x| {
-            0.2126 * planes[0].at(y, x) + 0.7152 * planes[1].at(y, x) + 0.0722 * planes[2].at(y, x)
+    gray(path, read_planes(path)?)
+}
+
+/// Every page as one gray plane, as [`read_gray`] makes it.
+///
+/// # Errors
+/// As [`read_planes`], and if a page has neither one nor three channels.
+pub(super) fn read_gray_pages(path: &Path) -> Result<Vec<Plane>> {
+    read_pages(path)?.into_iter().map(|page| gray(path, page)).collect()
+}
+
+fn gray(path: &Path, mut planes: Vec<Plane>) -> Result<Plane> {
+    match planes.as_slice() {
+        [_] => Ok(planes.swap_remove(0)),
+        [red, green, blue] => Ok(Plane::from_fn(red.height(), red.width(), |y, x| {
+            0.2126 * red.at(y, x) + 0.7152 * green.at(y, x) + 0.0722 * blue.at(y, x)
         })),
-        n => Err(Error::file(path, format!("has {n} channels or pages; a gray image has one, a colour image three"))),
+        all => Err(Error::file(
+            path,
+            format!("has {} channels or pages; a gray image has one, a colour image three", all.len()),
+        )),
     }
 }
 
@@ -107,14 +121,14 @@ pub(super) fn check_finite(path: &Path, plane: &Plane) -> Result<()> {
 
 /// How a pixel's samples lie in a file.
 #[derive(Debug, Clone, Copy)]
-struct Layout {
-    channels: usize,
+pub(super) struct Layout {
+    pub channels: usize,
     /// The channel that says how opaque a pixel is, if there is one.
-    alpha: Option<usize>,
+    pub alpha: Option<usize>,
 }
 
 /// Splits interleaved samples into planes, without alpha.
-fn split(path: &Path, height: usize, width: usize, layout: Layout, samples: &[f32]) -> Result<Vec<Plane>> {
+pub(super) fn split(path: &Path, height: usize, width: usize, layout: Layout, samples: &[f32]) -> Result<Vec<Plane>> {
     let Layout { channels, alpha } = layout;
     if samples.len() != height * width * channels {
         return Err(Error::file(path, format!("holds {} samples for {height} × {width} × {channels}", samples.len())));
@@ -124,14 +138,25 @@ fn split(path: &Path, height: usize, width: usize, layout: Layout, samples: &[f3
 }
 
 fn read_raster(path: &Path) -> Result<Vec<Plane>> {
-    let broken = |e: image::ImageError| Error::file(path, format!("is not a complete image: {e}"));
-    let reader = image::ImageReader::open(path).and_then(|r| r.with_guessed_format());
+    let broken = |e: ImageError| match e {
+        ImageError::Limits(e) => Error::file(path, format!("is too large: {e}; at most {LARGEST} on a side are read")),
+        other => Error::file(path, format!("is not a complete image: {other}")),
+    };
+    let bytes = std::fs::read(path).map_err(|e| Error::file(path, format!("cannot be read: {e}")))?;
+    let reader = ImageReader::new(Cursor::new(&bytes)).with_guessed_format();
     let mut reader = reader.map_err(|e| Error::file(path, format!("cannot be read: {e}")))?;
+    if reader.format() == Some(ImageFormat::Jpeg) && !is_complete_jpeg(&bytes) {
+        return Err(Error::file(path, "is not a complete image: the end of its JPEG data is missing; get it again"));
+    }
     let mut limits = image::Limits::default();
     limits.max_image_width = Some(LARGEST as u32);
     limits.max_image_height = Some(LARGEST as u32);
+    limits.max_alloc = Some(MOST_BYTES);
     reader.limits(limits);
-    let decoded = reader.decode().map_err(broken)?;
+    let mut decoder = reader.into_decoder().map_err(broken)?;
+    let orientation = decoder.orientation().map_err(broken)?;
+    let mut decoded = DynamicImage::from_decoder(decoder).map_err(broken)?;
+    decoded.apply_orientation(orientation);
     let (height, width) = (decoded.height() as usize, decoded.width() as usize);
     let channels = decoded.color().channel_count() as usize;
     let samples: Vec<f32> = if decoded.color().bytes_per_pixel() as usize == channels {
@@ -144,60 +169,22 @@ fn read_raster(path: &Path) -> Result<Vec<Plane>> {
     split(path, height, width, Layout { channels, alpha }, &samples)
 }
 
-/// The layout of a TIFF's page.
-fn tiff_layout(path: &Path, decoder: &mut Decoder<BufReader<File>>) -> Result<Layout> {
-    let broken = |e: tiff::TiffError| Error::file(path, format!("is not a complete TIFF: {e}"));
-    let kind = decoder.colortype().map_err(broken)?;
-    let channels = kind.num_samples() as usize;
-    let alpha = match kind {
-        ColorType::Gray(_) | ColorType::RGB(_) => None,
-        ColorType::GrayA(_) | ColorType::RGBA(_) => Some(channels - 1),
-        // Gray with more channels behind it, of which a tag says what they are: 1 and 2 are alpha, 0 is anything.
-        ColorType::Multiband { .. } => {
-            let extra = decoder.find_tag_unsigned_vec::<u16>(Tag::ExtraSamples).map_err(broken)?.unwrap_or_default();
-            let alpha = extra.iter().position(|what| [1, 2].contains(what));
-            alpha.and_then(|i| (channels + i).checked_sub(extra.len()))
-        }
-        other => {
-            let name = match other {
-                ColorType::CMYK(_) | ColorType::CMYKA(_) => "CMYK",
-                ColorType::Lab(_) => "L*a*b*",
-                ColorType::YCbCr(_) => "YCbCr",
-                ColorType::Palette(_) => "a palette",
-                _ => "a colour space",
-            };
-            return Err(Error::file(path, format!("holds {name} that is not read; save it as gray or RGB")));
-        }
-    };
-    Ok(Layout { channels, alpha })
-}
-
-fn read_tiff(path: &Path) -> Result<Vec<Plane>> {
-    let broken = |e: tiff::TiffError| Error::file(path, format!("is not a complete TIFF: {e}"));
-    let file = File::open(path).map_err(|e| Error::file(path, format!("cannot be read: {e}")))?;
-    let mut decoder = Decoder::new(BufReader::new(file)).map_err(broken)?.with_limits(Limits::default());
-    let mut planes = Vec::new();
-    loop {
-        let (width, height) = decoder.dimensions().map_err(broken)?;
-        let (width, height) = (width as usize, height as usize);
-        if width > LARGEST || height > LARGEST {
-            return Err(Error::file(path, format!("is {height} × {width}; at most {LARGEST} on a side are read")));
-        }
-        let layout = tiff_layout(path, &mut decoder)?;
-        let samples: Vec<f32> = match decoder.read_image().map_err(broken)? {
-            DecodingResult::U8(v) => v.into_iter().map(|v| f32::from(v) / 255.0).collect(),
-            DecodingResult::U16(v) => v.into_iter().map(|v| f32::from(v) / 65_535.0).collect(),
-            DecodingResult::U32(v) => v.into_iter().map(|v| (f64::from(v) / f64::from(u32::MAX)) as f32).collect(),
-            DecodingResult::F32(v) => v,
-            DecodingResult::F64(v) => v.into_iter().map(|v| v as f32).collect(),
-            _ => return Err(Error::file(path, "has samples of a kind that is not read; use 8, 16 or 32 bits")),
+/// Whether the marker of a JPEG's end follows its first scan: a decoder fills in gray what is missing, and says nothing. A thumbnail, which ends
+/// with that marker too, lies in a segment before.
+fn is_complete_jpeg(bytes: &[u8]) -> bool {
+    const SCAN: u8 = 0xda;
+    const END: [u8; 2] = [0xff, 0xd9];
+    let mut at = 2;
+    while let Some(&[0xff, marker, high, low]) = bytes.get(at..at + 4) {
+        at += match marker {
+            SCAN => return bytes[at..].windows(2).any(|pair| pair == END),
+            // A byte of padding; a marker without a segment.
+            0xff => 1,
+            0x01 | 0xd0..=0xd7 => 2,
+            _ => 2 + usize::from(u16::from_be_bytes([high, low])),
         };
-        planes.extend(split(path, height, width, layout, &samples)?);
-        if !decoder.more_images() {
-            return Ok(planes);
-        }
-        decoder.next_image().map_err(broken)?;
     }
+    false
 }
 
 /// Writes a plane as 16-bit gray PNG, `low..high` mapped to black..white.
@@ -220,27 +207,9 @@ pub fn write_png16(path: impl AsRef<Path>, plane: &Plane, low: f32, high: f32) -
     write_atomically(path, |file| file.write_all(bytes.get_ref()))
 }
 
-/// Writes planes as the pages of a 32-bit float TIFF.
-///
-/// # Errors
-/// [`Error::File`] if it cannot be written.
-pub fn write_tiff(path: impl AsRef<Path>, planes: &[&Plane]) -> Result<()> {
-    let path = path.as_ref();
-    let mut bytes = Cursor::new(Vec::new());
-    let failed = |e: tiff::TiffError| Error::file(path, format!("cannot be written: {e}"));
-    let mut encoder = TiffEncoder::new(&mut bytes).map_err(failed)?;
-    for plane in planes {
-        encoder
-            .write_image::<colortype::Gray32Float>(plane.width() as u32, plane.height() as u32, plane.values())
-            .map_err(failed)?;
-    }
-    write_atomically(path, |file| file.write_all(bytes.get_ref()))
-}
-
 #[cfg(test)]
 mod tests {
-    use tiff::tags::ExtraSamples;
-
+    use super::super::write_tiff;
     use super::*;
 
     fn ramp() -> Plane {
@@ -263,67 +232,43 @@ mod tests {
     }
 
     #[test]
-    fn integer_tiffs_and_jpegs_are_scaled() {
+    fn jpegs_are_scaled_and_whole() {
         let folder = tempfile::tempdir().unwrap();
-        let eight = folder.path().join("8.tiff");
-        let mut encoder = TiffEncoder::new(File::create(&eight).unwrap()).unwrap();
-        encoder.write_image::<colortype::Gray8>(2, 1, &[0, 255]).unwrap();
-        assert_eq!(read_gray(&eight).unwrap().values(), [0.0, 1.0]);
-        let sixteen = folder.path().join("16.tiff");
-        let mut encoder = TiffEncoder::new(File::create(&sixteen).unwrap()).unwrap();
-        encoder.write_image::<colortype::Gray16>(2, 1, &[0, 65_535]).unwrap();
-        assert_eq!(read_gray(&sixteen).unwrap().values(), [0.0, 1.0]);
         let jpeg = folder.path().join("c.jpg");
-        image::RgbImage::from_pixel(8, 8, image::Rgb([255, 255, 255])).save(&jpeg).unwrap();
+        image::RgbImage::from_pixel(64, 64, image::Rgb([255, 255, 255])).save(&jpeg).unwrap();
         assert!((read_gray(&jpeg).unwrap().mean() - 1.0).abs() < 0.01);
-    }
-
-    /// Writes a TIFF of one row, with what its channels beyond the colour's are.
-    fn write_row<C: colortype::ColorType<Inner = u8>>(path: &Path, width: u32, extra: &[ExtraSamples], samples: &[u8]) {
-        let mut encoder = TiffEncoder::new(File::create(path).unwrap()).unwrap();
-        let mut image = encoder.new_image::<C>(width, 1).unwrap();
-        if !extra.is_empty() {
-            image.extra_samples(extra).unwrap();
+        let bytes = std::fs::read(&jpeg).unwrap();
+        for cut in [bytes.len() / 2, bytes.len() - 2, 4, 2] {
+            std::fs::write(&jpeg, &bytes[..cut]).unwrap();
+            let message = read_planes(&jpeg).unwrap_err().to_string();
+            assert!(message.contains("not a complete image"), "{cut} of {} bytes: {message}", bytes.len());
         }
-        image.write_data(samples).unwrap();
+        // A thumbnail's end is not the image's.
+        let mut with_thumbnail = bytes[..2].to_vec();
+        with_thumbnail.extend([0xff, 0xe1, 0, 8, 0xff, 0xd8, 0, 0, 0xff, 0xd9]);
+        with_thumbnail.extend(&bytes[2..]);
+        std::fs::write(&jpeg, &with_thumbnail).unwrap();
+        assert!(read_planes(&jpeg).is_ok());
+        std::fs::write(&jpeg, &with_thumbnail[..with_thumbnail.len() - 2]).unwrap();
+        assert!(read_planes(&jpeg).is_err());
     }
 
+    /// EXIF's sixth orientation: the row that is stored first is the right column.
     #[test]
-    fn alpha_alone_is_dropped() {
-        use ExtraSamples::{AssociatedAlpha, UnassociatedAlpha, Unspecified};
+    fn photographs_stand_upright() {
         let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("a.tif");
-        let rows = || read_planes(&path).unwrap().iter().map(|p| p.map(|v| 255.0 * v)).collect::<Vec<_>>();
-        let row = |values: [f32; 2]| Plane::new(1, 2, values.to_vec()).unwrap();
-        write_row::<colortype::Gray8>(&path, 2, &[Unspecified], &[0, 255, 51, 204]);
-        assert_eq!(rows(), [row([0.0, 51.0]), row([255.0, 204.0])], "both bands");
-        for alpha in [AssociatedAlpha, UnassociatedAlpha] {
-            write_row::<colortype::Gray8>(&path, 2, &[alpha], &[0, 255, 51, 204]);
-            assert_eq!(rows(), [row([0.0, 51.0])]);
-        }
-        write_row::<colortype::Gray8>(&path, 2, &[Unspecified; 3], &[0, 51, 102, 153, 1, 2, 3, 4]);
-        assert_eq!(rows().len(), 4, "four bands");
-        write_row::<colortype::RGBA8>(&path, 2, &[], &[0, 51, 102, 153, 1, 2, 3, 4]);
-        assert_eq!(rows(), [row([0.0, 1.0]), row([51.0, 2.0]), row([102.0, 3.0])]);
-        let png = folder.path().join("a.png");
-        image::RgbaImage::from_pixel(2, 1, image::Rgba([255, 0, 0, 7])).save(&png).unwrap();
-        assert_eq!(read_planes(&png).unwrap().len(), 3);
-        image::GrayAlphaImage::from_pixel(2, 1, image::LumaA([255, 7])).save(&png).unwrap();
-        assert_eq!(read_planes(&png).unwrap().len(), 1);
-    }
-
-    #[test]
-    fn other_colour_spaces_are_refused_by_name() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("a.tif");
-        let refused = |name: &str| {
-            let message = read_planes(&path).unwrap_err().to_string();
-            assert!(message.contains("a.tif") && message.contains(name) && message.contains("RGB"), "{message}");
-        };
-        write_row::<colortype::CMYK8>(&path, 1, &[], &[0, 51, 102, 153]);
-        refused("CMYK");
-        write_row::<colortype::YCbCr8>(&path, 1, &[], &[0, 51, 102]);
-        refused("YCbCr");
+        let jpeg = folder.path().join("turned.jpg");
+        image::RgbImage::from_fn(32, 16, |_, y| image::Rgb([if y < 8 { 255 } else { 0 }; 3])).save(&jpeg).unwrap();
+        let bytes = std::fs::read(&jpeg).unwrap();
+        let mut turned = bytes[..2].to_vec();
+        turned.extend([0xff, 0xe1, 0, 34]);
+        turned.extend(b"Exif\0\0MM\0\x2a\0\0\0\x08");
+        turned.extend([0, 1, 0x01, 0x12, 0, 3, 0, 0, 0, 1, 0, 6, 0, 0, 0, 0, 0, 0]);
+        turned.extend(&bytes[2..]);
+        std::fs::write(&jpeg, turned).unwrap();
+        let plane = read_gray(&jpeg).unwrap();
+        assert_eq!((plane.height(), plane.width()), (32, 16));
+        assert!(plane.at(16, 2) < 0.1 && plane.at(16, 13) > 0.9);
     }
 
     #[test]

@@ -14,7 +14,7 @@ impl Plane {
     /// # Errors
     /// [`Error::Shape`] if there are not `height · width` values, or none.
     pub fn new(height: usize, width: usize, values: Vec<f32>) -> Result<Self> {
-        if height == 0 || width == 0 || values.len() != height * width {
+        if height == 0 || width == 0 || Some(values.len()) != height.checked_mul(width) {
             return Err(Error::shape(format!(
                 "a plane of {height} × {width} needs that many values and at least one, {} were given",
                 values.len()
@@ -65,7 +65,8 @@ impl Plane {
     /// # Errors
     /// [`Error::Shape`] if the window does not lie inside the plane.
     pub fn crop(&self, top: usize, left: usize, height: usize, width: usize) -> Result<Self> {
-        if height == 0 || width == 0 || top + height > self.height || left + width > self.width {
+        let beyond = |start: usize, length: usize, end: usize| start.checked_add(length).is_none_or(|e| e > end);
+        if height == 0 || width == 0 || beyond(top, height, self.height) || beyond(left, width, self.width) {
             return Err(Error::shape(format!(
                 "a window of {height} × {width} at ({top}, {left}) does not lie inside {} × {}",
                 self.height, self.width

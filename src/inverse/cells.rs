@@ -68,9 +68,10 @@ pub(super) fn draw_cells(texture: &Plane, shape: &CellShape, rng: &mut ChaCha8Rn
     if shape.max_count == 0
         || !(small > 0.0 && small < large && large.is_finite())
         || ![shape.texture, shape.inside, shape.window].iter().all(|share| (0.0..=1.0).contains(share))
+        || shape.window == 0.0
     {
         return Err(Error::input(format!(
-            "cells need a count of at least 1, radii 0 < smallest < largest, texture, inside and window in [0, 1]; given was {shape:?}"
+            "cells need a count of at least 1, radii 0 < smallest < largest, texture, inside and window in [0, 1], no empty window; given was {shape:?}"
         )));
     }
     let (height, width) = (texture.height(), texture.width());
@@ -93,7 +94,7 @@ impl Cell {
         let mut radius = side * rng.random_range(shape.radius.0..shape.radius.1);
         let mut margin = [0.1, 0.1];
         if inside {
-            // Stretched by at most 1.15, bent by at most 0.13, with a soft edge of at most 0.15: 1.5 radii hold all of it.
+            // Stretched by at most 1.15, bent by at most 0.154, with a soft edge of at most 0.15: 1.5 radii hold all but a rim of height 0.
             radius = radius.min(0.32 * shape.window * side);
             margin = [height, width].map(|length| 0.5 * (1.0 - shape.window) + 1.5 * radius / length as f32);
         }

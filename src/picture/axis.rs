@@ -64,9 +64,11 @@ impl Axis {
         let decimals = (-(step * 1.000_001).log10().floor()).max(0.0) as usize;
         // 2.5 needs one decimal more than its power of ten.
         let decimals = decimals + usize::from((step * 10f64.powi(decimals as i32)).fract() > 1e-6);
+        // As many as tell neighbours apart.
+        let digits = ((largest / step).log10().ceil().max(1.0) as usize + 1).clamp(3, 16);
         let ticks = (0..=(last - first).max(0.0) as usize).map(|i| {
             let value = (first + i as f64) * step;
-            let label = if plain { with_minus(format!("{value:.decimals$}")) } else { number(value) };
+            let label = if plain { with_minus(format!("{value:.decimals$}")) } else { number_to(value, digits) };
             Tick { value, label: Some(label) }
         });
         ticks.collect()
@@ -108,7 +110,8 @@ impl Scale {
     fn back(self, value: f64) -> f64 {
         match self {
             Self::Linear => value,
-            Self::Log => 10f64.powf(value),
+            // A margin may reach beyond what a number can be.
+            Self::Log => 10f64.powf(value).clamp(f64::MIN_POSITIVE, f64::MAX),
         }
     }
 
@@ -126,15 +129,21 @@ fn nice_step(least: f64) -> f64 {
 
 /// `value` to three significant digits, as people write it: `0.25`, `12300`, `−3.14`, `1.2×10⁻⁵`.
 pub(super) fn number(value: f64) -> String {
+    number_to(value, 3)
+}
+
+/// As [`number`], to so many digits.
+fn number_to(value: f64, digits: usize) -> String {
     if value == 0.0 || !value.is_finite() {
         return with_minus(value.abs().to_string());
     }
     // Rounded first, so that 0.9996 counts as 1.00 and not as 0.9996 with one digit too many.
-    let scientific = format!("{value:.2e}");
+    let decimals = digits.max(1) - 1;
+    let scientific = format!("{value:.decimals$e}");
     let (mantissa, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
     let exponent: i32 = exponent.parse().unwrap_or(0);
     if (-3..5).contains(&exponent) {
-        let decimals = (2 - exponent).max(0) as usize;
+        let decimals = (decimals as i32 - exponent).max(0) as usize;
         return with_minus(trimmed(&format!("{value:.decimals$}")).to_owned());
     }
     with_minus(format!("{}×10{}", trimmed(mantissa), superscript(exponent)))
@@ -195,6 +204,20 @@ mod tests {
         for (value, text) in cases {
             assert_eq!(number(value), text);
         }
+    }
+
+    #[test]
+    fn neighbouring_ticks_read_differently() {
+        for (low, high) in [(0.1234, 0.123409), (1.2e6, 1_200_900.0), (-3.00001e-5, -3e-5), (1e12, 1e12 + 1.0)] {
+            let all = labels(Axis::new(Scale::Linear, low, high, 0.0), 5);
+            let different: std::collections::BTreeSet<&String> = all.iter().collect();
+            assert!(all.len() > 2 && different.len() == all.len(), "{low} to {high}: {all:?}");
+        }
+    }
+
+    #[test]
+    fn a_logarithmic_axis_ends_where_numbers_do() {
+        assert!(!labels(Axis::new(Scale::Log, 1e-320, 1.0, 0.04), 5).is_empty());
     }
 
     #[test]

@@ -171,7 +171,7 @@ impl LineChart {
                 "the y range {low} to {high} cannot be drawn: it has to rise, and to stay above zero if logarithmic"
             )));
         }
-        self.series.iter().try_for_each(|series| series.check(self.y_scale))
+        self.series.iter().try_for_each(|series| series.check([self.x_scale, self.y_scale]))
     }
 
     fn with_inks(&self) -> impl Iterator<Item = (&Series, Ink)> {

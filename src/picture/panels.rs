@@ -94,6 +94,20 @@ impl<'a> Panel<'a> {
         })
     }
 
+    /// Refuses colours of different sizes.
+    fn check(&self) -> Result<()> {
+        let size = |p: &Plane| [p.height(), p.width()];
+        match self.colours.iter().flatten().find(|p| size(p) != size(self.plane)) {
+            None => Ok(()),
+            Some(other) => Err(Error::shape(format!(
+                "the panel “{}” has a red plane of {:?} and another of {:?}; all three must have one size",
+                self.title,
+                size(self.plane),
+                size(other)
+            ))),
+        }
+    }
+
     /// The values at the ends of the colour map: those asked for, or those that show everything.
     fn ends(&self) -> Result<(f32, f32)> {
         match self.range {
@@ -109,7 +123,7 @@ impl<'a> Panel<'a> {
                     _ => (low, high),
                 };
                 // A flat plane lies in the middle of a range around it.
-                let half = if low == 0.0 { 0.5 } else { 0.1 * low.abs() };
+                let half = if low == 0.0 { 0.5 } else { (0.1 * low.abs()).max(f32::MIN_POSITIVE) };
                 Ok(if low < high { (low, high) } else { (low - half, high + half) })
             }
         }
@@ -174,6 +188,7 @@ impl<'a> Montage<'a> {
         if self.panel_size == 0 || self.rows.iter().all(|(_, panels)| panels.is_empty()) {
             return Err(Error::input("a montage needs at least one panel, and a panel size above zero"));
         }
+        self.rows.iter().flat_map(|(_, panels)| panels).try_for_each(Panel::check)?;
         let fonts = Fonts::load()?;
         let layout = Layout::of(self);
         let mut canvas = Canvas::new(layout.width, layout.height, &fonts)?;

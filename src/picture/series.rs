@@ -104,8 +104,8 @@ impl Series {
         average.collect()
     }
 
-    /// Refuses what cannot be drawn on a `y` axis of this scale.
-    pub(super) fn check(&self, scale: Scale) -> Result<()> {
+    /// Refuses what cannot be drawn on axes of these scales, `x` and `y`.
+    pub(super) fn check(&self, [across, up]: [Scale; 2]) -> Result<()> {
         if !(0.0..1.0).contains(&self.smoothing) {
             return Err(Error::input(format!(
                 "the weight of smoothing lies in 0 .. 1; {} was given for the series “{}”",
@@ -118,11 +118,9 @@ impl Series {
                 self.name
             )));
         }
-        if !self.points.iter().any(|&(x, y)| x.is_finite() && scale.holds(y)) {
-            let wanted = match scale {
-                Scale::Linear => "finite",
-                Scale::Log => "finite and, for a logarithmic axis, above zero",
-            };
+        if !self.points.iter().any(|&(x, y)| across.holds(x) && up.holds(y)) {
+            let logarithmic = [across, up].contains(&Scale::Log);
+            let wanted = if logarithmic { "finite and, for a logarithmic axis, above zero" } else { "finite" };
             return Err(Error::input(format!(
                 "the series “{}” has nothing to draw: none of its {} points is {wanted}",
                 self.name,
@@ -181,16 +179,16 @@ mod tests {
     #[test]
     fn says_what_cannot_be_drawn() {
         let series = |y: f64| Series::new("loss", [(0.0, y)]);
-        assert!(series(1.0).check(Scale::Log).is_ok());
-        assert!(series(0.0).check(Scale::Linear).is_ok());
-        for bad in [series(0.0).check(Scale::Log), series(f64::NAN).check(Scale::Linear)] {
+        assert!(series(1.0).check([Scale::Linear, Scale::Log]).is_ok());
+        assert!(series(0.0).check([Scale::Linear; 2]).is_ok());
+        for bad in [series(0.0).check([Scale::Linear, Scale::Log]), series(f64::NAN).check([Scale::Linear; 2])] {
             let message = bad.unwrap_err().to_string();
             assert!(message.contains("loss") && message.contains("nothing to draw"), "{message}");
         }
-        assert!(Series::new("none", []).check(Scale::Linear).is_err());
+        assert!(Series::new("none", []).check([Scale::Linear; 2]).is_err());
         for weight in [1.0, -0.1, f64::NAN] {
-            assert!(series(1.0).smoothed(weight).check(Scale::Linear).is_err(), "{weight}");
+            assert!(series(1.0).smoothed(weight).check([Scale::Linear; 2]).is_err(), "{weight}");
         }
-        assert!(series(1.0).band([(0.0, 2.0, 1.0)]).check(Scale::Linear).is_err());
+        assert!(series(1.0).band([(0.0, 2.0, 1.0)]).check([Scale::Linear; 2]).is_err());
     }
 }

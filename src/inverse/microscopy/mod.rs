@@ -38,6 +38,9 @@ const FACTOR: usize = 2;
 /// What is drawn and thrown away around the field of view, in µm: seven Airy radii, three times the haze's spread.
 const MARGIN_UM: f64 = 1.5;
 
+/// The most pixels on a side that are drawn, with the margin: some 16 GB.
+const LARGEST: usize = 8192;
+
 /// What is labelled, ordered by complexity as in the paper.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Specimen {
@@ -127,12 +130,17 @@ impl Scene {
     /// field of view, so that opposite borders do not see each other.
     ///
     /// # Errors
-    /// [`Error::Shape`] if `side` is zero or odd.
+    /// [`Error::Shape`] if `side` is zero, odd, or with its margin above 8192.
     pub fn draw(specimen: Specimen, microscope: &Microscope, side: usize, seed: u64) -> Result<Self> {
         if side == 0 || !side.is_multiple_of(FACTOR) {
             return Err(Error::shape(format!("a field of view of {side} pixels; it must be a positive, even number")));
         }
         let margin = (MARGIN_UM / microscope.pixel_um / FACTOR as f64).ceil() as usize * FACTOR;
+        if side.saturating_add(margin.saturating_mul(2)) > LARGEST {
+            return Err(Error::shape(format!(
+                "a field of view of {side} pixels and a margin of {margin} around it; at most {LARGEST} in all are drawn"
+            )));
+        }
         let fine = (side + 2 * margin) * OVERSAMPLING;
         let pitch = microscope.pixel_um / OVERSAMPLING as f64;
         let mut rng = generator(seed, Purpose::Specimen);
