@@ -32,10 +32,12 @@ peers: vulkan
 data:
 	scripts/fetch-data.sh $(DATA)
 
-# The shipped weights and the baseline, from scratch.
+# The shipped weights and the baseline, from scratch; stopped, it goes on where it was.
 retrain: vulkan data
-	$(CARGO) run --release --features cli --bin cvdm -- train weights/phase.toml --out out/phase
-	$(CARGO) run --release --features cli --bin cvdm -- train weights/phase-cddpm.toml --out out/phase-cddpm
+	$(CARGO) run --release --features cli --bin cvdm -- train weights/phase.toml --out out/phase \
+		$(if $(wildcard out/phase/checkpoint.safetensors),--resume)
+	$(CARGO) run --release --features cli --bin cvdm -- train weights/phase-cddpm.toml --out out/phase-cddpm \
+		$(if $(wildcard out/phase-cddpm/checkpoint.safetensors),--resume)
 
 # The table of the weights' card.
 table: vulkan data

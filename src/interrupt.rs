@@ -1,5 +1,6 @@
 //! Stopping a long run politely: the first Ctrl-C asks, the second one ends.
 
+use std::io::Write;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -34,7 +35,7 @@ impl Interrupt {
     }
 }
 
-/// Takes over Ctrl-C for the whole program. The first one raises the flag and says so on standard error, with what will be done then
+/// Takes over Ctrl-C for the whole program, and SIGTERM and SIGHUP where there are such. The first one raises the flag and says so on standard error, with what will be done then
 /// (such as "saving the run"); the second one ends the program at once with status 130. Only one handler can exist.
 ///
 /// # Errors
@@ -50,7 +51,8 @@ pub fn install(then: &'static str) -> Result<Interrupt> {
         None => {
             first = Some(Instant::now());
             flag.request();
-            eprintln!("\nstopping after this step and {then}; Ctrl-C again ends at once");
+            // Whoever was told may be gone, and the work is to be saved all the same.
+            let _ = writeln!(std::io::stderr(), "\nstopping after this step and {then}; Ctrl-C again ends at once");
         }
     })
     .map_err(|e| Error::input(format!("Ctrl-C cannot be handled: {e}; install the handler once, at the start")))?;

@@ -59,6 +59,8 @@ pub mod interrupt;
 #[cfg(feature = "cli")]
 pub mod inverse;
 #[cfg(feature = "cli")]
+mod lock;
+#[cfg(feature = "cli")]
 pub mod metrics;
 #[cfg(feature = "cli")]
 pub mod op;

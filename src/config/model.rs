@@ -194,6 +194,9 @@ impl Default for ModelSection {
     }
 }
 
+/// Of any map of a network: the paper's have 1024.
+const MOST_CHANNELS: usize = 4096;
+
 impl ModelSection {
     /// Refuses values out of their range and choices that exclude each other.
     pub(super) fn check(&self) -> Result<()> {
@@ -208,6 +211,29 @@ impl ModelSection {
             ("model.beta_last", self.beta_last, 1e-9, 0.999),
             ("model.beta_steps", self.beta_steps as f64, 1.0, 1e6),
         ])?;
+        for (key, base) in [("model.noise_base", self.noise_base), ("model.rate_base", self.rate_base)] {
+            let deepest = base << (self.scales - 1);
+            if deepest > MOST_CHANNELS {
+                return Err(Error::input(format!(
+                    "{key} = {base} and model.scales = {} make {deepest} channels at the deepest scale; at most {MOST_CHANNELS} are possible",
+                    self.scales
+                )));
+            }
+        }
+        in_range(&[
+            ("model.sr3.blocks", self.sr3.blocks as f64, 1.0, 16.0),
+            ("model.sr3.groups", self.sr3.groups as f64, 1.0, 1024.0),
+            ("model.sr3.heads", self.sr3.heads as f64, 1.0, 64.0),
+            ("model.dfcan.groups", self.dfcan.groups as f64, 1.0, 64.0),
+            ("model.dfcan.blocks", self.dfcan.blocks as f64, 1.0, 64.0),
+            ("model.dfcan.reduction", self.dfcan.reduction as f64, 1.0, 1024.0),
+        ])?;
+        if self.network == NetworkKind::Dfcan && !self.noise_base.is_multiple_of(self.dfcan.reduction) {
+            return Err(Error::input(format!(
+                "model.noise_base = {} does not divide by model.dfcan.reduction = {}, which its attention asks for",
+                self.noise_base, self.dfcan.reduction
+            )));
+        }
         if self.predicts == Predicts::Velocity && self.schedule == Schedule::None {
             return Err(Error::input("model.predicts = \"velocity\" needs a schedule, not model.schedule = \"none\""));
         }

@@ -209,6 +209,11 @@ impl Arguments {
         self.parse(name, &format!("a whole number from {low} to 65535"), |v| (low..=65_535).contains(v))
     }
 
+    /// A count from 1 on.
+    pub(super) fn count(&self, name: &str) -> Result<u32> {
+        self.parse(name, &format!("a whole number from 1 to {}", u32::MAX), |v| *v >= 1)
+    }
+
     /// A whole number of this type.
     pub(super) fn whole<T: FromStr>(&self, name: &str) -> Result<T> {
         let bits = 8 * size_of::<T>();

@@ -1,9 +1,9 @@
 //! The optimiser.
 
 use super::{Argument, Arguments, Operation, Recording};
-use crate::Result;
 use crate::kernels::adam::{Hyper, step};
 use crate::tensor::Shape;
+use crate::{Error, Result};
 
 pub(super) static ADAM: Operation = Operation {
     name: "adam",
@@ -31,13 +31,14 @@ fn adam(r: &mut Recording, a: &Arguments) -> Result<()> {
     let gradient = a.shaped("grad", &x.shape)?;
     let decay = |name| a.number(name, "a number in [0, 1)", |v| (0.0..1.0).contains(&v));
     let hyper = Hyper {
-        learning_rate: a.number("learning-rate", "a number", |_| true)?,
+        learning_rate: a
+            .number("learning-rate", "a number that single precision holds", |v| v.abs() <= f64::from(f32::MAX))?,
         beta1: decay("beta1")?,
         beta2: decay("beta2")?,
         epsilon: a.number("epsilon", "a number that is not negative", |v| v >= 0.0)?,
         ema_rate: a.number("ema-rate", "a number in [0, 1]", |v| (0.0..=1.0).contains(&v))?,
     };
-    let k = a.size("step", 1)? as u32;
+    let k = a.count("step")?;
     let zeros = vec![0.0; x.values.len()];
     let shape = Shape::vector(x.values.len());
     let settings = r.given("settings", Shape::vector(8), &hyper.values(k, 1.0))?;
@@ -47,6 +48,9 @@ fn adam(r: &mut Recording, a: &Arguments) -> Result<()> {
         let values = a.find_shaped(name, &x.shape)?.unwrap_or(start);
         r.given(name, shape, values)
     };
+    if let Some(bad) = a.find_shaped("moment2", &x.shape)?.and_then(|values| values.iter().find(|&&v| v < 0.0)) {
+        return Err(Error::input(format!("moment2 holds {bad}; the mean of squares is not negative")));
+    }
     let (first, second) = (moment("moment1", &zeros)?, moment("moment2", &zeros)?);
     let average = moment("average", &x.values)?;
     r.tape.push(step(&settings, &gradient, &parameters, &first, &second, Some(&average))?);

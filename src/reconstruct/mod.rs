@@ -57,6 +57,11 @@ impl Ready {
     fn new(gpu: &Gpu, weights: &Weights, size: (usize, usize), options: SampleOptions) -> Result<Self> {
         let Weights { model, parameters, .. } = weights;
         Ok(match model.config().schedule {
+            ScheduleKind::None if options.halves => {
+                return Err(Error::input(
+                    "half precision is for sampling; a model without a schedule answers in single precision",
+                ));
+            }
             ScheduleKind::None => Self::OnePass(Box::new(Predictor::new(gpu, model, parameters, size)?)),
             _ => Self::Diffusion(Box::new(Sampler::new(gpu, model, parameters, size, options)?)),
         })

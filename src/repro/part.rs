@@ -8,7 +8,7 @@
 //! The inputs hold everything that the result depends on, so that several tables share a part, and another configuration is
 //! another folder. A part that was stopped finds its own folder as it left it.
 
-use std::fs::{self, File, TryLockError};
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::data::{Fingerprint, write_atomically};
+use crate::lock::FolderLock;
 use crate::{Error, Result};
 
 /// Who computed a part.
@@ -78,8 +79,7 @@ pub struct Parts {
     made_by: Maker,
     records: Vec<Record>,
     computed: usize,
-    /// Held while this lives: two programs in one folder would write into each other's checkpoints.
-    _lock: File,
+    _lock: FolderLock,
 }
 
 impl Parts {
@@ -88,20 +88,7 @@ impl Parts {
     /// # Errors
     /// [`Error::File`] if it cannot be made or another program works in it.
     pub fn open(folder: &Path, made_by: Maker) -> Result<Self> {
-        fs::create_dir_all(folder).map_err(|e| Error::file(folder, format!("cannot be made: {e}")))?;
-        let path = folder.join("lock");
-        let failed = |e: std::io::Error| Error::file(&path, format!("cannot be locked: {e}"));
-        let lock = File::create(&path).map_err(failed)?;
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                return Err(Error::file(
-                    folder,
-                    "is in use by another run of this program; wait for it, or choose another folder with --out",
-                ));
-            }
-            Err(TryLockError::Error(e)) => return Err(failed(e)),
-        }
+        let lock = FolderLock::take(folder)?;
         Ok(Self { folder: folder.to_path_buf(), made_by, records: Vec::new(), computed: 0, _lock: lock })
     }
 

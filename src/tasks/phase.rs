@@ -47,6 +47,14 @@ impl Measurement {
     /// condition does not hold; those of the transport-of-intensity solution.
     pub fn new(pair: &DefocusPair, setup: &FresnelSetup, model: &ModelSection) -> Result<Self> {
         model.check_target()?;
+        for (name, image) in [("+d", pair.plus()), ("−d", pair.minus())] {
+            let mean = image.mean();
+            if mean.is_nan() || mean <= 0.0 {
+                return Err(Error::input(format!(
+                    "the image at {name} has the mean intensity {mean}; it must be positive"
+                )));
+            }
+        }
         let mut channels = normalise_pair(pair).to_vec();
         if model.condition == Condition::PairTie {
             channels.push(anchored_tie(pair, setup)?);

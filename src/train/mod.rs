@@ -10,11 +10,12 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::sync_channel;
 use std::time::Instant;
 
-use crate::config::{ModelSection, NetworkKind, TrainConfig};
+use crate::config::{ModelSection, NetworkKind, Task, TrainConfig};
 use crate::data::write_atomically;
 use crate::diffusion::{Hyper, Model, StepCost, Trainer, TrainerState};
 use crate::gpu::{Caps, Gpu};
 use crate::interrupt::Interrupt;
+use crate::lock::FolderLock;
 use crate::plateau::Plateau;
 use crate::tasks::{self, Batch};
 use crate::weights::{self, Checkpoint};
@@ -56,7 +57,7 @@ pub fn cost(caps: Caps, config: &TrainConfig) -> Result<StepCost> {
 pub fn train(gpu: &Gpu, config: &TrainConfig, out: &Path, resume: bool, interrupt: &Interrupt) -> Result<Finished> {
     config.check()?;
     let folder = Folder(out.to_path_buf());
-    let Checkpoint { model, state, plateau, .. } = start(config, &folder, resume)?;
+    let (Checkpoint { model, state, plateau, .. }, _lock) = start(config, &folder, resume)?;
     let source = tasks::source(config)?;
     let first = state.step;
     let trainer = Trainer::new(gpu, model, config.step_options(), &state)?;
@@ -118,10 +119,17 @@ fn advice(config: &TrainConfig) -> Option<String> {
     })
 }
 
-/// A fresh state, or the checkpoint's.
-fn start(config: &TrainConfig, folder: &Folder, resume: bool) -> Result<Checkpoint> {
+/// A fresh state, or the checkpoint's, and the folder, for this run alone.
+fn start(config: &TrainConfig, folder: &Folder, resume: bool) -> Result<(Checkpoint, FolderLock)> {
     let checkpoint = folder.file("checkpoint.safetensors");
     if resume {
+        if !checkpoint.exists() {
+            return Err(Error::file(
+                &checkpoint,
+                "is not there: this folder holds no run to go on with; leave --resume out",
+            ));
+        }
+        let lock = FolderLock::take(&folder.0)?;
         let saved = weights::load_checkpoint(&checkpoint)?;
         let same_task = (saved.config.task, &saved.config.model) == (config.task, &config.model);
         if !same_task || saved.config.model_config() != config.model_config() {
@@ -141,7 +149,20 @@ fn start(config: &TrainConfig, folder: &Folder, resume: bool) -> Result<Checkpoi
         if saved.config.data.batch != config.data.batch {
             return held("data.batch", &saved.config.data.batch, &config.data.batch);
         }
-        return Ok(saved);
+        // The weights say what they were trained for, whatever step of a run it is.
+        for ((key, was), (_, given)) in trained_for(&saved.config).into_iter().zip(trained_for(config)) {
+            if was != given {
+                return held(key, &was, &given);
+            }
+        }
+        if saved.state.step > config.training.steps {
+            let (done, asked) = (saved.state.step, config.training.steps);
+            return Err(Error::file(
+                &checkpoint,
+                format!("has {done} steps behind it, training.steps = {asked}; ask for more"),
+            ));
+        }
+        return Ok((saved, lock));
     }
     if checkpoint.exists() {
         return Err(Error::file(
@@ -149,10 +170,26 @@ fn start(config: &TrainConfig, folder: &Folder, resume: bool) -> Result<Checkpoi
             "exists: this folder holds a run; go on with --resume, or choose another folder",
         ));
     }
-    std::fs::create_dir_all(&folder.0).map_err(|e| Error::file(&folder.0, format!("cannot be made: {e}")))?;
+    let lock = FolderLock::take(&folder.0)?;
+    // What a run left that was killed before its first checkpoint.
+    let _ = std::fs::remove_file(folder.file("log.jsonl"));
     let model = Model::new(config.model_config())?;
     let state = TrainerState::new(&model, config.training.seed);
-    Ok(Checkpoint { config: config.clone(), model, state, plateau: Plateau::default() })
+    Ok((Checkpoint { config: config.clone(), model, state, plateau: Plateau::default() }, lock))
+}
+
+/// The settings of the data that say what weights are good for, of each task.
+fn trained_for(config: &TrainConfig) -> Vec<(&'static str, String)> {
+    let TrainConfig { data, microscopy, super_resolution, .. } = config;
+    match config.task {
+        Task::Phase => vec![
+            ("data.wavelength_um", data.wavelength_um.to_string()),
+            ("data.pixel_um", data.pixel_um.to_string()),
+            ("data.defocus_um", data.defocus_um.to_string()),
+        ],
+        Task::Microscopy => vec![("microscopy.structure", format!("{:?}", microscopy.structure))],
+        Task::SuperResolution => vec![("super_resolution.factor", super_resolution.factor.to_string())],
+    }
 }
 
 /// A run on its way.

@@ -155,7 +155,7 @@ pub fn run(args: &Demo, open: impl FnOnce() -> Result<Gpu>) -> Result<()> {
     std::fs::create_dir_all(&args.out).map_err(|e| Error::file(&args.out, format!("cannot be made: {e}")))?;
     let gpu = open()?;
     let interrupt = cvdm::interrupt::install(UNWRITTEN)?;
-    println!("adapter: {} ({}, {})", gpu.summary().name, gpu.summary().backend, gpu.summary().kind);
+    say!("adapter: {} ({}, {})", gpu.summary().name, gpu.summary().backend, gpu.summary().kind);
     let sampling = Sampling {
         samples: args.samples,
         steps: args.steps,
@@ -187,22 +187,32 @@ pub fn run(args: &Demo, open: impl FnOnce() -> Result<Gpu>) -> Result<()> {
     let json = serde_json::to_string_pretty(&summary).map_err(|e| Error::file(&args.out, e.to_string()))?;
     write_atomically(args.out.join("summary.json"), |f| f.write_all(json.as_bytes()))?;
     print_table(&lines);
-    println!("pictures: {0}/photo.png and {0}/hl60.png, numbers: {0}/summary.json", args.out.display());
+    say!("pictures: {0}/photo.png and {0}/hl60.png, numbers: {0}/summary.json", args.out.display());
     Ok(())
 }
 
 fn print_table(lines: &[(&str, &str, Scores)]) {
-    println!(
+    say!(
         "\n{:<8} {:<8} {:>8} {:>12} {:>9} {:>9} {:>9}",
-        "image", "method", "MAE", "MAE aligned", "MS-SSIM", "PSNR", "seconds"
+        "image",
+        "method",
+        "MAE",
+        "MAE aligned",
+        "MS-SSIM",
+        "PSNR",
+        "seconds"
     );
     for (image, method, s) in lines {
-        println!(
+        say!(
             "{image:<8} {method:<8} {:>8.4} {:>12.4} {:>9.4} {:>6.2} dB {:>9.2}",
-            s.mae, s.mae_aligned, s.ms_ssim, s.psnr, s.seconds
+            s.mae,
+            s.mae_aligned,
+            s.ms_ssim,
+            s.psnr,
+            s.seconds
         );
     }
-    println!(
+    say!(
         "MAE as a fraction of the 3.5 rad range; aligned: with the mean difference removed, as for MS-SSIM and PSNR\n"
     );
 }

@@ -12,20 +12,20 @@ const TOLERANCE: f32 = 1e-4;
 
 /// Lists the adapters, opens the chosen one and runs two training steps of a tiny model on it.
 pub fn run(open: impl FnOnce() -> Result<Gpu>) -> Result<()> {
-    println!("adapters:");
+    say!("adapters:");
     for (i, a) in adapters().iter().enumerate() {
-        println!("  {i}: {} — {}, {}, {}", a.name, a.kind, a.backend, a.driver);
+        say!("  {i}: {} — {}, {}, {}", a.name, a.kind, a.backend, a.driver);
     }
     let gpu = open()?;
     let caps = gpu.caps();
-    println!("chosen: {}", gpu.summary().name);
-    println!("  subgroup operations: {}", if caps.subgroups { "yes" } else { "no (the portable kernels run)" });
+    say!("chosen: {}", gpu.summary().name);
+    say!("  subgroup operations: {}", if caps.subgroups { "yes" } else { "no (the portable kernels run)" });
     match caps.matrices {
-        Some(matrices) => println!("  cooperative matrices of halves: {0} × {0}", matrices.side),
-        None => println!("  cooperative matrices: not in use (--matrices uses them where there are any)"),
+        Some(matrices) => say!("  cooperative matrices of halves: {0} × {0}", matrices.side),
+        None => say!("  cooperative matrices: not in use (--matrices uses them where there are any)"),
     }
-    println!("  timestamps: {}", if caps.timestamps { "yes" } else { "no" });
-    println!("  largest tensor: {} MiB", caps.max_binding >> 20);
+    say!("  timestamps: {}", if caps.timestamps { "yes" } else { "no" });
+    say!("  largest tensor: {} MiB", caps.max_binding >> 20);
     let model =
         Model::new(ModelConfig { noise_base: 4, rate_base: 4, scales: 3, hidden: 32, ..ModelConfig::default() })?;
     let options = StepOptions::new(1, 16, 16);
@@ -50,7 +50,7 @@ pub fn run(open: impl FnOnce() -> Result<Gpu>) -> Result<()> {
              wrongly, try another adapter"
         )));
     }
-    println!("  two training steps of a tiny model: right and repeatable (loss {first:.4}, as expected)");
-    println!("this machine is ready");
+    say!("  two training steps of a tiny model: right and repeatable (loss {first:.4}, as expected)");
+    say!("this machine is ready");
     Ok(())
 }

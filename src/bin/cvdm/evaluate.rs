@@ -19,7 +19,7 @@ use cvdm::{Error, Result};
 use serde::Serialize;
 
 use super::evaluate_images;
-use super::options::{Bar, Sampling, clear, fresh_folder};
+use super::options::{Bar, Sampling, at_least_one, clear, fresh_folder};
 
 /// Arguments of `cvdm evaluate`.
 #[derive(Args)]
@@ -31,16 +31,16 @@ pub struct Evaluate {
     #[arg(long)]
     pub photographs: Option<PathBuf>,
     /// Take only the held-out eighth of the folder.
-    #[arg(long)]
+    #[arg(long, requires = "photographs")]
     held_out: bool,
     /// A measured field, `.npy` float32 `[V, 2, H, W]`: phase in rad and amplitude.
     #[arg(long)]
     pub field: Option<PathBuf>,
     /// Views of the field to use, evenly spaced.
-    #[arg(long, default_value_t = 4)]
+    #[arg(long, default_value = "4", value_parser = at_least_one, requires = "field")]
     views: usize,
     /// Noise levels of the field's measurements.
-    #[arg(long, num_args = 1.., value_delimiter = ',', default_values_t = [0.0, 0.05, 0.1, 0.2])]
+    #[arg(long, num_args = 1.., value_delimiter = ',', default_values_t = [0.0, 0.05, 0.1, 0.2], requires = "field")]
     noise: Vec<f32>,
     /// Wavelength of the field in µm.
     #[arg(long, default_value_t = 0.647)]
@@ -48,11 +48,11 @@ pub struct Evaluate {
     /// Pixel of the field in µm.
     #[arg(long, default_value_t = 0.139)]
     field_pixel: f64,
-    /// Side of the images in pixels.
-    #[arg(long, default_value_t = 128)]
+    /// Side of photographs and images in pixels; a field keeps its own.
+    #[arg(long, default_value = "128", value_parser = at_least_one)]
     pub size: usize,
     /// At most this many photographs or images.
-    #[arg(long, default_value_t = 12)]
+    #[arg(long, default_value = "12", value_parser = at_least_one)]
     pub count: usize,
     /// Folder for the report.
     #[arg(long)]
@@ -94,6 +94,9 @@ pub fn run(args: &Evaluate, open: impl FnOnce() -> Result<Gpu>) -> Result<()> {
     }
     if let Some(file) = &args.field {
         let optics = (args.field_wavelength, args.field_pixel);
+        if let Some(twice) = args.noise.iter().enumerate().find_map(|(i, a)| args.noise[..i].contains(a).then_some(a)) {
+            return Err(Error::input(format!("--noise names {twice} twice; name each level once")));
+        }
         let at = |&noise: &f32| field(&format!("field, noise {noise}"), file, optics, &setup, args.views, noise);
         groups.extend(args.noise.iter().map(at).collect::<Result<Vec<_>>>()?);
     }
@@ -185,7 +188,7 @@ impl<R: Serialize> Finished<R> {
         write_atomically(out.join("table.md"), |f| f.write_all(table.as_bytes()))?;
         let (images, of, folder) = (self.images, self.of, out.display());
         match outcome {
-            Ok(()) => println!("{table}\nscores and pictures are in {folder}"),
+            Ok(()) => say!("{table}\nscores and pictures are in {folder}"),
             Err(Error::Interrupted(_)) => {
                 let told = format!("{images} of {of} images were evaluated; their scores are in {folder}");
                 return Err(Error::Interrupted(told));

@@ -20,17 +20,17 @@ pub struct Info {
 pub fn run(args: &Info) -> Result<()> {
     let weights = load_weights(&args.weights)?;
     let parameters = weights.model.parameters();
-    println!("{}: {} parameters after {} steps", args.weights.display(), parameters.count(), weights.step);
-    println!(
+    say!("{}: {} parameters after {} steps", args.weights.display(), parameters.count(), weights.step);
+    say!(
         "schedule: ∫τ dt to t = 1 is ρ(1) = {:.3}, τ(1) = {:.3}",
         weights.model.time_integral(&weights.parameters, 1.0),
         weights.model.time_rate(&weights.parameters, 1.0)
     );
     let toml = toml::to_string(&weights.config).map_err(|e| Error::file(&args.weights, e.to_string()))?;
-    println!("\n{toml}");
+    say!("\n{toml}");
     if args.parameters {
         for p in parameters.iter() {
-            println!("{:<32} {:?}", p.name, p.shape);
+            say!("{:<32} {:?}", p.name, p.shape);
         }
     }
     Ok(())

@@ -1,5 +1,13 @@
 //! The `cvdm` program: one file a subcommand.
 
+/// A line of what was asked for. Whoever reads it may stop reading: `cvdm info WEIGHTS | head -1`.
+macro_rules! say {
+    ($($what:tt)*) => {{
+        use std::io::Write;
+        let _ = writeln!(std::io::stdout(), $($what)*);
+    }};
+}
+
 mod demo;
 mod doctor;
 mod evaluate;

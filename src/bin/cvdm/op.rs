@@ -232,9 +232,9 @@ pub fn run(args: &OpArgs, options: &OpenOptions) -> Result<()> {
     for (name, array) in &outcome.results {
         let path = place(name);
         write_npy(&path, &array.shape, &array.values)?;
-        println!("{} {:?}", path.display(), array.shape);
+        say!("{} {:?}", path.display(), array.shape);
     }
-    println!("kernels on {}: {}", gpu.summary().name, outcome.kernels.join(", "));
+    say!("kernels on {}: {}", gpu.summary().name, outcome.kernels.join(", "));
     Ok(())
 }
 

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use cvdm::config::Task;
+use cvdm::config::{Schedule, Task};
 use cvdm::data::{Plane, expect_unit_range, read_gray, read_planes, read_rgb, unit_range, write_tiff};
 use cvdm::gpu::Gpu;
 use cvdm::inverse::DefocusPair;
@@ -36,6 +36,21 @@ pub struct Reconstruct {
     optics: Optics,
     #[command(flatten)]
     sampling: Sampling,
+}
+
+impl Reconstruct {
+    /// Says what was written, of so many seconds' work, where.
+    fn report(&self, what: &str, one_pass: bool, seconds: f64, out: &Path) {
+        if one_pass {
+            say!(
+                "{what}, of a model that gives one answer and no uncertainty ({seconds:.1} s), is in {}",
+                out.display()
+            );
+        } else {
+            let samples = self.sampling.samples;
+            say!("{what}, standard deviation and ∫β dt of {samples} samples ({seconds:.1} s) are in {}", out.display());
+        }
+    }
 }
 
 /// What this command writes, of all tasks.
@@ -90,6 +105,7 @@ pub fn run(args: &Reconstruct, open: impl FnOnce() -> Result<Gpu>) -> Result<()>
 /// `reconstruction.png`, which shows means over the channels.
 fn image(args: &Reconstruct, weights: Weights, open: impl FnOnce() -> Result<Gpu>) -> Result<()> {
     let coarse = read_image(&args.input, &weights)?;
+    let one_pass = weights.config.model.schedule == Schedule::None;
     let out = fresh_folder(&args.out, args.force)?;
     let interrupt = cvdm::interrupt::install(UNWRITTEN)?;
     let mut resolver = SuperResolver::new(&open()?, weights, args.sampling.options())?;
@@ -100,8 +116,10 @@ fn image(args: &Reconstruct, weights: Weights, open: impl FnOnce() -> Result<Gpu
     clear(&out, |name| OUTPUTS.contains(&name))?;
     let write = |name: &str, planes: &[Plane]| write_tiff(out.join(name), &planes.iter().collect::<Vec<_>>());
     write("image.tif", &result.mean)?;
-    write("std.tif", &result.std)?;
-    write("beta_integral.tif", &result.beta_integral)?;
+    if !one_pass {
+        write("std.tif", &result.std)?;
+        write("beta_integral.tif", &result.beta_integral)?;
+    }
     if args.keep_samples {
         write("samples.tif", &result.samples.concat())?;
     }
@@ -110,29 +128,23 @@ fn image(args: &Reconstruct, weights: Weights, open: impl FnOnce() -> Result<Gpu
         Plane::from_fn(planes[0].height(), planes[0].width(), of)
     };
     let [measured, mean, std, integral] = [&coarse, &result.mean, &result.std, &result.beta_integral].map(|p| shown(p));
-    Montage::new()
+    let answer = if one_pass { "the answer" } else { "mean of the samples" };
+    let mut montage = Montage::new()
         .title("A fine image from a coarse one")
-        .row("images", [Panel::new("measured", &measured), Panel::new("mean of the samples", &mean)])
-        .row(
-            "uncertainty",
-            [
-                Panel::new("standard deviation", &std).map(Colormap::Magma),
-                Panel::new("∫β dt", &integral).map(Colormap::Magma),
-            ],
-        )
-        .write_png(out.join("reconstruction.png"))?;
-    println!(
-        "image, standard deviation and ∫β dt of {} samples ({:.1} s) are in {}",
-        args.sampling.samples,
-        result.seconds,
-        out.display()
-    );
+        .row("images", [Panel::new("measured", &measured), Panel::new(answer, &mean)]);
+    if !one_pass {
+        let uncertainty = [("standard deviation", &std), ("∫β dt", &integral)];
+        montage = montage.row("uncertainty", uncertainty.map(|(name, p)| Panel::new(name, p).map(Colormap::Magma)));
+    }
+    montage.write_png(out.join("reconstruction.png"))?;
+    args.report("image", one_pass, result.seconds, &out);
     Ok(())
 }
 
 /// Writes `phase.tif`, `std.tif` (rad), `beta_integral.tif`, `samples.tif` if asked for, and `reconstruction.png`.
 fn phase(args: &Reconstruct, weights: Weights, open: impl FnOnce() -> Result<Gpu>) -> Result<()> {
     let pair = read_pair(&args.input)?;
+    let one_pass = weights.config.model.schedule == Schedule::None;
     let setup = args.optics.setup()?;
     let out = fresh_folder(&args.out, args.force)?;
     let interrupt = cvdm::interrupt::install(UNWRITTEN)?;
@@ -143,28 +155,24 @@ fn phase(args: &Reconstruct, weights: Weights, open: impl FnOnce() -> Result<Gpu
     bar.finish();
     clear(&out, |name| OUTPUTS.contains(&name))?;
     write_tiff(out.join("phase.tif"), &[&result.phase])?;
-    write_tiff(out.join("std.tif"), &[&result.std])?;
-    write_tiff(out.join("beta_integral.tif"), &[&result.beta_integral])?;
+    if !one_pass {
+        write_tiff(out.join("std.tif"), &[&result.std])?;
+        write_tiff(out.join("beta_integral.tif"), &[&result.beta_integral])?;
+    }
     if args.keep_samples {
         write_tiff(out.join("samples.tif"), &result.samples.iter().collect::<Vec<_>>())?;
     }
-    Montage::new()
+    let mean = |name: &str| Panel::new(name, &result.phase).map(Colormap::Viridis).unit("rad");
+    let montage = Montage::new()
         .title("Phase from two defocused images")
-        .row("measured", [Panel::new("image at +d", pair.plus()), Panel::new("image at −d", pair.minus())])
-        .row(
-            "CVDM",
-            [
-                Panel::new("mean phase", &result.phase).map(Colormap::Viridis).unit("rad"),
-                Panel::new("standard deviation", &result.std).map(Colormap::Magma).unit("rad"),
-                Panel::new("∫β dt", &result.beta_integral).map(Colormap::Magma),
-            ],
-        )
-        .write_png(out.join("reconstruction.png"))?;
-    println!(
-        "phase, standard deviation and ∫β dt of {} samples ({:.1} s) are in {}",
-        args.sampling.samples,
-        result.seconds,
-        out.display()
-    );
+        .row("measured", [Panel::new("image at +d", pair.plus()), Panel::new("image at −d", pair.minus())]);
+    let montage = if one_pass {
+        montage.row("regression", [mean("phase")])
+    } else {
+        let std = Panel::new("standard deviation", &result.std).map(Colormap::Magma).unit("rad");
+        montage.row("CVDM", [mean("mean phase"), std, Panel::new("∫β dt", &result.beta_integral).map(Colormap::Magma)])
+    };
+    montage.write_png(out.join("reconstruction.png"))?;
+    args.report("phase", one_pass, result.seconds, &out);
     Ok(())
 }

@@ -45,20 +45,16 @@ pub fn run(args: &Repro, open: impl FnOnce() -> Result<Gpu>) -> Result<()> {
         commit: option_env!("CVDM_COMMIT").map(Into::into),
     };
     if args.estimate {
-        println!("{}", cvdm::repro::cost(&open()?, &options)?);
+        say!("{}", cvdm::repro::cost(&open()?, &options)?);
         return Ok(());
     }
     let interrupt = cvdm::interrupt::install("saving what is finished")?;
     let finished = cvdm::repro::run(&open()?, &options, &interrupt)?;
     for claim in finished.report.sections.iter().flat_map(|s| &s.claims) {
-        println!("{:<14} {}: {}", claim.verdict.text(), claim.statement, claim.evidence);
+        say!("{:<14} {}: {}", claim.verdict.text(), claim.statement, claim.evidence);
     }
     let all = finished.report.sections.iter().flat_map(|s| &s.claims);
     let holding = all.clone().filter(|c| c.verdict == Verdict::Holds).count();
-    println!(
-        "{holding} of {} claims hold; the report is {}",
-        all.count(),
-        finished.folder.join("report.html").display()
-    );
+    say!("{holding} of {} claims hold; the report is {}", all.count(), finished.folder.join("report.html").display());
     Ok(())
 }

@@ -10,7 +10,7 @@ use cvdm::inverse::{NoiseLaw, add_noise};
 use cvdm::picture::{Colormap, Montage, Panel};
 use cvdm::{Error, Result};
 
-use super::options::{Optics, fresh_folder};
+use super::options::{Optics, at_least_one, fresh_folder};
 use super::simulate_microscopy::{self, Label};
 
 /// Arguments of `cvdm simulate`.
@@ -20,13 +20,13 @@ pub struct Simulate {
     #[arg(long, required_unless_present = "specimen", conflicts_with = "specimen")]
     input: Option<PathBuf>,
     /// Instead of photographs: specimens under a fluorescence microscope, at ten signal levels.
-    #[arg(long, value_enum, num_args = 1.., value_delimiter = ',', conflicts_with = "noise")]
+    #[arg(long, value_enum, num_args = 1.., value_delimiter = ',', conflicts_with_all = ["noise", "wavelength", "pixel", "defocus"])]
     specimen: Vec<Label>,
     /// Folder for the results.
     #[arg(long)]
     out: PathBuf,
     /// Side of the simulated images in pixels (default: as large as the photograph allows; 256 for specimens).
-    #[arg(long)]
+    #[arg(long, value_parser = at_least_one)]
     size: Option<usize>,
     /// Noise level: N(ξ, ξ) is added to both images.
     #[arg(long, default_value_t = 0.0)]
@@ -63,16 +63,42 @@ fn names(input: &Path, files: &[PathBuf]) -> Result<Vec<String>> {
     Ok(names)
 }
 
+/// Refuses results that would replace a photograph.
+fn expect_apart(photograph: &Path, out: &Path, name: &str) -> Result<()> {
+    let Ok(photograph) = photograph.canonicalize() else { return Ok(()) };
+    let result = |end: &str| out.join(format!("{name}.{end}"));
+    match ["pair.tif", "phase.tif", "png"]
+        .map(result)
+        .into_iter()
+        .find(|r| r.canonicalize().is_ok_and(|r| r == photograph))
+    {
+        None => Ok(()),
+        Some(result) => {
+            Err(Error::file(result, "is the photograph itself, which a result would replace; choose another --out"))
+        }
+    }
+}
+
 /// Writes for each photograph `NAME.pair.tif` (pages +d, −d), `NAME.phase.tif` (rad) and `NAME.png`, in folders as the photographs are;
 /// for specimens see [`simulate_microscopy::run`].
 pub fn run(args: &Simulate) -> Result<()> {
     let Some(input) = &args.input else {
+        simulate_microscopy::expect_distinct(&args.specimen)?;
         let out = fresh_folder(&args.out, args.force)?;
         return simulate_microscopy::run(&args.specimen, args.size.unwrap_or(256), args.seed, &out);
     };
     let setup = args.optics.setup()?;
-    let files = if input.is_dir() { list_photographs(input, Split::All)? } else { vec![input.clone()] };
+    let mut files = if input.is_dir() { list_photographs(input, Split::All)? } else { vec![input.clone()] };
+    // What an earlier run left in a folder below is no photograph.
+    if let (Ok(below), Ok(all)) = (args.out.canonicalize(), input.canonicalize())
+        && below != all
+    {
+        files.retain(|file| !file.canonicalize().is_ok_and(|file| file.starts_with(&below)));
+    }
     let names = names(input, &files)?;
+    for (file, name) in files.iter().zip(&names) {
+        expect_apart(file, &args.out, name)?;
+    }
     let out = fresh_folder(&args.out, args.force)?;
     // It is halved first, and loses a margin on every side.
     let side = args.size.unwrap_or(1).saturating_add(2 * setup.margin());
@@ -109,8 +135,8 @@ pub fn run(args: &Simulate) -> Result<()> {
         return Err(Error::file(input, format!("{problem}; give larger ones, or a smaller --size or --defocus")));
     }
     if written < files.len() {
-        println!("left out, being smaller than {needed} × {needed} pixels: {}", files.len() - written);
+        say!("left out, being smaller than {needed} × {needed} pixels: {}", files.len() - written);
     }
-    println!("{written} pairs (λ·d/px² = {:.2}) are in {}", setup.parameter_a(), out.display());
+    say!("{written} pairs (λ·d/px² = {:.2}) are in {}", setup.parameter_a(), out.display());
     Ok(())
 }

@@ -3,10 +3,10 @@
 use std::path::Path;
 
 use clap::ValueEnum;
-use cvdm::Result;
 use cvdm::data::{Plane, write_tiff};
 use cvdm::inverse::{Microscope, SIGNAL_LEVELS, Scene, Specimen, peak_photons};
 use cvdm::picture::{Montage, Panel};
+use cvdm::{Error, Result};
 
 use super::options::clear;
 
@@ -58,14 +58,23 @@ fn is_output(name: &str) -> bool {
     name == "specimens.png" || Label::value_variants().iter().any(of)
 }
 
+/// Refuses a specimen that is named twice: both would have the same files.
+pub fn expect_distinct(labels: &[Label]) -> Result<()> {
+    match labels.iter().enumerate().find(|(i, label)| labels[..*i].contains(label)) {
+        None => Ok(()),
+        Some((_, twice)) => Err(Error::input(format!("--specimen names {} twice; name each once", twice.name()))),
+    }
+}
+
 /// Writes for each label `NAME.truth.tif` (in [0, 1]) and `NAME.widefield.tif` (a page a signal level, in photons), and one
 /// `specimens.png` of all.
 pub fn run(labels: &[Label], side: usize, seed: u64, out: &Path) -> Result<()> {
     clear(out, is_output)?;
     let microscope = Microscope::default();
     let mut shown = Vec::new();
-    for (i, &label) in labels.iter().enumerate() {
-        let seed = seed.wrapping_add(i as u64);
+    for &label in labels {
+        // Its own, whatever else is drawn.
+        let seed = seed.wrapping_add(label as u64);
         let scene = Scene::draw(label.specimen(), &microscope, side, seed)?;
         let images = (1..=SIGNAL_LEVELS).map(|level| scene.expose(level, seed)).collect::<Result<Vec<_>>>()?;
         write_tiff(out.join(format!("{}.truth.tif", label.name())), &[scene.truth()])?;
@@ -76,7 +85,7 @@ pub fn run(labels: &[Label], side: usize, seed: u64, out: &Path) -> Result<()> {
     let mut montage = Montage::new()
         .title("Simulated specimens: truth, and the camera's count at four signal levels")
         // One scale for the truth and the measurement's larger pixels.
-        .panel_size(side.max(256));
+        .panel_size(side.clamp(256, 1024));
     for Shown { label, truth, levels } in &shown {
         let mut panels = vec![Panel::new("truth", truth)];
         for (level, image) in levels {
@@ -86,7 +95,7 @@ pub fn run(labels: &[Label], side: usize, seed: u64, out: &Path) -> Result<()> {
         montage = montage.row(label.specimen().name(), panels);
     }
     montage.write_png(out.join("specimens.png"))?;
-    println!(
+    say!(
         "{} specimens at {SIGNAL_LEVELS} signal levels (truth {:.1} nm a pixel, the lens resolves {:.0} nm) are in {}",
         shown.len(),
         1e3 * microscope.pixel_um(),
