@@ -119,6 +119,25 @@ pub fn larger(statement: impl Into<String>, source: &str, first: &[f64], second:
     })
 }
 
+/// [`larger`] over the images where both values are finite; the mean over a region without pixels is not. Not decided where there is
+/// no such image.
+///
+/// # Errors
+/// Those of [`Comparison::of`].
+pub fn larger_where_finite(statement: impl Into<String>, source: &str, first: &[f64], second: &[f64]) -> Result<Claim> {
+    let (first, second) = finite_pairs(first, second);
+    if !first.is_empty() {
+        return larger(statement, source, &first, &second);
+    }
+    let evidence = "no image has both".into();
+    Ok(Claim { statement: statement.into(), source: source.into(), verdict: Verdict::NotDecided, p: None, evidence })
+}
+
+/// The pairs of which both values are finite.
+pub fn finite_pairs(first: &[f64], second: &[f64]) -> (Vec<f64>, Vec<f64>) {
+    first.iter().zip(second).filter(|(a, b)| a.is_finite() && b.is_finite()).unzip()
+}
+
 /// "The first values are smaller than the second", image by image.
 ///
 /// # Errors
@@ -151,7 +170,7 @@ pub fn positive(statement: impl Into<String>, source: &str, correlations: &[f64]
 }
 
 /// "The first number is larger than the second by more than `margin`" for every one of `what` (training seeds, stacks): too few for a
-/// test. The contrary has to be as clear.
+/// test. The contrary has to be as clear, and without numbers nothing is decided.
 pub fn larger_in_every(
     what: &str,
     statement: impl Into<String>,
@@ -160,7 +179,9 @@ pub fn larger_in_every(
     margin: f64,
 ) -> Claim {
     let larger = pairs.iter().filter(|(a, b)| a - b > margin).count();
-    let verdict = if larger == pairs.len() {
+    let verdict = if pairs.is_empty() {
+        Verdict::NotDecided
+    } else if larger == pairs.len() {
         Verdict::Holds
     } else if pairs.iter().all(|(a, b)| b - a > margin) {
         Verdict::DoesNotHold
@@ -169,7 +190,10 @@ pub fn larger_in_every(
     };
     let numbers: Vec<String> = pairs.iter().map(|(a, b)| format!("{a:.3} against {b:.3}")).collect();
     let by = if margin > 0.0 { format!("by more than {margin} ") } else { String::new() };
-    let evidence = format!("{by}in {larger} of {} {what}: {}", pairs.len(), numbers.join("; "));
+    let evidence = match pairs.len() {
+        0 => format!("there are no {what} to compare"),
+        all => format!("{by}in {larger} of {all} {what}: {}", numbers.join("; ")),
+    };
     Claim { statement: statement.into(), source: source.into(), verdict, p: None, evidence }
 }
 
@@ -218,6 +242,19 @@ mod tests {
     }
 
     #[test]
+    fn an_image_without_one_of_two_regions_decides_nothing() {
+        let low: Vec<f64> = (0..10).map(f64::from).collect();
+        let high: Vec<f64> = low.iter().map(|v| v + 1.0 + 0.01 * v).collect();
+        let with_nan = |values: &[f64]| [values, &[f64::NAN]].concat();
+        let claim = larger_where_finite("", "", &with_nan(&high), &with_nan(&low)).unwrap();
+        assert_eq!(claim, larger("", "", &high, &low).unwrap());
+        for none in [&[][..], &[f64::NAN]] {
+            let claim = larger_where_finite("", "", none, none).unwrap();
+            assert_eq!((claim.verdict, claim.p), (Verdict::NotDecided, None));
+        }
+    }
+
+    #[test]
     fn correlations_are_positive_or_negative_or_too_few() {
         let of = |values: &[f64]| positive("", "", values).unwrap();
         let values: Vec<f64> = (1..=12).map(|i| 0.05 * f64::from(i)).collect();
@@ -235,6 +272,11 @@ mod tests {
         assert_eq!(verdict(&[(2.0, 1.0), (0.0, 1.0)]), Verdict::NotDecided);
         assert_eq!(verdict(&[(1.05, 1.0)]), Verdict::NotDecided);
         assert_eq!(verdict(&[(1.0, 2.0), (1.0, 3.0)]), Verdict::DoesNotHold);
+        let nothing = larger_in_every("stacks", "", "", &[], 0.1);
+        assert_eq!(
+            (nothing.verdict, nothing.evidence.as_str()),
+            (Verdict::NotDecided, "there are no stacks to compare")
+        );
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Tables of scores: methods by metrics, over images and seeds.
 
 use super::Session;
-use super::claims::{Claim, Comparison, larger, smaller};
+use super::claims::{Claim, Comparison, finite_pairs, larger, smaller};
 use super::method::{Evaluated, Method, evaluated};
 use super::report::{Better, Cell, Column, Format, Row, Table};
 use crate::{Error, Result};
@@ -89,11 +89,6 @@ pub fn of<M: Method>(scored: &[Scored<M>], method: M) -> Result<&Scored<M>> {
     scored.iter().find(|s| s.method == method).ok_or_else(missing)
 }
 
-/// The values of two methods on the images where both have one.
-fn paired(first: &[f64], second: &[f64]) -> (Vec<f64>, Vec<f64>) {
-    first.iter().zip(second).filter(|(a, b)| a.is_finite() && b.is_finite()).unzip()
-}
-
 /// "The first method is better than the second in a metric", by their values on the same images; none if no image has both.
 ///
 /// # Errors
@@ -105,7 +100,7 @@ pub fn compared<S>(
     of_b: &[f64],
     source: &str,
 ) -> Result<Option<Claim>> {
-    let (of_a, of_b) = paired(of_a, of_b);
+    let (of_a, of_b) = finite_pairs(of_a, of_b);
     if of_a.is_empty() {
         return Ok(None);
     }
@@ -186,7 +181,7 @@ pub fn significance<M: Method>(
         for other in scored.iter().filter(|s| s.method != one) {
             let mut cells = Vec::new();
             for &metric in metrics {
-                let (a, b) = paired(&first.by_image(metric), &other.by_image(metric));
+                let (a, b) = finite_pairs(&first.by_image(metric), &other.by_image(metric));
                 if a.is_empty() {
                     cells.extend([Cell::default(); 3]);
                     continue;

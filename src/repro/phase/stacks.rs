@@ -1,6 +1,6 @@
 //! Focal stacks: brightfield images at many distances from focus, and the reference phase behind them.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
@@ -81,7 +81,7 @@ impl Stack {
 /// The stacks of a reproduction: those that were given, or simulated ones of the measured cell, or of photographs.
 ///
 /// # Errors
-/// [`Error::File`] if a stack cannot be read; [`Error::Input`] if its optics do not fit.
+/// [`Error::File`] if a stack cannot be read; [`Error::Input`] if its optics do not fit, or if all photographs are too small.
 pub fn stacks(session: &Session, trained: &FresnelSetup) -> Result<Vec<Stack>> {
     let (numbers, data) = (&session.numbers, &session.data);
     if let Some(folder) = &data.stacks {
@@ -96,14 +96,28 @@ pub fn stacks(session: &Session, trained: &FresnelSetup) -> Result<Vec<Stack>> {
     }
     let photographs = data.photographs()?;
     let files = photographs_of(&photographs.test, photographs.test_split)?;
-    let gray = files.iter().filter_map(|path| photograph_centre(path, numbers.phase.test_size).transpose());
+    of_photographs(&files, trained, numbers.phase.test_size, numbers.stacks)
+}
+
+/// Simulated stacks of the first `count` photographs that are large enough.
+fn of_photographs(files: &[PathBuf], trained: &FresnelSetup, side: usize, count: usize) -> Result<Vec<Stack>> {
+    let gray = files.iter().filter_map(|path| photograph_centre(path, side).transpose());
     let simulate = |(i, gray): (usize, Result<Plane>)| {
         let (phase, noise) = (photograph_phase(&gray?), NOISES[i % NOISES.len()]);
         let name = format!("photograph {}, noise {noise}", i + 1);
         let optics = (trained.wavelength_um(), trained.pixel_um());
         simulated(name, &phase, &phase.map(|_| 1.0), optics, trained, noise, i as u64)
     };
-    gray.take(numbers.stacks).enumerate().map(simulate).collect()
+    let all = gray.take(count).enumerate().map(simulate).collect::<Result<Vec<_>>>()?;
+    if all.is_empty() {
+        return Err(Error::input(format!(
+            "of {} photographs none is at least {1} × {1} pixels, twice a simulated stack; give larger ones, or measured stacks in a \
+             folder brightfield",
+            files.len(),
+            2 * side
+        )));
+    }
+    Ok(all)
 }
 
 /// `folder/optics.toml`, and beside it a TIFF or a folder of numbered images for each stack.
@@ -186,6 +200,19 @@ mod tests {
         // A smooth object that falls to nothing at the border; noise in the lowest frequencies is what is left.
         let error = mae_aligned(&stack.reference, &phase, 2.0).unwrap();
         assert!(error < 0.05, "{error} of its height");
+    }
+
+    #[test]
+    fn photographs_that_are_all_too_small_are_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("photograph.tif");
+        write_tiff(&file, &[&bump(64)]).unwrap();
+        let stacks = |side: usize, files: &[PathBuf]| of_photographs(files, &trained(), side, 3);
+        assert_eq!(stacks(32, std::slice::from_ref(&file)).unwrap().len(), 1);
+        for (files, count) in [(vec![file], "of 1 "), (Vec::new(), "of 0 ")] {
+            let message = stacks(33, &files).err().unwrap().to_string();
+            assert!(message.starts_with(count) && message.contains("66 × 66"), "{message}");
+        }
     }
 
     #[test]
