@@ -186,12 +186,27 @@ impl Session {
     }
 }
 
+/// Refuses seeds that say nothing: none, or one twice, which is one training and would count as two that agree.
+fn check_seeds(seeds: &[u64]) -> Result<()> {
+    if seeds.is_empty() {
+        return Err(Error::input("an empty list of training seeds; name at least one, or leave them to the scale"));
+    }
+    let again = seeds.iter().enumerate().find(|(i, seed)| seeds[..*i].contains(seed));
+    again.map_or(Ok(()), |(_, seed)| {
+        Err(Error::input(format!(
+            "the training seeds {} name {seed} more than once, which is the same training; name every seed once",
+            table::listed(seeds)
+        )))
+    })
+}
+
 /// Opens data and parts.
 fn open(gpu: &Gpu, options: &Options, interrupt: &Interrupt) -> Result<Session> {
     let Options { subjects, scale, seeds, out, .. } = options;
-    if subjects.is_empty() || seeds.as_ref().is_some_and(Vec::is_empty) {
-        return Err(Error::input("nothing to reproduce: name at least one subject, and one seed if any"));
+    if subjects.is_empty() {
+        return Err(Error::input("nothing to reproduce: name at least one subject"));
     }
+    seeds.as_deref().map_or(Ok(()), check_seeds)?;
     let name = if let [one] = subjects[..] { one.name() } else { "all" };
     let data = DataFolder::open(options.data.as_deref(), *scale, subjects, out)?;
     let summary = gpu.summary();
@@ -284,4 +299,17 @@ fn write(report: &Report, folder: &Path) -> Result<()> {
     write_atomically(folder.join("report.json"), |f| f.write_all(json.as_bytes()))?;
     let html = page::html(report, folder)?;
     write_atomically(folder.join("report.html"), |f| f.write_all(html.as_bytes()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn seeds_are_named_once_each() {
+        assert!(check_seeds(&[3, 1, 2]).is_ok());
+        let message = |seeds: &[u64]| check_seeds(seeds).unwrap_err().to_string();
+        assert!(message(&[2, 1, 1]).contains("2, 1, 1 name 1 more than once"), "{}", message(&[2, 1, 1]));
+        assert!(message(&[]).contains("at least one"), "{}", message(&[]));
+    }
 }
