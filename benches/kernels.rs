@@ -4,8 +4,8 @@
 //! For each kernel and gradient at the levels of the U-Nets in `benches/shapes`: the median time with its 10 % and 90 %
 //! quantiles; operations or bytes a second and their share of the limit that binds, multiply-adds or copying, as two tiny
 //! shaders reach them on the same adapter between the same runs; and how often a full feature map crosses memory. A summary has the
-//! medians of these shares and, beside them, of the share of a dispatch's time and the binding limit's together, which is what a
-//! plain copy of so many bytes takes. The time of first use (planning, compiling, uploading, one run) stands apart; a driver that keeps compiled shaders on disk shortens it
+//! medians of these shares and, beside them, of the share of a dispatch's time and the binding limit's together, which is about what
+//! adding a tensor to another takes. The time of first use (planning, compiling, uploading, one run) stands apart; a driver that keeps compiled shaders on disk shortens it
 //! from the second time on (Mesa: `MESA_SHADER_CACHE_DISABLE=1`). Caches are flushed before each run. Without a filter every
 //! shader of `cvdm::kernels::ALL` must be timed, or the program fails.
 
@@ -73,8 +73,9 @@ impl Report {
             100.0 * share,
             first.map_or(String::new(), |ms| format!("{ms:.0}")),
         );
-        let group = case.group.filter(|_| stem(timing.call.shader) == "conv2d_3x3");
-        let [shares, in_turns] = self.shares.entry(group.unwrap_or(form(timing.call.shader))).or_default();
+        let group = case.groups.iter().find(|(shader, _)| *shader == stem(timing.call.shader));
+        let group = group.map_or(form(timing.call.shader), |(_, group)| group);
+        let [shares, in_turns] = self.shares.entry(group).or_default();
         shares.push(share);
         in_turns.push(in_turn);
         self.lines.push(json!({

@@ -26,7 +26,8 @@ pub fn network(level: Level) -> Vec<Case> {
         case(&["activation", "activation_backward"], format!("GELU of {s}"), move |r| {
             let (x, y, gx) = (r.tensor(s)?, r.tensor(s)?, r.tensor(s)?);
             Ok(vec![Function::Gelu.forward(&x, &y)?, Function::Gelu.backward(&x, &y, &y, &gx, false)?])
-        }),
+        })
+        .counted_as(&[("activation", "GELU"), ("activation_backward", "GELU's gradient")]),
         case(
             &["group_moments", "group_norm", "group_sums", "group_norm_backward"],
             format!("{groups} groups of {s}"),

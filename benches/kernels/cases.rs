@@ -33,14 +33,17 @@ impl Level {
 
 type Record = Box<dyn Fn(&mut Recording) -> Result<Vec<Call>>>;
 
+/// A shader's stem, and what the summary counts it as.
+type Groups = &'static [(&'static str, &'static str)];
+
 /// Shaders by their stems, what they work on, and the calls.
 pub struct Case {
     pub shaders: &'static [&'static str],
     pub on: String,
     /// Bytes of the feature map, the unit of passes.
     pub map: usize,
-    /// What the summary counts it as, where that is not the shader.
-    pub group: Option<&'static str>,
+    /// What the summary counts shaders as, by their stems, where that is not the shader.
+    pub groups: Groups,
     pub record: Record,
 }
 
@@ -49,7 +52,14 @@ pub fn case(
     on: impl ToString,
     record: impl Fn(&mut Recording) -> Result<Vec<Call>> + 'static,
 ) -> Case {
-    Case { shaders, on: on.to_string(), map: 0, group: None, record: Box::new(record) }
+    Case { shaders, on: on.to_string(), map: 0, groups: &[], record: Box::new(record) }
+}
+
+impl Case {
+    /// Counted as these in the summary.
+    pub fn counted_as(self, groups: Groups) -> Self {
+        Self { groups, ..self }
+    }
 }
 
 /// Counts passes over a map of this shape.
@@ -109,7 +119,8 @@ pub fn network(level: Level, caps: Caps) -> Vec<Case> {
         case(&["activation", "activation_backward"], s, move |r| {
             let (x, y, gx) = (r.tensor(s)?, r.tensor(s)?, r.tensor(s)?);
             Ok(vec![activation::softplus(&x, &y)?, activation::softplus_backward(&y, &x, &gx, false)?])
-        }),
+        })
+        .counted_as(&[("activation", "softplus"), ("activation_backward", "softplus's gradient")]),
         case(&["binary", "copy", "fill"], s, move |r| {
             let (a, b, y) = (r.tensor(s)?, r.tensor(s)?, r.tensor(s)?);
             Ok(vec![
@@ -117,7 +128,13 @@ pub fn network(level: Level, caps: Caps) -> Vec<Case> {
                 elementwise::copy(&a, &y, true)?,
                 elementwise::fill(&b, 0.5)?,
             ])
-        }),
+        })
+        .counted_as(&[("copy", "adding a tensor to another")]),
+        case(&["copy"], format!("{s}, nothing added"), move |r| {
+            let (a, y) = (r.tensor(s)?, r.tensor(s)?);
+            Ok(vec![elementwise::copy(&a, &y, false)?])
+        })
+        .counted_as(&[("copy", "a plain copy")]),
     ]);
     cases.extend(norms(s, false));
     if caps.subgroups && s.w.is_multiple_of(4) {
@@ -176,9 +193,9 @@ pub fn portable(level: Level) -> Vec<Case> {
 
 /// A 3×3 convolution or its input gradient, with the packing of its weights.
 fn convolution(s: Shape, direction: Direction) -> Case {
-    let (on, group) = match direction {
-        Direction::Forward => (format!("3×3 of {s}"), "3×3 convolution"),
-        Direction::Backward => (format!("3×3 input gradient, {s}"), "3×3 input gradient"),
+    let (on, groups): (_, Groups) = match direction {
+        Direction::Forward => (format!("3×3 of {s}"), &[("conv2d_3x3", "3×3 convolution")]),
+        Direction::Backward => (format!("3×3 input gradient, {s}"), &[("conv2d_3x3", "3×3 input gradient")]),
     };
     let record = case(&["pack_weights", "conv2d_3x3"], on, move |r| {
         let (caps, c) = (r.tape.caps(), s.c);
@@ -207,7 +224,7 @@ fn convolution(s: Shape, direction: Direction) -> Case {
         calls.extend(conv2d_3x3::forward(&packing, &x, &weights, bias, activation, output, false)?);
         Ok(calls)
     });
-    Case { group: Some(group), ..record }
+    record.counted_as(groups)
 }
 
 /// A 3×3 convolution by Winograd's algorithm, with the transform of its weights.
@@ -245,7 +262,7 @@ fn on_matrices(s: Shape, caps: Caps) -> Case {
         let convolve = conv2d_3x3_cooperative::forward(matrices, &x, &packed, Some(&bias), softplus, &y, false)?;
         Ok(vec![pack, convolve])
     });
-    Case { group: caps.matrices.map(|_| "3×3 convolution on matrices"), ..record }
+    record.counted_as(&[("conv2d_3x3_cooperative", "3×3 convolution on matrices")])
 }
 
 /// The convolutions of images whose rows are whole quads.
