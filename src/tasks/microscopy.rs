@@ -22,6 +22,11 @@ pub fn open(config: &TrainConfig, split: Split, side: usize) -> Result<Box<dyn P
     })
 }
 
+/// Whether two numbers have no common divisor but 1.
+fn coprime(a: usize, b: usize) -> bool {
+    if b == 0 { a == 1 } else { coprime(b, a % b) }
+}
+
 /// The set BioSR: every cell of a split at every level of signal.
 pub struct BiosrPairs {
     acquisitions: Vec<Acquisition>,
@@ -62,6 +67,25 @@ impl Pairs for BiosrPairs {
 
     fn pair(&self, number: u64) -> Result<ResolutionPair> {
         self.acquisition(number)?.read()
+    }
+
+    /// Evenly spaced over the cells, and over the levels of signal whatever the ratio of both numbers.
+    fn selection(&self, count: u64) -> Vec<u64> {
+        let cells: Vec<usize> = self.acquisitions.chunk_by(|a, b| a.cell == b.cell).map(<[_]>::len).collect();
+        let (all, levels) = (self.acquisitions.len(), cells[0]);
+        let count = all.min(usize::try_from(count).unwrap_or(all));
+        // Levels by turns, about seven tenths of them on, so that a few images have low and high ones and a round has each once.
+        let steps = (1..=levels).filter(|&step| coprime(step, levels));
+        let step = steps.min_by_key(|&step| (10 * step).abs_diff(7 * levels)).unwrap_or(1);
+        // Where cells differ in levels an image may be met twice; then the next that was not.
+        let mut free = vec![true; all];
+        let mut image = |i: usize| {
+            let wanted = (i * cells.len() / count) * levels + i * step % levels;
+            let number = (wanted..all).chain(0..all).find(|&n| free[n]).unwrap_or_default();
+            free[number] = false;
+            number as u64
+        };
+        (0..count).map(&mut image).collect()
     }
 
     fn name(&self, number: u64) -> String {
@@ -158,6 +182,43 @@ mod tests {
     use super::*;
 
     #[test]
+    fn images_to_test_on_are_spread_over_cells_and_levels() {
+        let set = |cells: u32, levels: u32| BiosrPairs {
+            acquisitions: (0..cells * levels)
+                .map(|i| Acquisition {
+                    structure: Structure::Ccps,
+                    cell: 1 + i / levels,
+                    level: 1 + i % levels,
+                    frames: PathBuf::new(),
+                    truth: PathBuf::new(),
+                })
+                .collect(),
+        };
+        for (levels, count) in [(9, 6), (9, 100), (6, 6), (12, 6), (12, 100), (10, 5), (1, 4), (2, 30)] {
+            let set = set(15, levels);
+            let chosen: Vec<&Acquisition> = set.selection(count).iter().map(|&n| set.acquisition(n).unwrap()).collect();
+            let distinct = |of: fn(&Acquisition) -> u32| {
+                chosen.iter().map(|a| of(a)).collect::<std::collections::BTreeSet<u32>>().len() as u64
+            };
+            let expected = count.min(15 * u64::from(levels));
+            assert_eq!(chosen.len() as u64, expected);
+            assert_eq!(distinct(|a| 100 * a.cell + a.level), expected, "none twice of {levels} levels");
+            assert_eq!(distinct(|a| a.level), expected.min(u64::from(levels)));
+            assert_eq!(distinct(|a| a.cell), expected.min(15));
+        }
+        // Low and high levels by turns.
+        let nine = set(15, 9);
+        let levels: Vec<u32> = nine.selection(6).iter().map(|&n| nine.acquisition(n).unwrap().level).collect();
+        assert_eq!(levels, [1, 8, 6, 4, 2, 9]);
+        // A cell that lacks levels: all are taken all the same.
+        let mut uneven = set(3, 4);
+        uneven.acquisitions.truncate(9);
+        let mut all = uneven.selection(20);
+        all.sort_unstable();
+        assert_eq!(all, (0..9).collect::<Vec<u64>>());
+    }
+
+    #[test]
     fn specimens_to_train_on_and_held_out_ones_share_no_seed() {
         let section = MicroscopySection { first_level: 3, last_level: 5, ..MicroscopySection::default() };
         let of = |split, run| {
@@ -170,6 +231,10 @@ mod tests {
         assert!(train.iter().chain(&held_out).all(|t| (3..=5).contains(&t.1)));
         assert_ne!(train, of(Split::Train, 2));
         assert_eq!(held_out, of(Split::HeldOut, 2), "every run is tested on the same");
+        // Those that table 1 is tested on at the scale small; docs/reproduction names them.
+        let whole = SimulatedPairs::new(&MicroscopySection::default(), Split::HeldOut, 128, 1).unwrap();
+        let levels: Vec<u32> = (0..6).map(|number| whole.draw(number).1).collect();
+        assert_eq!(levels, [8, 5, 2, 9, 6, 7]);
         let distinct: std::collections::BTreeSet<u64> = train.iter().map(|t| t.0).collect();
         assert_eq!(distinct.len(), train.len());
         assert!(SimulatedPairs::new(&section, Split::All, 32, 1).is_err());

@@ -24,6 +24,13 @@ pub trait Pairs: Sync {
     /// [`crate::Error::Input`] if there is no such pair; those of reading files and of the simulation.
     fn pair(&self, number: u64) -> Result<ResolutionPair>;
 
+    /// `count` of them to test on, which stand for all: evenly spaced, unless a set knows better. All if there are no more.
+    fn selection(&self, count: u64) -> Vec<u64> {
+        let all = self.count();
+        let count = all.map_or(count, |all| all.min(count));
+        (0..count).map(|i| all.map_or(i, |all| i * all / count)).collect()
+    }
+
     /// What it shows, for people.
     fn name(&self, number: u64) -> String;
 

@@ -16,7 +16,7 @@ pub struct TestImage {
     pub truth: Vec<Plane>,
 }
 
-/// Up to `count` held-out images, evenly spaced over all there are, of each the middle of at most `side × side` fine pixels. The
+/// Up to `count` held-out images that stand for all there are ([`Pairs::selection`]), of each the middle of at most `side × side` fine pixels. The
 /// same for every run on the same data.
 ///
 /// # Errors
@@ -31,10 +31,7 @@ pub fn test_images(config: &TrainConfig, side: usize, count: usize) -> Result<Ve
 /// # Errors
 /// Those of reading or drawing; [`crate::Error::Shape`] if nothing is left of an image.
 pub fn images_of(set: &dyn Pairs, factor: usize, side: usize, count: usize) -> Result<Vec<TestImage>> {
-    let (count, all) = (count as u64, set.count());
-    let count = all.map_or(count, |all| all.min(count));
-    let image = |i: u64| {
-        let number = all.map_or(i, |all| i * all / count);
+    let image = |number: u64| {
         let pair = set.pair(number)?;
         let middle = |planes: &[Plane], side: usize| {
             let crop = |p: &Plane| {
@@ -52,5 +49,5 @@ pub fn images_of(set: &dyn Pairs, factor: usize, side: usize, count: usize) -> R
             pair.high().iter().map(|p| p.crop(corner[0], corner[1], size[0], size[1])).collect::<Result<_>>()?;
         Ok(TestImage { name: set.name(number), coarse, truth })
     };
-    (0..count).map(image).collect()
+    set.selection(count as u64).into_iter().map(image).collect()
 }
