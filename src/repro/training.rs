@@ -76,17 +76,23 @@ fn differing(ours: &Value, other: &Value) -> Option<Value> {
     (!kept.is_empty()).then_some(Value::Object(kept))
 }
 
-/// The time that all sessions of a training spent, from its log, in which each session's seconds start at zero.
+/// The time that all sessions of a training spent up to their last logged steps, from its log, in which each session's seconds start at
+/// zero. A session ends where the next line names another one; two that went on from the same checkpoint have the same name, and logs of
+/// earlier versions have none, so that it also ends where the step or the seconds do not rise.
 fn logged_seconds(log: &Path) -> Result<Option<f64>> {
     #[derive(Deserialize)]
     struct Line {
+        #[serde(default)]
+        step: u64,
+        #[serde(default)]
+        session: u64,
         seconds: f64,
     }
     let text = fs::read_to_string(log).map_err(|e| Error::file(log, format!("cannot be read: {e}")))?;
-    let seconds: Vec<f64> =
-        text.lines().filter_map(|line| serde_json::from_str::<Line>(line).ok()).map(|line| line.seconds).collect();
-    let ends = seconds.iter().zip(seconds.iter().skip(1).chain([&0.0])).filter(|(now, next)| next < now);
-    Ok((!seconds.is_empty()).then(|| ends.map(|(now, _)| now).sum()))
+    let lines: Vec<Line> = text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+    let goes_on = |a: &Line, b: &Line| a.session == b.session && a.step < b.step && a.seconds <= b.seconds;
+    let sessions = lines.chunk_by(goes_on).filter_map(<[Line]>::last);
+    Ok((!lines.is_empty()).then(|| sessions.map(|line| line.seconds).sum()))
 }
 
 #[cfg(test)]
@@ -97,10 +103,24 @@ mod tests {
     fn the_time_of_all_sessions_is_summed() {
         let folder = tempfile::tempdir().unwrap();
         let log = folder.path().join("log.jsonl");
-        // Two sessions of 3 and 2 seconds, and a line that a crash cut short.
-        fs::write(&log, "{\"seconds\":1.0}\n{\"seconds\":3.0}\n{\"secon\n{\"seconds\":0.5}\n{\"seconds\":2.0}\n")
-            .unwrap();
-        assert_eq!(logged_seconds(&log).unwrap(), Some(5.0));
+        let seconds = |lines: &[(u64, u64, f64)]| {
+            let line = |&(session, step, seconds): &(u64, u64, f64)| {
+                format!("{{\"session\":{session},\"step\":{step},\"seconds\":{seconds}}}\n")
+            };
+            // A line that a crash cut short.
+            fs::write(&log, lines.iter().map(line).collect::<String>() + "{\"secon").unwrap();
+            logged_seconds(&log).unwrap()
+        };
+        assert_eq!(seconds(&[(0, 10, 1.0), (0, 20, 3.0), (20, 30, 0.5), (20, 40, 2.0)]), Some(5.0));
+        // The second session's first line comes later after its beginning than the first session's last.
+        assert_eq!(seconds(&[(0, 10, 1.0), (10, 20, 4.0), (10, 30, 5.0)]), Some(6.0));
+        // Both went on from step 10.
+        assert_eq!(seconds(&[(0, 10, 1.0), (10, 20, 1.5), (10, 20, 2.0), (10, 30, 3.0)]), Some(5.5));
+        // Logs without the session.
+        fs::write(&log, "{\"step\":1,\"seconds\":2.0}\n{\"step\":2,\"seconds\":1.0}\n").unwrap();
+        assert_eq!(logged_seconds(&log).unwrap(), Some(3.0));
+        fs::write(&log, "").unwrap();
+        assert_eq!(logged_seconds(&log).unwrap(), None);
     }
 
     #[test]

@@ -23,14 +23,24 @@ pub(super) struct Line {
     #[serde(default)]
     dissimilarity: f32,
     learning_rate: f64,
+    /// Since the session began.
     seconds: f64,
+    /// The step after which the session began: 0 of a run's first.
+    #[serde(default)]
+    session: u64,
 }
 
 impl Line {
-    pub fn new(step: u64, losses: &Losses, config: &TrainConfig, learning_rate: f64, seconds: f64) -> Self {
+    pub fn new(
+        step: u64,
+        losses: &Losses,
+        config: &TrainConfig,
+        learning_rate: f64,
+        (session, seconds): (u64, f64),
+    ) -> Self {
         let Losses { noise, beta, prior, gamma, dissimilarity } = *losses;
         let total = losses.total(&config.loss_weights());
-        Self { step, total, noise, beta, prior, gamma, dissimilarity, learning_rate, seconds }
+        Self { step, total, noise, beta, prior, gamma, dissimilarity, learning_rate, seconds, session }
     }
 
     pub fn append(&self, folder: &Folder) -> Result<()> {

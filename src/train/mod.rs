@@ -208,7 +208,7 @@ impl Run<'_> {
         interrupt: &Interrupt,
     ) -> Result<()> {
         let training = &self.config.training;
-        let started = Instant::now();
+        let (session, started) = (self.trainer.steps(), Instant::now());
         while self.trainer.steps() < training.steps {
             if interrupt.requested() {
                 return Err(Error::Interrupted(format!(
@@ -225,7 +225,8 @@ impl Run<'_> {
             let step = self.trainer.steps();
             if step.is_multiple_of(training.log_every) || step == training.steps {
                 let losses = self.trainer.losses()?;
-                let line = Line::new(step, &losses, self.config, hyper.learning_rate, started.elapsed().as_secs_f64());
+                let time = (session, started.elapsed().as_secs_f64());
+                let line = Line::new(step, &losses, self.config, hyper.learning_rate, time);
                 if !line.total.is_finite() {
                     return Err(Error::input(format!(
                         "the loss became {} at step {step}; lower training.learning_rate and start again",
