@@ -129,7 +129,7 @@ fn measurements(assets: &Path, trained: &FresnelSetup) -> Result<[Measurement; 2
     let photograph = read_gray(assets.join("photograph.png"))?;
     let simulated = photograph_pair(&photograph, trained)?;
     let View { phase: truth, amplitude, .. } = first_view(&assets.join("hl60.npy"))?;
-    // 647 nm light, 0.139 µm pixels; the distance at which λ·d/px² is what the weights were trained at (0.705 µm).
+    // 647 nm light, 0.139 µm pixels; the distance at which λ·d/px² is what the weights were trained at (0.706 µm).
     let (wavelength, pixel) = (0.647, 0.139);
     let setup = FresnelSetup::new(wavelength, pixel, trained.parameter_a() * pixel * pixel / wavelength)?;
     let pair = field_pair(&truth, &amplitude, &setup, 0.1, 7)?;

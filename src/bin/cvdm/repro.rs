@@ -19,7 +19,7 @@ pub struct Repro {
     /// them. The scale smoke draws what is missing, and specimens are simulated without BioSR.
     #[arg(long)]
     data: Option<PathBuf>,
-    /// How large: smoke (seconds), small (half an hour a table and seed on two cores), paper.
+    /// How large: smoke (seconds), small (half an hour to an hour a table and seed on two cores), paper.
     #[arg(long, default_value = "small")]
     scale: String,
     /// Training seeds, separated by commas (default: the scale's).

@@ -18,7 +18,7 @@ use crate::{Error, Result};
 pub enum Scale {
     /// Whether everything runs: seconds, tiny networks, images drawn by the program if there are none.
     Smoke,
-    /// Whether the paper's statements can be seen: half an hour a table and seed on two processor cores.
+    /// Whether the paper's statements can be seen: half an hour to an hour a table and seed on two processor cores.
     Small,
     /// The paper's own setting, for a GPU.
     Paper,
