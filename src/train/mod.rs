@@ -1,7 +1,7 @@
 //! The training loop: batches prepared beside the device's work, a log, checkpoints, a picture of the losses.
 //!
 //! A run lives in a folder: `checkpoint.safetensors` (everything to go on from), `weights.safetensors` (to reconstruct with),
-//! `log.jsonl`, `losses.png`, `config.toml`.
+//! `log.jsonl`, `losses.png`, `config.toml`, and `lock`, which one program holds.
 
 mod log;
 
@@ -52,8 +52,8 @@ pub fn cost(caps: Caps, config: &TrainConfig) -> Result<StepCost> {
 /// Trains until `config.training.steps`, or until interrupted.
 ///
 /// # Errors
-/// [`Error::File`] if the folder holds a run already and `resume` is not set, or cannot be written, or if the checkpoint to resume
-/// belongs to another model, seed or batch; [`Error::Interrupted`] after an interrupt, with everything saved; device errors.
+/// [`Error::File`] if the folder holds a run already and `resume` is not set, is in use by another program, or cannot be written, or if the
+/// checkpoint to resume belongs to another model, seed, batch or optical setting, or has more steps behind it; [`Error::Interrupted`] after an interrupt, with everything saved; device errors.
 pub fn train(gpu: &Gpu, config: &TrainConfig, out: &Path, resume: bool, interrupt: &Interrupt) -> Result<Finished> {
     config.check()?;
     let folder = Folder(out.to_path_buf());
