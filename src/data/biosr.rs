@@ -182,6 +182,9 @@ fn structure_folder(root: &Path, name: &str) -> Result<PathBuf> {
         let wanted = name.to_lowercase();
         Ok(entries(folder)?.into_iter().find(|p| p.is_dir() && file_name(p) == wanted))
     };
+    if !root.is_dir() {
+        return Err(Error::file(root, format!("is no folder. {}", expected(name))));
+    }
     let missing = || Error::file(root, format!("holds no folder {name}. {}", expected(name)));
     let outer = match child(root)? {
         Some(folder) => folder,

@@ -34,6 +34,12 @@ impl Split {
 
 /// The image files below a folder, sorted by path; symlinks and hidden files are skipped.
 pub(super) fn images_below(folder: &Path) -> Result<Vec<PathBuf>> {
+    if !folder.is_dir() {
+        return Err(Error::file(
+            folder,
+            "is no folder; give one with photographs (`make data` fetches those that the examples use into data/)",
+        ));
+    }
     let mut files = Vec::new();
     let mut folders = vec![folder.to_path_buf()];
     while let Some(next) = folders.pop() {

@@ -58,15 +58,15 @@ const OUTPUTS: [&str; 6] =
     ["phase.tif", "image.tif", "std.tif", "beta_integral.tif", "samples.tif", "reconstruction.png"];
 
 fn read_pair(files: &[PathBuf]) -> Result<DefocusPair> {
-    let mut planes = Vec::new();
-    for file in files {
-        planes.extend(read_planes(file)?);
-    }
+    let planes = match files {
+        [plus, minus] => vec![read_gray(plus)?, read_gray(minus)?],
+        pages => read_planes(&pages[0])?,
+    };
     match <[_; 2]>::try_from(planes) {
         Ok([plus, minus]) => DefocusPair::new(plus, minus),
         Err(planes) => Err(Error::file(
             &files[0],
-            format!("{} images in all; a pair is two: one TIFF of two pages (+d, −d), or two gray files", planes.len()),
+            format!("{} images in all; a pair is two: one TIFF of two pages (+d, −d), or two files", planes.len()),
         )),
     }
 }
@@ -79,10 +79,7 @@ fn read_image(files: &[PathBuf], weights: &Weights) -> Result<Vec<Plane>> {
     match (weights.config.task, weights.model.config().condition_channels) {
         (Task::SuperResolution, 3) => in_unit_range(file, read_rgb(file)?.to_vec()),
         (Task::SuperResolution, _) => in_unit_range(file, vec![read_gray(file)?]),
-        _ => match <[_; 1]>::try_from(read_planes(file)?) {
-            Ok([plane]) => Ok(vec![unit_range(&plane)]),
-            Err(planes) => Err(Error::file(file, format!("holds {} images; expected is one, gray", planes.len()))),
-        },
+        _ => Ok(vec![unit_range(&read_gray(file)?)]),
     }
 }
 
