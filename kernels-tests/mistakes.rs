@@ -3,35 +3,20 @@
 #[path = "harness/program.rs"]
 mod program;
 
-use std::path::Path;
-use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::process::Command;
 
 use cvdm::data::{Plane, write_npy, write_tiff};
 use cvdm::weights::load_checkpoint;
-use program::{Bench, fails, succeeds, text};
+use program::{Bench, fails, in_training, succeeds, text};
 
-/// Starts a training of many steps, and waits for its first checkpoint.
-fn in_training(bench: &Bench, run: &Path) -> std::process::Child {
-    let long = bench.config("long.toml", "steps = 100000\ncheckpoint_every = 1");
-    let child = Command::new(env!("CARGO_BIN_EXE_cvdm"))
-        .args(["train", text(&long), "--out", text(run)])
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    let started = Instant::now();
-    while !run.join("checkpoint.safetensors").exists() {
-        assert!(started.elapsed() < Duration::from_secs(60), "no checkpoint after a minute");
-        std::thread::sleep(Duration::from_millis(5));
-    }
-    child
-}
+/// More steps than a test waits for.
+const LONG: &str = "steps = 100000\ncheckpoint_every = 1";
 
 #[test]
 fn two_trainings_in_one_folder() {
     let bench = Bench::new();
     let run = bench.path("run");
-    let mut first = in_training(&bench, &run);
+    let mut first = in_training(&bench.config("long.toml", LONG), &run);
     let other = bench.config("other.toml", "steps = 2");
     fails(&["train", text(&other), "--out", text(&run), "--resume"], &["run", "in use"]);
     first.kill().unwrap();
@@ -46,7 +31,7 @@ fn two_trainings_in_one_folder() {
 fn a_training_that_is_terminated() {
     let bench = Bench::new();
     let run = bench.path("run");
-    let mut child = in_training(&bench, &run);
+    let mut child = in_training(&bench.config("long.toml", LONG), &run);
     assert!(Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap().success());
     assert!(child.wait().unwrap().code().is_some_and(|code| code != 0), "an end of its own, not the signal's");
     assert!(load_checkpoint(&run.join("checkpoint.safetensors")).unwrap().state.step > 0);

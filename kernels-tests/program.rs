@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use cvdm::data::{Plane, read_planes, write_npy, write_png16, write_tiff};
 use cvdm::weights::{load_checkpoint, load_weights};
-use program::{Bench, fails, succeeds, text};
+use program::{Bench, fails, in_training, succeeds, text};
 
 #[test]
 fn specimens_are_simulated() {
@@ -85,16 +85,7 @@ fn a_killed_run_goes_on_from_its_checkpoint() {
     let bench = Bench::new();
     let whole = bench.config("whole.toml", "steps = 60\ncheckpoint_every = 5");
     let (killed, straight) = (bench.path("killed"), bench.path("straight"));
-    let mut child = Command::new(env!("CARGO_BIN_EXE_cvdm"))
-        .args(["train", text(&whole), "--out", text(&killed)])
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    let started = Instant::now();
-    while !killed.join("checkpoint.safetensors").exists() {
-        assert!(started.elapsed() < Duration::from_secs(60), "no checkpoint after a minute");
-        std::thread::sleep(Duration::from_millis(5));
-    }
+    let mut child = in_training(&whole, &killed);
     child.kill().unwrap();
     child.wait().unwrap();
     let step = load_checkpoint(&killed.join("checkpoint.safetensors")).unwrap().state.step;

@@ -3,7 +3,8 @@
 #![allow(dead_code, reason = "each test program uses its own part")]
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 use cvdm::data::{Plane, write_png16};
 use tempfile::TempDir;
@@ -32,6 +33,21 @@ pub fn fails(arguments: &[&str], parts: &[&str]) {
     for part in parts {
         assert!(message.contains(part), "{arguments:?}: \"{part}\" is not in: {message}");
     }
+}
+
+/// Starts a training, and waits for its first checkpoint.
+pub fn in_training(config: &Path, run: &Path) -> Child {
+    let child = Command::new(env!("CARGO_BIN_EXE_cvdm"))
+        .args(["train", text(config), "--out", text(run)])
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let started = Instant::now();
+    while !run.join("checkpoint.safetensors").exists() {
+        assert!(started.elapsed() < Duration::from_secs(60), "no checkpoint after a minute");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    child
 }
 
 /// A folder with photographs and a configuration of a tiny run on them.

@@ -19,7 +19,7 @@ use cvdm::{Error, Result};
 use serde::Serialize;
 
 use super::evaluate_images;
-use super::options::{Bar, Sampling, at_least_one, clear, fresh_folder};
+use super::options::{Bar, Sampling, at_least_one, clear, expect_distinct, fresh_folder};
 
 /// Arguments of `cvdm evaluate`.
 #[derive(Args)]
@@ -94,9 +94,7 @@ pub fn run(args: &Evaluate, open: impl FnOnce() -> Result<Gpu>) -> Result<()> {
     }
     if let Some(file) = &args.field {
         let optics = (args.field_wavelength, args.field_pixel);
-        if let Some(twice) = args.noise.iter().enumerate().find_map(|(i, a)| args.noise[..i].contains(a).then_some(a)) {
-            return Err(Error::input(format!("--noise names {twice} twice; name each level once")));
-        }
+        expect_distinct("--noise", &args.noise, f32::to_string)?;
         let at = |&noise: &f32| field(&format!("field, noise {noise}"), file, optics, &setup, args.views, noise);
         groups.extend(args.noise.iter().map(at).collect::<Result<Vec<_>>>()?);
     }

@@ -38,6 +38,17 @@ pub fn at_least_one(text: &str) -> std::result::Result<usize, String> {
     }
 }
 
+/// Refuses a list that names something twice.
+///
+/// # Errors
+/// [`Error::Input`] that names the option and what is there twice, in the words of `name`.
+pub fn expect_distinct<T: PartialEq>(option: &str, all: &[T], name: impl Fn(&T) -> String) -> Result<()> {
+    match all.iter().enumerate().find(|(i, one)| all[..*i].contains(one)) {
+        None => Ok(()),
+        Some((_, twice)) => Err(Error::input(format!("{option} names {} twice; name each once", name(twice)))),
+    }
+}
+
 /// The reverse step.
 #[derive(ValueEnum, Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {

@@ -10,7 +10,7 @@ use cvdm::inverse::{NoiseLaw, add_noise};
 use cvdm::picture::{Colormap, Montage, Panel};
 use cvdm::{Error, Result};
 
-use super::options::{Optics, at_least_one, fresh_folder};
+use super::options::{Optics, at_least_one, expect_distinct, fresh_folder};
 use super::simulate_microscopy::{self, Label};
 
 /// Arguments of `cvdm simulate`.
@@ -83,7 +83,7 @@ fn expect_apart(photograph: &Path, out: &Path, name: &str) -> Result<()> {
 /// for specimens see [`simulate_microscopy::run`].
 pub fn run(args: &Simulate) -> Result<()> {
     let Some(input) = &args.input else {
-        simulate_microscopy::expect_distinct(&args.specimen)?;
+        expect_distinct("--specimen", &args.specimen, |label| label.name().into())?;
         let out = fresh_folder(&args.out, args.force)?;
         return simulate_microscopy::run(&args.specimen, args.size.unwrap_or(256), args.seed, &out);
     };

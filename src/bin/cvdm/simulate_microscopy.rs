@@ -3,10 +3,10 @@
 use std::path::Path;
 
 use clap::ValueEnum;
+use cvdm::Result;
 use cvdm::data::{Plane, write_tiff};
 use cvdm::inverse::{Microscope, SIGNAL_LEVELS, Scene, Specimen, peak_photons};
 use cvdm::picture::{Montage, Panel};
-use cvdm::{Error, Result};
 
 use super::options::clear;
 
@@ -33,7 +33,7 @@ impl Label {
         }
     }
 
-    fn name(self) -> &'static str {
+    pub fn name(self) -> &'static str {
         match self {
             Self::Pits => "pits",
             Self::Reticulum => "reticulum",
@@ -56,14 +56,6 @@ fn is_output(name: &str) -> bool {
     let of =
         |label: &Label| [".truth.tif", ".widefield.tif"].iter().any(|end| name == format!("{}{end}", label.name()));
     name == "specimens.png" || Label::value_variants().iter().any(of)
-}
-
-/// Refuses a specimen that is named twice: both would have the same files.
-pub fn expect_distinct(labels: &[Label]) -> Result<()> {
-    match labels.iter().enumerate().find(|(i, label)| labels[..*i].contains(label)) {
-        None => Ok(()),
-        Some((_, twice)) => Err(Error::input(format!("--specimen names {} twice; name each once", twice.name()))),
-    }
 }
 
 /// Writes for each label `NAME.truth.tif` (in [0, 1]) and `NAME.widefield.tif` (a page a signal level, in photons), and one
