@@ -215,7 +215,8 @@ fn grad_parameters(tape: &mut Tape, c: Conv2d, x: &View, g: &View, to: [[&View; 
     if conv2d_3x3::suits(caps, c, x.shape) {
         // The two results by different kernels: each variant has its turn with one of the shapes.
         for (i, ([gw, gb], add)) in to.into_iter().zip([false, true]).enumerate() {
-            let variant = conv2d_3x3_grad_weight::Variant::ALL[(g.shape.c + i) % 5];
+            let all = conv2d_3x3_grad_weight::Variant::ALL;
+            let variant = all[(g.shape.c + i) % all.len()];
             let parts = conv2d_3x3_grad_weight::parts(caps, variant.outputs, x.shape, g.shape.c);
             let sums = tape.persistent("sums", parts.shape())?;
             calls.push(conv2d_3x3_grad_weight::grad_weight(caps, variant, x, g, &sums)?);

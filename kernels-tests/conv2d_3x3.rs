@@ -130,7 +130,7 @@ fn images_give_the_weight_gradient_of_buffers() {
     let (xs, ys) = (Shape::new(3, 6, 7, 12), Shape::new(3, 18, 7, 12));
     let wider = |s: Shape| Shape { c: s.c + 5, ..s };
     let gradient = Shape::vector(9 * xs.c * ys.c + ys.c);
-    for outputs in [1, 2] {
+    for (outputs, winograd) in [(1, false), (2, false), (1, true), (2, true)] {
         let (x, g) = (random(wider(xs), 1, -1.0, 1.0), random(wider(ys), 2, -1.0, 1.0));
         let blank = || given(gradient, vec![9.0; gradient.len()]);
         run(
@@ -144,7 +144,7 @@ fn images_give_the_weight_gradient_of_buffers() {
                         calls.push(conv2d::grad_weight(Conv2d::same(3), &x, &g, &weight, false)?);
                         continue;
                     }
-                    let variant = conv2d_3x3_grad_weight::Variant { outputs, images };
+                    let variant = conv2d_3x3_grad_weight::Variant { outputs, images, winograd };
                     let parts = conv2d_3x3_grad_weight::parts(caps, outputs, xs, ys.c);
                     let sums = tape.persistent("sums", parts.shape())?;
                     calls.push(conv2d_3x3_grad_weight::grad_weight(caps, variant, &x, &g, &sums)?);
@@ -152,7 +152,7 @@ fn images_give_the_weight_gradient_of_buffers() {
                 }
                 Ok(calls)
             },
-            |mode, got| assert!(got[2] == got[3], "{mode}: {outputs} outputs"),
+            |mode, got| assert!(got[2] == got[3], "{mode}: {outputs} outputs, winograd {winograd}"),
         );
     }
 }

@@ -118,6 +118,7 @@ fn a_normalised_input() {
                     let gradient = conv2d_3x3_grad_weight::Variant {
                         outputs: variant.outputs,
                         images: variant.reads == Reads::Images,
+                        winograd: variant.slices > 1,
                     };
                     let parts = conv2d_3x3_grad_weight::parts(caps, variant.outputs, xs, co);
                     let sums = tape.persistent("sums", parts.shape())?;

@@ -1,4 +1,5 @@
-//! `winograd_weights`, `winograd_input`, `winograd_product`, `winograd_output`: the 3×3 convolution by Winograd's algorithm.
+//! `winograd_weights`, `winograd_input`, `winograd_product`, `winograd_output`: the 3×3 convolution by Winograd's algorithm; what that and
+//! `conv2d_3x3_grad_weight` by it lose.
 
 mod harness;
 #[path = "harness/convolution.rs"]
@@ -6,12 +7,14 @@ mod reference;
 
 use cvdm::gpu::{Gpu, OpenOptions};
 use cvdm::kernels::conv2d::{self, Activation, Conv2d, Direction};
-use cvdm::kernels::conv2d_3x3::Input;
+use cvdm::kernels::conv2d_3x3::{self, Input};
+use cvdm::kernels::conv2d_3x3_grad_weight::{self, Variant};
+use cvdm::kernels::split_sum::sum_splits;
 use cvdm::kernels::winograd::{self, Scratch};
 use cvdm::kernels::{Call, elementwise, instance_norm as norm};
 use cvdm::tape::Tape;
 use cvdm::tensor::{Shape, View};
-use harness::{close, given, has_subgroups, random, run, wide};
+use harness::{Given, close, given, has_subgroups, random, run, wide};
 
 /// Input shapes with their output channels: one tile, parts of tiles and of fours of tiles, rows of one tile, several samples, more
 /// channels than a workgroup takes.
@@ -166,8 +169,20 @@ fn shapes_that_do_not_suit_are_refused() {
     assert!(with(&x, &windows, &product, &x).is_err(), "an output of another shape");
 }
 
-/// What is lost: the root of the mean squared error, and the largest, of the direct sum and of Winograd's, on the numbers that a network
-/// has: standard normal values, weights that keep their variance.
+/// Standard normal values, as a network has them, times `scale`.
+fn normal(shape: Shape, seed: u64, scale: f32) -> Given {
+    let parts: Vec<Vec<f32>> = (0..12).map(|k| random(shape, 12 * seed + k, -0.5, 0.5).values).collect();
+    given(shape, (0..shape.len()).map(|i| scale * parts.iter().map(|p| p[i]).sum::<f32>()).collect())
+}
+
+/// The root of the mean squared error, and the largest.
+fn errors(values: &[f32], want: &[f64]) -> [f64; 2] {
+    let errors: Vec<f64> = values.iter().zip(want).map(|(&a, b)| (f64::from(a) - b).abs()).collect();
+    let squares: f64 = errors.iter().map(|e| e * e).sum();
+    [(squares / errors.len() as f64).sqrt(), errors.iter().fold(0.0, |a: f64, &b| a.max(b))]
+}
+
+/// What is lost: errors of the direct sum and of Winograd's, on weights that keep their input's variance.
 #[test]
 fn the_error_is_a_few_times_that_of_a_sum() {
     let gpu = Gpu::open(&OpenOptions::default()).unwrap();
@@ -177,10 +192,6 @@ fn the_error_is_a_few_times_that_of_a_sum() {
     }
     let spec = Conv2d::same(3);
     let ys = Shape { c: co, ..xs };
-    let normal = |shape: Shape, seed: u64, scale: f32| {
-        let parts: Vec<Vec<f32>> = (0..12).map(|k| random(shape, 12 * seed + k, -0.5, 0.5).values).collect();
-        given(shape, (0..shape.len()).map(|i| scale * parts.iter().map(|p| p[i]).sum::<f32>()).collect())
-    };
     let (x, weight) = (normal(xs, 1, 1.0), normal(spec.weight(xs.c, co), 2, 1.0 / 24.0));
     let want = reference::forward(spec, xs, ys, &wide(&x.values), &wide(&weight.values));
     let blank = || given(ys, vec![0.0; ys.len()]);
@@ -197,15 +208,50 @@ fn the_error_is_a_few_times_that_of_a_sum() {
             if !has_subgroups(mode) {
                 return;
             }
-            let errors = |values: &[f32]| -> [f64; 2] {
-                let errors: Vec<f64> = values.iter().zip(&want).map(|(&a, b)| (f64::from(a) - b).abs()).collect();
-                let squares: f64 = errors.iter().map(|e| e * e).sum();
-                [(squares / errors.len() as f64).sqrt(), errors.iter().fold(0.0, |a: f64, &b| a.max(b))]
-            };
-            let ([direct, direct_most], [winograd, most]) = (errors(&got[2]), errors(&got[3]));
+            let [direct, direct_most] = errors(&got[2], &want);
+            let [winograd, most] = errors(&got[3], &want);
             println!("{mode}: direct {direct:.2e} (most {direct_most:.2e}), Winograd {winograd:.2e} (most {most:.2e})");
             // Measured: 4.4 and 6.3 times.
             assert!(winograd < 6.0 * direct && most < 10.0 * direct_most, "{mode}: {winograd:e}, at most {most:e}");
+        },
+    );
+}
+
+/// The same of a weight gradient, whose transforms are sums and differences of neighbours.
+#[test]
+fn the_error_of_a_weight_gradient_is_about_that_of_a_sum() {
+    let (xs, ys) = (Shape::new(2, 20, 16, 24), Shape::new(2, 12, 16, 24));
+    let (x, g) = (normal(xs, 1, 1.0), normal(ys, 2, 1.0));
+    let spec = Conv2d::same(3);
+    let mut want = reference::grad_weight(spec, xs, ys, &wide(&x.values), &wide(&g.values));
+    want.extend(reference::channel_sums(ys, &wide(&g.values)));
+    let blank = || given(Shape::vector(want.len()), vec![0.0; want.len()]);
+    run(
+        &[x, g, blank(), blank()],
+        |tape, v| {
+            let caps = tape.caps();
+            if !conv2d_3x3::suits(caps, spec, xs) {
+                return Ok(vec![conv2d::grad_weight(spec, &v[0], &v[1], &v[2].range(0..9 * xs.c * ys.c)?, false)?]);
+            }
+            let mut calls = Vec::new();
+            for (winograd, to) in [(false, &v[2]), (true, &v[3])] {
+                let variant = Variant { outputs: 2, images: false, winograd };
+                let parts = conv2d_3x3_grad_weight::parts(caps, 2, xs, ys.c);
+                let sums = tape.persistent("sums", parts.shape())?;
+                calls.push(conv2d_3x3_grad_weight::grad_weight(caps, variant, &v[0], &v[1], &sums)?);
+                calls.push(sum_splits(parts, &sums, 0, to, false)?);
+            }
+            Ok(calls)
+        },
+        |mode, got| {
+            if !has_subgroups(mode) {
+                return;
+            }
+            let [direct, direct_most] = errors(&got[2], &want);
+            let [winograd, most] = errors(&got[3], &want);
+            println!("{mode}: direct {direct:.2e} (most {direct_most:.2e}), Winograd {winograd:.2e} (most {most:.2e})");
+            // Measured: 1.4 and 1.3 times.
+            assert!(winograd < 2.0 * direct && most < 2.0 * direct_most, "{mode}: {winograd:e}, at most {most:e}");
         },
     );
 }

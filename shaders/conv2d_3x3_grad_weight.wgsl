@@ -4,22 +4,28 @@
 // Work: a workgroup takes WG * OUTPUTS output channels, 1, 2 or 4 neighbouring ones an invocation, and 4 input channels; it
 // walks over its share of the 2 x 8 tiles of all samples. A lane loads the tiles of its channels of g, 4 vec4 each, and keeps
 // them for the four input channels, whose 4 x 10 windows are read as in conv2d_3x3.wgsl, one vec4 a lane in two loads, and
-// handed round by subgroupBroadcast: with 4 outputs 24 loads for 2304 multiply-adds, with 1 output 12 for 576.
+// handed round by subgroupBroadcast: with 2 outputs 12 loads for 1152 multiply-adds, with 1 output 8 for 576. A tile and a window are multiplied
+// as the sum that they are, or by Winograd's algorithm in 64 multiply-adds instead of 144 (gradient_taps_*.wgsl).
 // Behind a norm x is normalised as it is loaded (scales.wgsl): the scales of four channels are one load a sample.
 // That costs 1 % where images are large and 4 % at 4 squared (llvmpipe, Mesa 25.0).
 // Each workgroup writes its own partial sums; sum_splits.wgsl adds the splits in a fixed order, so the result repeats bit for
 // bit. A single split of whole rows is the gradient and goes straight there. Rows are padded to four input channels, so that all stores are of
 // vec4: value by value they took a fifth longer to compile (Mesa 25.0).
 //
-// Measured (llvmpipe, two cores with AVX-512, GFLOP/s of 32, 64, 128, 256 channels at 64, 32, 16, 8 squared, batch 4, of 135, in one run):
-//               storage: 2 outputs     images: 1 output    2 outputs
-//   Mesa 22.3            49 48 46 40           71 72 70 54   71 72 68 54
-//   Mesa 25.0            51 49 45 37           67 70 69 58   71 74 72 59
-// At 4 squared it is 33: a workgroup's 18 stores of partial sums are a quarter of its work there, and the first loads of its few rows another.
-// Before the walk down columns, which keeps two of a window's four rows, it had a third less. Tried and dropped: 8 input channels with 2
-// outputs, which halve the loads of g for each multiply-add but spill their 144 sums (a fifth slower); 4 outputs with images (66 where 2 have
-// 70). Integers are divided as such: divided as floats (grid.wgsl) the places of a tile are no longer known to be the same for all lanes,
-// and Mesa 25.0 takes a tenth longer.
+// Measured (llvmpipe, two cores with AVX-512, images, GFLOP/s of the direct sum's operations, of 160; 32, 64, 128, 256, 512 channels at 64, 32,
+// 16, 8, 4 squared, batch 4, in one run):
+//               direct: 1 output     2 outputs           Winograd: 1 output    2 outputs
+//   Mesa 22.3            92 95 90 68 40   97 102 95 66 40          102 101 91 63 40   103 115 104 77 44
+//   Mesa 25.0            94 98 94 75 47   91 100 87 70 47          101 106 97 79 46   104 120 111 90 57
+// From storage buffers the direct sum has two thirds of that. A quarter of the time goes to the loads (of an image by a call of 56
+// instructions), a sixth to handing round and transforming x, a tenth to the sums, which no registers hold. Winograd's gain is less than its
+// operations promise for that, and larger than that where images are small: a workgroup's code, 46 kB as direct sum, is larger than a first
+// instruction cache, and a walk of four turns fetches it anew. At 4 squared a workgroup's 18 stores of partial sums are a quarter of its work.
+// All loads come before the sums: with those of x between them it took 2 to 5 % longer. Before the walk down columns, which keeps two of
+// a window's four rows, it took a third longer. Tried and dropped: 8 input channels with 2 outputs, which halve the loads of g for each
+// multiply-add (a fifth slower); 4 outputs with images (66 where 2 have 70); handing round by subgroupShuffle of lanes that no compiler knows, one
+// instruction instead of two (no difference). Integers are divided as such: divided as floats (grid.wgsl) the places of a tile are no longer
+// known to be the same for all lanes, and Mesa 25.0 takes a tenth longer.
 
 override WG: u32 = 8u;
 override OUTPUTS: u32 = 2u;
@@ -54,52 +60,18 @@ struct Params {
 @group(0) @binding(3) var<storage, read_write> parts: array<vec4f>; // [splits, part / 4]
 @group(0) @binding(4) var<storage, read> scales: array<vec2f>;     // [N, Cin]: scale, shift
 
-// A row of the window: the value left of the tile, its eight columns, and the value right of it.
-struct Line { l: f32, a: vec4f, b: vec4f, r: f32 }
-struct Window { i0: Line, i1: Line, i2: Line, i3: Line }
 struct Row { lo: vec4f, hi: vec4f }
 struct Tile { r0: Row, r1: Row }
 struct Taps { top: vec3f, middle: vec3f, bottom: vec3f }
 
-// The sums of an input channel with each of the output channels, as many of them as OUTPUTS.
-struct Sums { o0: Taps, o1: Taps, o2: Taps, o3: Taps }
-struct Tiles { o0: Tile, o1: Tile, o2: Tile, o3: Tile }
-
-// Two rows of the window from a load: the quads left of, in, in and right of the tile, of one row and of the next.
-fn upper(v: vec4f) -> Line {
-    return Line(subgroupBroadcast(v.w, 0u), subgroupBroadcast(v, 1u), subgroupBroadcast(v, 2u), subgroupBroadcast(v.x, 3u));
-}
-
-fn lower(v: vec4f) -> Line {
-    return Line(subgroupBroadcast(v.w, 4u), subgroupBroadcast(v, 5u), subgroupBroadcast(v, 6u), subgroupBroadcast(v.x, 7u));
-}
+// How a tile of g is multiplied by a window of x, with the types Factor, Window and Sum: gradient_taps_*.wgsl.
+// The sums of an input channel with each of the output channels, as many of them as OUTPUTS, and the channels' tiles.
+struct Sums { o0: Sum, o1: Sum, o2: Sum, o3: Sum }
+struct Factors { o0: Factor, o1: Factor, o2: Factor, o3: Factor }
 
 // The lane's part of two rows of the window.
 fn load_part(at: u32, inside: bool, channel: u32, scale: vec2f) -> vec4f {
     return select(vec4f(), scaled(input_quad(at + channel), scale), inside);
-}
-
-fn window(v0: vec4f, v1: vec4f) -> Window {
-    return Window(upper(v0), lower(v0), upper(v1), lower(v1));
-}
-
-// One row of g on one row of the window, for the three horizontal taps.
-fn row_taps(g: Row, i: Line) -> vec3f {
-    let right_of_a = select(i.b.x, 0.0, PAIRED == 1u);
-    let left_of_b = select(i.a.w, 0.0, PAIRED == 1u);
-    return vec3f(
-        dot(g.lo, vec4f(i.l, i.a.xyz)) + dot(g.hi, vec4f(left_of_b, i.b.xyz)),
-        dot(g.lo, i.a) + dot(g.hi, i.b),
-        dot(g.lo, vec4f(i.a.yzw, right_of_a)) + dot(g.hi, vec4f(i.b.yzw, i.r)),
-    );
-}
-
-fn add_tile(t: Taps, g: Tile, v: Window) -> Taps {
-    return Taps(
-        t.top + row_taps(g.r0, v.i0) + row_taps(g.r1, v.i1),
-        t.middle + row_taps(g.r0, v.i1) + row_taps(g.r1, v.i2),
-        t.bottom + row_taps(g.r0, v.i2) + row_taps(g.r1, v.i3),
-    );
 }
 
 // The next output channel's sums in the first one's place.
@@ -107,15 +79,15 @@ fn following(s: Sums) -> Sums {
     return Sums(s.o1, s.o2, s.o3, s.o3);
 }
 
-fn add_tiles(sums: Sums, g: Tiles, v: Window) -> Sums {
+fn add_tiles(sums: Sums, g: Factors, x: Window) -> Sums {
     var s = sums;
-    s.o0 = add_tile(s.o0, g.o0, v);
+    s.o0 = add_tile(s.o0, g.o0, x);
     if (OUTPUTS >= 2u) {
-        s.o1 = add_tile(s.o1, g.o1, v);
+        s.o1 = add_tile(s.o1, g.o1, x);
     }
     if (OUTPUTS == 4u) {
-        s.o2 = add_tile(s.o2, g.o2, v);
-        s.o3 = add_tile(s.o3, g.o3, v);
+        s.o2 = add_tile(s.o2, g.o2, x);
+        s.o3 = add_tile(s.o3, g.o3, x);
     }
     return s;
 }
@@ -224,33 +196,37 @@ fn main(
         var u2 = load_part(at, inside, c2, q2);
         var u3 = load_part(at, inside, c3, q3);
         for (var top = first_row; top < end_row; top += 2u) {
-            var tiles = Tiles();
-            tiles.o0 = load_tile(n, co, top, quad);
-            bias.x += sum(tiles.o0);
+            var tiles = Factors();
+            let g0 = load_tile(n, co, top, quad);
+            tiles.o0 = factor(g0);
+            bias.x += sum(g0);
             if (OUTPUTS >= 2u) {
-                tiles.o1 = load_tile(n, co + 1u, top, quad);
-                bias.y += sum(tiles.o1);
+                let g1 = load_tile(n, co + 1u, top, quad);
+                tiles.o1 = factor(g1);
+                bias.y += sum(g1);
             }
             if (OUTPUTS == 4u) {
-                tiles.o2 = load_tile(n, co + 2u, top, quad);
-                tiles.o3 = load_tile(n, co + 3u, top, quad);
-                bias.z += sum(tiles.o2);
-                bias.w += sum(tiles.o3);
+                let g2 = load_tile(n, co + 2u, top, quad);
+                let g3 = load_tile(n, co + 3u, top, quad);
+                tiles.o2 = factor(g2);
+                tiles.o3 = factor(g3);
+                bias.z += sum(g2);
+                bias.w += sum(g3);
             }
             row += 2;
             inside = in_width && row < i32(p.height);
             at = select(0u, u32(image + row * i32(p.quads)), inside);
             let v0 = load_part(at, inside, c0, q0);
-            s0 = add_tiles(s0, tiles, window(u0, v0));
-            u0 = v0;
             let v1 = load_part(at, inside, c1, q1);
-            s1 = add_tiles(s1, tiles, window(u1, v1));
-            u1 = v1;
             let v2 = load_part(at, inside, c2, q2);
-            s2 = add_tiles(s2, tiles, window(u2, v2));
-            u2 = v2;
             let v3 = load_part(at, inside, c3, q3);
-            s3 = add_tiles(s3, tiles, window(u3, v3));
+            s0 = add_tiles(s0, tiles, window(u0, v0, lane));
+            u0 = v0;
+            s1 = add_tiles(s1, tiles, window(u1, v1, lane));
+            u1 = v1;
+            s2 = add_tiles(s2, tiles, window(u2, v2, lane));
+            u2 = v2;
+            s3 = add_tiles(s3, tiles, window(u3, v3, lane));
             u3 = v3;
         }
     }
@@ -258,7 +234,7 @@ fn main(
     // A loop whose end is not known to the compiler, which would write it out, and the same for all lanes.
     for (var channel = co; channel < co + p.outputs; channel++) {
         if (channel < p.out_channels) {
-            put(out, channel, ci, s0.o0, s1.o0, s2.o0, s3.o0);
+            put(out, channel, ci, taps_of(s0.o0), taps_of(s1.o0), taps_of(s2.o0), taps_of(s3.o0));
         }
         s0 = following(s0);
         s1 = following(s1);

@@ -85,6 +85,8 @@ pub static ALL: &[&Shader] = &[
     &conv2d_3x3_cooperative::FORWARD[1],
     &conv2d_3x3_grad_weight::GRAD_WEIGHT,
     &conv2d_3x3_grad_weight::GRAD_WEIGHT_IMAGES,
+    &conv2d_3x3_grad_weight::GRAD_WEIGHT_WINOGRAD,
+    &conv2d_3x3_grad_weight::GRAD_WEIGHT_WINOGRAD_IMAGES,
     &winograd::WEIGHTS,
     &winograd::INPUT,
     &winograd::PRODUCT,

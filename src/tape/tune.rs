@@ -144,13 +144,13 @@ impl Tape {
         })
     }
 
-    /// How to compute the weight gradient of a convolution. Variants with as many outputs give the same bits; others have
-    /// their own order of summation.
+    /// How to compute the weight gradient of a convolution. Variants with as many outputs and the same algorithm give the same bits; others
+    /// have their own order of summation.
     ///
     /// # Errors
     /// As [`Tape::convolution`].
     pub fn weight_gradient_variant(&self, x: Shape, channels: usize) -> Result<grad_weight::Variant> {
-        const ALL: [grad_weight::Variant; 5] = grad_weight::Variant::ALL;
+        const ALL: [grad_weight::Variant; 9] = grad_weight::Variant::ALL;
         let fixed = grad_weight::Variant::fixed(self.caps, channels);
         let Some(gpu) = &self.tuned_for else { return Ok(fixed) };
         let question = format!("conv2d_3x3_grad_weight of {x} to {channels} channels");
