@@ -231,6 +231,17 @@ fn a_microscope_s_image_becomes_a_finer_one() {
     assert_eq!((image.len(), image[0].height(), image[0].width()), (1, 18, 24));
     assert_eq!(read_planes(out.join("samples.tif")).unwrap().len(), 2);
     assert!(out.join("std.tif").is_file() && out.join("reconstruction.png").is_file());
+    // The same image as the second page of a stack.
+    let stack = bench.path("stack.tif");
+    write_tiff(&stack, &[&Plane::from_fn(9, 12, |y, x| (y * x) as f32), &measured]).unwrap();
+    let second = bench.path("second");
+    let of_stack = |page: &'static str| {
+        let first = ["reconstruct", "--weights", text(&weights), "--input", text(&stack), "--out", text(&second)];
+        [&first[..], &sampling, &["--page", page]].concat()
+    };
+    succeeds(&of_stack("2"));
+    assert_eq!(read_planes(second.join("image.tif")).unwrap(), image);
+    fails(&of_stack("3"), &["stack.tif", "pages 1 to 2, not 3"]);
     // Two files are a pair, which these weights do not take; nor do phases' programs take these weights.
     let two = ["reconstruct", "--weights", text(&weights), "--input", text(&input), text(&input), "--out", text(&run)];
     fails(&two, &["2 files", "one image"]);

@@ -35,6 +35,19 @@ pub fn read_planes(path: impl AsRef<Path>) -> Result<Vec<Plane>> {
     Ok(read_pages(path.as_ref())?.into_iter().flatten().collect())
 }
 
+/// The channels of one page of a file, counted from 1.
+///
+/// # Errors
+/// As [`read_planes`], and if it has no such page.
+pub fn read_page(path: impl AsRef<Path>, number: usize) -> Result<Vec<Plane>> {
+    let path = path.as_ref();
+    let mut pages = read_pages(path)?;
+    if !(1..=pages.len()).contains(&number) {
+        return Err(Error::file(path, format!("has pages 1 to {}, not {number}", pages.len())));
+    }
+    Ok(pages.swap_remove(number - 1))
+}
+
 /// The pages of a file, one of PNG and JPEG, each with its channels.
 fn read_pages(path: &Path) -> Result<Vec<Vec<Plane>>> {
     let metadata = std::fs::metadata(path).map_err(|e| Error::file(path, format!("cannot be read: {e}")))?;
@@ -64,7 +77,7 @@ fn read_pages(path: &Path) -> Result<Vec<Vec<Plane>>> {
 /// As [`read_planes`], and if there are neither one nor three channels.
 pub fn read_gray(path: impl AsRef<Path>) -> Result<Plane> {
     let path = path.as_ref();
-    gray(path, read_planes(path)?)
+    as_gray(path, read_planes(path)?)
 }
 
 /// Every page as one gray plane, as [`read_gray`] makes it.
@@ -72,10 +85,14 @@ pub fn read_gray(path: impl AsRef<Path>) -> Result<Plane> {
 /// # Errors
 /// As [`read_planes`], and if a page has neither one nor three channels.
 pub(super) fn read_gray_pages(path: &Path) -> Result<Vec<Plane>> {
-    read_pages(path)?.into_iter().map(|page| gray(path, page)).collect()
+    read_pages(path)?.into_iter().map(|page| as_gray(path, page)).collect()
 }
 
-fn gray(path: &Path, mut planes: Vec<Plane>) -> Result<Plane> {
+/// What was read of a file as one plane: colours as their luminance.
+///
+/// # Errors
+/// [`Error::File`] if there are neither one nor three channels.
+pub fn as_gray(path: &Path, mut planes: Vec<Plane>) -> Result<Plane> {
     match planes.as_slice() {
         [_] => Ok(planes.swap_remove(0)),
         [red, green, blue] => Ok(Plane::from_fn(red.height(), red.width(), |y, x| {
@@ -94,7 +111,14 @@ fn gray(path: &Path, mut planes: Vec<Plane>) -> Result<Plane> {
 /// As [`read_planes`], and if there are neither one nor three channels.
 pub fn read_rgb(path: impl AsRef<Path>) -> Result<[Plane; 3]> {
     let path = path.as_ref();
-    let mut planes = read_planes(path)?;
+    as_rgb(path, read_planes(path)?)
+}
+
+/// What was read of a file as red, green and blue, as [`read_rgb`] gives them.
+///
+/// # Errors
+/// [`Error::File`] if there are neither one nor three channels.
+pub fn as_rgb(path: &Path, mut planes: Vec<Plane>) -> Result<[Plane; 3]> {
     if planes.len() == 1 {
         planes = vec![planes[0].clone(), planes[0].clone(), planes.swap_remove(0)];
     }

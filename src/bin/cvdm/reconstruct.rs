@@ -4,7 +4,9 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use cvdm::config::{Schedule, Task};
-use cvdm::data::{Plane, expect_unit_range, read_gray, read_planes, read_rgb, unit_range, write_tiff};
+use cvdm::data::{
+    Plane, as_gray, as_rgb, expect_unit_range, read_gray, read_page, read_planes, unit_range, write_tiff,
+};
 use cvdm::gpu::Gpu;
 use cvdm::inverse::DefocusPair;
 use cvdm::picture::{Colormap, Montage, Panel};
@@ -23,6 +25,9 @@ pub struct Reconstruct {
     /// For a phase the pair: one file with two pages (+d, −d), or two files. For microscopy and super-resolution one image.
     #[arg(long, num_args = 1..=2, required = true)]
     input: Vec<PathBuf>,
+    /// Of a TIFF with several images the one to take, counted from 1 (for microscopy and super-resolution).
+    #[arg(long)]
+    page: Option<usize>,
     /// Folder for the results.
     #[arg(long)]
     out: PathBuf,
@@ -72,14 +77,18 @@ fn read_pair(files: &[PathBuf]) -> Result<DefocusPair> {
 }
 
 /// The image that a model takes, in [0, 1], a plane a channel: a microscope's from its darkest to its brightest value.
-fn read_image(files: &[PathBuf], weights: &Weights) -> Result<Vec<Plane>> {
+fn read_image(files: &[PathBuf], page: Option<usize>, weights: &Weights) -> Result<Vec<Plane>> {
     let [file] = files else {
         return Err(Error::input(format!("{} files; these weights take one image", files.len())));
     };
+    let planes = match page {
+        Some(number) => read_page(file, number)?,
+        None => read_planes(file)?,
+    };
     match (weights.config.task, weights.model.config().condition_channels) {
-        (Task::SuperResolution, 3) => in_unit_range(file, read_rgb(file)?.to_vec()),
-        (Task::SuperResolution, _) => in_unit_range(file, vec![read_gray(file)?]),
-        _ => Ok(vec![unit_range(&read_gray(file)?)]),
+        (Task::SuperResolution, 3) => in_unit_range(file, as_rgb(file, planes)?.to_vec()),
+        (Task::SuperResolution, _) => in_unit_range(file, vec![as_gray(file, planes)?]),
+        _ => Ok(vec![unit_range(&as_gray(file, planes)?)]),
     }
 }
 
@@ -101,7 +110,7 @@ pub fn run(args: &Reconstruct, open: impl FnOnce() -> Result<Gpu>) -> Result<()>
 /// Writes `image.tif` and `std.tif` (in [0, 1], a page a channel), `beta_integral.tif`, `samples.tif` if asked for, and
 /// `reconstruction.png`, which shows means over the channels.
 fn image(args: &Reconstruct, weights: Weights, open: impl FnOnce() -> Result<Gpu>) -> Result<()> {
-    let coarse = read_image(&args.input, &weights)?;
+    let coarse = read_image(&args.input, args.page, &weights)?;
     let one_pass = weights.config.model.schedule == Schedule::None;
     let out = fresh_folder(&args.out, args.force)?;
     let interrupt = cvdm::interrupt::install(UNWRITTEN)?;
@@ -140,6 +149,11 @@ fn image(args: &Reconstruct, weights: Weights, open: impl FnOnce() -> Result<Gpu
 
 /// Writes `phase.tif`, `std.tif` (rad), `beta_integral.tif`, `samples.tif` if asked for, and `reconstruction.png`.
 fn phase(args: &Reconstruct, weights: Weights, open: impl FnOnce() -> Result<Gpu>) -> Result<()> {
+    if args.page.is_some() {
+        return Err(Error::input(
+            "--page chooses one image; a phase is reconstructed from two, the pages of a file or two files",
+        ));
+    }
     let pair = read_pair(&args.input)?;
     let one_pass = weights.config.model.schedule == Schedule::None;
     let setup = args.optics.setup()?;
