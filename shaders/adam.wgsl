@@ -4,7 +4,7 @@
 // and, with average_kept.wgsl, an exponential moving average of the parameters:
 //   ema += (1 - rate) (p - ema)
 // One dispatch over one flat tensor: four loads and three stores of vec4 for every four parameters, one of each more with the
-// average. The last quad may reach into the padding of the buffers, which is read but not written.
+// average. The last quad may reach into the padding of the buffers, which keeps its values.
 
 override WG: u32 = 64u;
 override BLOCK: u32 = 256u; // vec4 that the invocations of a workgroup take in turn
@@ -21,6 +21,8 @@ struct Params {
 @group(0) @binding(4) var<storage, read_write> first: array<vec4f>;
 @group(0) @binding(5) var<storage, read_write> second: array<vec4f>;
 
+struct Quad { p: vec4f, m: vec4f, v: vec4f }
+
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index) local: u32) {
     let len = params.len;
@@ -29,24 +31,16 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
     let first_quad = linear(workgroup) * BLOCK;
     let end = min(first_quad + BLOCK, (len + 3u) / 4u);
     for (var quad = first_quad + local; quad < end; quad += WG) {
+        let before = Quad(parameters[quad], first[quad], second[quad]);
         let g = corrections.w * gradient[quad];
-        var m = first[quad];
-        m += step.y * (g - m);
-        let v = (1.0 - step.z) * second[quad] + step.z * g * g;
-        let p = parameters[quad] - step.x / corrections.x * m / (sqrt(v) / sqrt(corrections.y) + step.w);
-        let ema = averaged(quad, p, corrections.z);
-        if (quad * 4u + 4u <= len) {
-            first[quad] = m;
-            second[quad] = v;
-            parameters[quad] = p;
-            keep_average(quad, ema);
-        } else {
-            for (var k = 0u; k < len % 4u; k++) {
-                first[quad][k] = m[k];
-                second[quad][k] = v[k];
-                parameters[quad][k] = p[k];
-                keep_average_of(quad, k, ema[k]);
-            }
-        }
+        let m = before.m + step.y * (g - before.m);
+        let v = (1.0 - step.z) * before.v + step.z * g * g;
+        let p = before.p - step.x / corrections.x * m / (sqrt(v) / sqrt(corrections.y) + step.w);
+        // What lies behind the last value is put back.
+        let own = vec4u(0u, 1u, 2u, 3u) < vec4u(len - quad * 4u);
+        parameters[quad] = select(before.p, p, own);
+        first[quad] = select(before.m, m, own);
+        second[quad] = select(before.v, v, own);
+        keep_average(quad, p, corrections.z, own);
     }
 }
