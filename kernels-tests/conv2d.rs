@@ -208,15 +208,21 @@ fn input_gradient() {
     }
 }
 
-/// Gradients of weight and bias by the kernels that the tape would choose, written to the first pair and added to the second.
-fn grad_parameters(tape: &mut Tape, c: Conv2d, x: &View, g: &View, to: [[&View; 2]; 2]) -> cvdm::Result<Vec<Call>> {
+/// Gradients of weight and bias by the kernels that the tape would choose, written to the first pair and added to the second. Where there are
+/// variants, each turn takes two others.
+fn grad_parameters(
+    tape: &mut Tape,
+    (c, turn): (Conv2d, usize),
+    x: &View,
+    g: &View,
+    to: [[&View; 2]; 2],
+) -> cvdm::Result<Vec<Call>> {
     let caps = tape.caps();
     let mut calls = Vec::new();
     if conv2d_3x3::suits(caps, c, x.shape) {
-        // The two results by different kernels: each variant has its turn with one of the shapes.
         for (i, ([gw, gb], add)) in to.into_iter().zip([false, true]).enumerate() {
             let all = conv2d_3x3_grad_weight::Variant::ALL;
-            let variant = all[(g.shape.c + i) % all.len()];
+            let variant = all[(2 * turn + i) % all.len()];
             let parts = conv2d_3x3_grad_weight::parts(caps, variant.outputs, x.shape, g.shape.c);
             let sums = tape.persistent("sums", parts.shape())?;
             calls.push(conv2d_3x3_grad_weight::grad_weight(caps, variant, x, g, &sums)?);
@@ -234,7 +240,7 @@ fn grad_parameters(tape: &mut Tape, c: Conv2d, x: &View, g: &View, to: [[&View; 
 
 #[test]
 fn weight_and_bias_gradients() {
-    for c in cases() {
+    for (turn, c) in cases().enumerate() {
         let want = reference::grad_weight(c.spec, c.xs, c.ys, &wide(&c.x.values), &wide(&c.g.values));
         let want_bias = reference::channel_sums(c.ys, &wide(&c.g.values));
         let (weight, bias) = (c.spec.weight(c.xs.c, c.ys.c), Shape::vector(c.ys.c));
@@ -246,7 +252,7 @@ fn weight_and_bias_gradients() {
         let nines = |shape: Shape| given(shape, vec![9.0; shape.len()]);
         run(
             &[c.x, c.g, nines(weight), nines(bias), before, before_bias],
-            |tape, v| grad_parameters(tape, c.spec, &v[0], &v[1], [[&v[2], &v[3]], [&v[4], &v[5]]]),
+            |tape, v| grad_parameters(tape, (c.spec, turn), &v[0], &v[1], [[&v[2], &v[3]], [&v[4], &v[5]]]),
             |mode, got| {
                 close(&format!("{mode}: {}", c.name), &got[2], &want, atol, 1e-6);
                 close(&format!("{mode}: bias, {}", c.name), &got[3], &want_bias, atol, 1e-6);
@@ -260,7 +266,8 @@ fn weight_and_bias_gradients() {
 /// The gradients read channel ranges of x and g, and write ranges of one flat tensor.
 #[test]
 fn weight_gradients_of_channel_ranges() {
-    for width in [8, 7] {
+    // A narrow image by every variant.
+    for (turn, width) in [8, 8, 8, 8, 8, 7].into_iter().enumerate() {
         let (whole, xs, ys) = (Shape::new(2, 9, 5, width), Shape::new(2, 4, 5, width), Shape::new(2, 3, 5, width));
         let spec = Conv2d::same(3);
         let (x, g) = (random(whole, 1, -1.0, 1.0), random(whole, 2, -1.0, 1.0));
@@ -282,7 +289,7 @@ fn weight_gradients_of_channel_ranges() {
                 let (x, g) = (v[0].range(3..7)?, v[1].range(5..8)?);
                 let pair = |v: &View| Ok::<_, cvdm::Error>((v.range(5..113)?, v.range(115..118)?));
                 let ((gw, gb), (gw2, gb2)) = (pair(&v[2])?, pair(&v[3])?);
-                grad_parameters(tape, spec, &x, &g, [[&gw, &gb], [&gw2, &gb2]])
+                grad_parameters(tape, (spec, turn), &x, &g, [[&gw, &gb], [&gw2, &gb2]])
             },
             |mode, got| close(&format!("{mode}: width {width}"), &got[2], &want, tolerance(2 * plane), 1e-6),
         );

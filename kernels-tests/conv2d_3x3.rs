@@ -11,8 +11,8 @@ use cvdm::kernels::conv2d_3x3::{self, Input, Packing, Reads, Variant};
 use cvdm::kernels::conv2d_3x3_grad_weight;
 use cvdm::kernels::split_sum::{channel_sum, sum_splits};
 use cvdm::tape::Tape;
-use cvdm::tensor::Shape;
-use harness::{close, given, random, run, softplus, wide};
+use cvdm::tensor::{Shape, View};
+use harness::{close, given, has_subgroups, random, run, softplus, wide};
 use reference::tolerance;
 use variants::{convolved, variants};
 
@@ -169,8 +169,9 @@ fn a_single_split_goes_straight_to_the_gradient() {
     want.extend([9.0; 2]);
     let part = want.len() - 6;
     let flat = Shape::vector(part + 6);
+    let blank = || given(flat, vec![9.0; part + 6]);
     run(
-        &[x, g, given(flat, vec![9.0; part + 6]), given(flat, vec![9.0; part + 6])],
+        &[x, g, blank(), blank(), blank()],
         |tape, v| {
             let caps = tape.caps();
             let to = v[2].range(4..4 + part)?;
@@ -186,12 +187,19 @@ fn a_single_split_goes_straight_to_the_gradient() {
                 let there = v[2].range(4..4 + padded.values())?;
                 assert!(padded.splits == 1 && !padded.are(&there), "rows or a bias of no whole vec4");
             }
-            let by_one = conv2d_3x3_grad_weight::Variant::ALL[0];
-            let other = conv2d_3x3_grad_weight::grad_weight(caps, by_one, &v[0], &v[1], &v[3]);
+            let by_one = |winograd| conv2d_3x3_grad_weight::Variant { outputs: 1, images: false, winograd };
+            let other = conv2d_3x3_grad_weight::grad_weight(caps, by_one(false), &v[0], &v[1], &v[3]);
             assert!(other.is_err(), "a vector of another length");
-            Ok(vec![conv2d_3x3_grad_weight::grad_weight(caps, by_one, &v[0], &v[1], &to)?])
+            let by =
+                |winograd, to: &View| conv2d_3x3_grad_weight::grad_weight(caps, by_one(winograd), &v[0], &v[1], to);
+            Ok(vec![by(false, &to)?, by(true, &v[4].range(4..4 + part)?)?])
         },
-        |mode, got| close(mode, &got[2], &want, tolerance(32), 1e-6),
+        |mode, got| {
+            close(mode, &got[2], &want, tolerance(32), 1e-6);
+            if has_subgroups(mode) {
+                close(&format!("{mode}: by Winograd"), &got[4], &want, tolerance(32), 1e-6);
+            }
+        },
     );
 }
 

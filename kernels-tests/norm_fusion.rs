@@ -15,7 +15,7 @@ use cvdm::kernels::conv2d_3x3::{Input, Reads};
 use cvdm::kernels::split_sum::{channel_sum, sum_splits};
 use cvdm::kernels::{conv2d_3x3_grad_weight, instance_norm as norm, max_pool2d};
 use cvdm::tensor::Shape;
-use harness::{Given, close, given, inside, random, run, softplus, wide};
+use harness::{Given, close, given, has_subgroups, inside, random, run, softplus, wide};
 use reference::tolerance;
 use variants::{convolved, variants};
 
@@ -96,7 +96,7 @@ fn a_normalised_input() {
         want_gradient.extend(reference::channel_sums(ys, &wide(&g.values)));
         let gradient = Shape::vector(want_gradient.len());
         let written = given(xs, normalised.iter().map(|&v| v as f32).collect());
-        let tensors = [x, scales, weight, bias, g, blank(ys), blank(gradient), written];
+        let tensors = [x, scales, weight, bias, g, blank(ys), blank(gradient), written, blank(gradient)];
         let mut first: Option<Vec<f32>> = None;
         for variant in variants() {
             run(
@@ -115,15 +115,14 @@ fn a_normalised_input() {
                     let input = Input { x: &x, scales: Some(&scales) };
                     let forward = (variant, Direction::Forward);
                     let mut calls = convolved(tape, forward, input, &v[2], Some(&v[3]), softplus, &v[5])?;
-                    let gradient = conv2d_3x3_grad_weight::Variant {
-                        outputs: variant.outputs,
-                        images: variant.reads == Reads::Images,
-                        winograd: variant.slices > 1,
-                    };
-                    let parts = conv2d_3x3_grad_weight::parts(caps, variant.outputs, xs, co);
-                    let sums = tape.persistent("sums", parts.shape())?;
-                    calls.push(conv2d_3x3_grad_weight::grad_weight(caps, gradient, input, &v[4], &sums)?);
-                    calls.push(sum_splits(parts, &sums, 0, &v[6], false)?);
+                    for (winograd, to) in [(false, &v[6]), (true, &v[8])] {
+                        let (outputs, images) = (variant.outputs, variant.reads == Reads::Images);
+                        let gradient = conv2d_3x3_grad_weight::Variant { outputs, images, winograd };
+                        let parts = conv2d_3x3_grad_weight::parts(caps, outputs, xs, co);
+                        let sums = tape.persistent("sums", parts.shape())?;
+                        calls.push(conv2d_3x3_grad_weight::grad_weight(caps, gradient, input, &v[4], &sums)?);
+                        calls.push(sum_splits(parts, &sums, 0, to, false)?);
+                    }
                     Ok(calls)
                 },
                 |mode, got| {
@@ -131,6 +130,10 @@ fn a_normalised_input() {
                     // Values up to 4.
                     close(&name, &got[5], &want, 4.0 * tolerance(9 * ci), 1e-6);
                     close(&format!("{name}: gradient"), &got[6], &want_gradient, 4.0 * tolerance(n * h * w), 1e-6);
+                    if has_subgroups(mode) {
+                        let name = format!("{name}: gradient by Winograd");
+                        close(&name, &got[8], &want_gradient, 4.0 * tolerance(n * h * w), 1e-6);
+                    }
                     if mode == "unchecked" && variant.slices == 1 {
                         let first = first.get_or_insert_with(|| got[5].clone());
                         assert!(*first == got[5], "{name}: other bits than the first variant");

@@ -187,6 +187,10 @@ fn bad_measurements_and_weights_are_refused_by_name() {
     let mut nan = good.clone();
     nan.values_mut()[17] = f32::NAN;
     try_with(&weights, &write("nan.tif", &[&good, &nan]), &["NaN", "row 1, column 1"]);
+    fails(
+        &["reconstruct", "--weights", text(&weights), "--input", text(&pair), "--out", text(&run), "--page", "1"],
+        &["--page", "two"],
+    );
     try_with(&weights, &bench.path("missing.tif"), &["missing.tif", "cannot be read"]);
     std::fs::write(bench.path("empty.tif"), b"").unwrap();
     try_with(&weights, &bench.path("empty.tif"), &["is empty"]);
@@ -241,7 +245,10 @@ fn a_microscope_s_image_becomes_a_finer_one() {
     };
     succeeds(&of_stack("2"));
     assert_eq!(read_planes(second.join("image.tif")).unwrap(), image);
-    fails(&of_stack("3"), &["stack.tif", "pages 1 to 2, not 3"]);
+    for missing in ["0", "3"] {
+        fails(&of_stack(missing), &["stack.tif", "has 2 pages", &format!("no page {missing}")]);
+    }
+    fails(&of_stack("2")[..of_stack("2").len() - 2], &["stack.tif", "2 pages", "--page"]);
     // Two files are a pair, which these weights do not take; nor do phases' programs take these weights.
     let two = ["reconstruct", "--weights", text(&weights), "--input", text(&input), text(&input), "--out", text(&run)];
     fails(&two, &["2 files", "one image"]);

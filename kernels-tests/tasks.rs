@@ -11,7 +11,7 @@ use cvdm::Error;
 use cvdm::config::{
     DfcanSection, Loss, MicroscopySource, NetworkKind, PhotographSet, Schedule, Sr3Section, Task, TrainConfig,
 };
-use cvdm::data::{Plane, Split, Structure, resize_lanczos, write_png16};
+use cvdm::data::{Plane, Split, Structure, resize_lanczos, write_png16, write_tiff};
 use cvdm::diffusion::{Model, SampleOptions};
 use cvdm::evaluate::score_image;
 use cvdm::gpu::{Caps, Gpu, OpenOptions};
@@ -38,6 +38,16 @@ impl Data {
             write_picture(&data.path().join(format!("photographs/{i}.png")), 70 + i, 90);
             let gray = Plane::from_fn(96, 96, |y, x| ((y * 7 + x * 13 + i * 29) % 61) as f32 / 61.0);
             write_png16(data.path().join(format!("gray/{i}.png")), &gray, 0.0, 1.0).unwrap();
+        }
+        for i in 0..24 {
+            let texture = |y: usize, x: usize| ((y * 5 + x * 11 + i * 17) % 47) as f32;
+            let name = format!("{i}.tif");
+            write_tiff(
+                data.path().join("own/coarse").join(&name),
+                &[&Plane::from_fn(20, 24, |y, x| texture(2 * y, 2 * x))],
+            )
+            .unwrap();
+            write_tiff(data.path().join("own/fine").join(&name), &[&Plane::from_fn(40, 48, texture)]).unwrap();
         }
         for cell in [1, 2, 16, 17, 46] {
             let folder = data.path().join(format!("BioSR/Microtubules/Cell_{cell:03}"));
@@ -85,6 +95,13 @@ impl Data {
         config
     }
 
+    /// Images of one's own.
+    fn own(&self) -> TrainConfig {
+        let mut config = self.config(Task::Microscopy);
+        (config.microscopy.source, config.microscopy.folder) = (MicroscopySource::Folder, self.path().join("own"));
+        config
+    }
+
     /// DFCAN on measured microscopy images, by its own loss, halving its step size at every pause.
     fn dfcan(&self, scale: Option<usize>) -> TrainConfig {
         let mut config = self.config(Task::Microscopy);
@@ -108,7 +125,7 @@ impl Data {
 
     fn every(&self) -> Vec<TrainConfig> {
         let mut all = [Task::Phase, Task::Microscopy, Task::SuperResolution].map(|task| self.config(task)).to_vec();
-        all.extend([self.simulated(), self.dfcan(None), self.dfcan(Some(1)), self.sr3()]);
+        all.extend([self.simulated(), self.own(), self.dfcan(None), self.dfcan(Some(1)), self.sr3()]);
         all
     }
 }
@@ -146,8 +163,8 @@ fn batches_depend_on_the_step_alone_and_have_the_models_shape() {
 #[test]
 fn what_is_tested_on_is_never_trained_on() {
     let data = Data::new();
-    for task in [Task::Microscopy, Task::SuperResolution] {
-        let config = data.config(task);
+    for config in [data.config(Task::Microscopy), data.config(Task::SuperResolution), data.own()] {
+        let task = config.task;
         let trained: BTreeSet<PathBuf> = tasks::source(&config).unwrap().files().into_iter().collect();
         let held_out = tasks::pairs(&config, Split::HeldOut, PATCH).unwrap();
         let tested: BTreeSet<PathBuf> = held_out.files().into_iter().collect();
@@ -158,6 +175,11 @@ fn what_is_tested_on_is_never_trained_on() {
         }
         assert!(held_out.pair(count).is_err() && !held_out.name(0).is_empty());
     }
+    // Of one's own images the configuration says how dense the fine ones are.
+    let mut other = data.own();
+    other.microscopy.factor = Some(1);
+    let refused = tasks::pairs(&other, Split::Train, PATCH).unwrap().pair(0).unwrap_err().to_string();
+    assert!(refused.contains("own/fine") && refused.contains("microscopy.factor = 1"), "{refused}");
     // What models are tested on: the middle, coarse and fine alike; of as many as there are, or as are asked for.
     let config = data.config(Task::Microscopy);
     let all = tasks::test_images(&config, 1000, 1000).unwrap();

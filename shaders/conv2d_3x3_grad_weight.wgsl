@@ -4,10 +4,10 @@
 // Work: a workgroup takes WG * OUTPUTS output channels, 1, 2 or 4 neighbouring ones an invocation, and 4 input channels; it
 // walks over its share of the 2 x 8 tiles of all samples. A lane loads the tiles of its channels of g, 4 vec4 each, and keeps
 // them for the four input channels, whose 4 x 10 windows are read as in conv2d_3x3.wgsl, one vec4 a lane in two loads, and
-// handed round by subgroupBroadcast: with 2 outputs 12 loads for 1152 multiply-adds, with 1 output 8 for 576. A tile and a window are multiplied
+// handed round from lane to lane: with 2 outputs 12 loads for 1152 multiply-adds, with 1 output 8 for 576. A tile and a window are multiplied
 // as the sum that they are, or by Winograd's algorithm in 64 multiply-adds instead of 144 (gradient_taps_*.wgsl).
 // Behind a norm x is normalised as it is loaded (scales.wgsl): the scales of four channels are one load a sample.
-// That costs 1 % where images are large and 4 % at 4 squared (llvmpipe, Mesa 25.0).
+// That costs the direct sum 1 % where images are large and 4 % at 4 squared (llvmpipe, Mesa 25.0).
 // Each workgroup writes its own partial sums; sum_splits.wgsl adds the splits in a fixed order, so the result repeats bit for
 // bit. A single split of whole rows is the gradient and goes straight there. Rows are padded to four input channels, so that all stores are of
 // vec4: value by value they took a fifth longer to compile (Mesa 25.0).
@@ -18,12 +18,12 @@
 //   Mesa 22.3            92 95 90 68 40   97 102 95 66 40          102 101 91 63 40   103 115 104 77 44
 //   Mesa 25.0            94 98 94 75 47   91 100 87 70 47          101 106 97 79 46   104 120 111 90 57
 // From storage buffers the direct sum has two thirds of that. A quarter of the time goes to the loads (of an image by a call of 56
-// instructions), a sixth to handing round and transforming x, a tenth to the sums, which no registers hold. Winograd's gain is less than its
-// operations promise for that, and larger than that where images are small: a workgroup's code, 46 kB as direct sum, is larger than a first
+// instructions), a sixth to handing round and transforming x, a tenth to the sums, which no registers hold; so Winograd gains less than its
+// operations promise. It gains most at 8 and 4 squared: all code of a workgroup, 46 kB as direct sum and 38 kB so, is larger than a first
 // instruction cache, and a walk of four turns fetches it anew. At 4 squared a workgroup's 18 stores of partial sums are a quarter of its work.
 // All loads come before the sums: with those of x between them it took 2 to 5 % longer. Before the walk down columns, which keeps two of
-// a window's four rows, it took a third longer. Tried and dropped: 8 input channels with 2 outputs, which halve the loads of g for each
-// multiply-add (a fifth slower); 4 outputs with images (66 where 2 have 70); handing round by subgroupShuffle of lanes that no compiler knows, one
+// a window's four rows, it took a third to a half longer. Tried and dropped: 8 input channels with 2 outputs, which halve the loads of g for each
+// multiply-add (a fifth slower); 4 outputs with images (a twentieth slower); handing round by subgroupShuffle of lanes that no compiler knows, one
 // instruction instead of two (no difference). Integers are divided as such: divided as floats (grid.wgsl) the places of a tile are no longer
 // known to be the same for all lanes, and Mesa 25.0 takes a tenth longer.
 
@@ -65,6 +65,7 @@ struct Tile { r0: Row, r1: Row }
 struct Taps { top: vec3f, middle: vec3f, bottom: vec3f }
 
 // How a tile of g is multiplied by a window of x, with the types Factor, Window and Sum: gradient_taps_*.wgsl.
+
 // The sums of an input channel with each of the output channels, as many of them as OUTPUTS, and the channels' tiles.
 struct Sums { o0: Sum, o1: Sum, o2: Sum, o3: Sum }
 struct Factors { o0: Factor, o1: Factor, o2: Factor, o3: Factor }
@@ -196,20 +197,20 @@ fn main(
         var u2 = load_part(at, inside, c2, q2);
         var u3 = load_part(at, inside, c3, q3);
         for (var top = first_row; top < end_row; top += 2u) {
-            var tiles = Factors();
+            var factors = Factors();
             let g0 = load_tile(n, co, top, quad);
-            tiles.o0 = factor(g0);
+            factors.o0 = factor(g0);
             bias.x += sum(g0);
             if (OUTPUTS >= 2u) {
                 let g1 = load_tile(n, co + 1u, top, quad);
-                tiles.o1 = factor(g1);
+                factors.o1 = factor(g1);
                 bias.y += sum(g1);
             }
             if (OUTPUTS == 4u) {
                 let g2 = load_tile(n, co + 2u, top, quad);
                 let g3 = load_tile(n, co + 3u, top, quad);
-                tiles.o2 = factor(g2);
-                tiles.o3 = factor(g3);
+                factors.o2 = factor(g2);
+                factors.o3 = factor(g3);
                 bias.z += sum(g2);
                 bias.w += sum(g3);
             }
@@ -220,13 +221,13 @@ fn main(
             let v1 = load_part(at, inside, c1, q1);
             let v2 = load_part(at, inside, c2, q2);
             let v3 = load_part(at, inside, c3, q3);
-            s0 = add_tiles(s0, tiles, window(u0, v0, lane));
+            s0 = add_tiles(s0, factors, window(u0, v0, lane));
             u0 = v0;
-            s1 = add_tiles(s1, tiles, window(u1, v1, lane));
+            s1 = add_tiles(s1, factors, window(u1, v1, lane));
             u1 = v1;
-            s2 = add_tiles(s2, tiles, window(u2, v2, lane));
+            s2 = add_tiles(s2, factors, window(u2, v2, lane));
             u2 = v2;
-            s3 = add_tiles(s3, tiles, window(u3, v3, lane));
+            s3 = add_tiles(s3, factors, window(u3, v3, lane));
             u3 = v3;
         }
     }

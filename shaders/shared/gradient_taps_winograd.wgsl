@@ -1,33 +1,34 @@
 // A tile of g times a window of x, for conv2d_3x3_grad_weight.wgsl, by Winograd's algorithm F(3x3, 2x2): 64 multiply-adds of 2 x 8 pixels
-// instead of 144. For every 2 x 2 pixels of g the nine taps are A' [(G g G') * (B d B')] A of the 4 x 4 values d of x around them, with
-//     B = -1  0  1  0     G = 1  0     A' = -1  1/2  1/2  0
-//          0  1  1  0         1  1           0  1/2 -1/2  0
-//          0 -1  1  0         1 -1           0  1/2  1/2  1
-//          0 -1  0  1         0  1
-// Both transforms are sums and differences; A' is applied once, to the sums of all pixels. x is transformed before it is handed round:
-// the lanes hold two rows of quads, so of the vertical sums one load less the other is two, and two are made with what the lanes four away hold.
+// instead of 144. For every 2 x 2 pixels of g the nine taps are A' [(G g G') * (B' d B)] A of the 4 x 4 values d of x around them, where * is
+// element by element and
+//     B' = -1  0  1  0     G = 1  0     A' = -1  1/2  1/2  0
+//           0  1  1  0         1  1           0  1/2 -1/2  0
+//           0 -1  1  0         1 -1           0  1/2  1/2  1
+//           0 -1  0  1         0  1
+// Both transforms are sums and differences; A' is applied once, to the sums of all pixels. x is transformed before it is handed round. The
+// lanes hold two rows of quads: two of the vertical differences are one load less the other, the other two need what the lanes four away hold.
 
-// A 4 x 4 of values, in rows.
+// 4 x 4 values, in rows.
 struct Square { r0: vec4f, r1: vec4f, r2: vec4f, r3: vec4f }
-// Of the four squares of a tile, or of the windows around them.
+// Those of the four 2 x 2 pixels of a tile, from left to right, or of the windows around them.
 struct Squares { a: Square, b: Square, c: Square, d: Square }
 alias Factor = Squares;
 alias Window = Squares;
 alias Sum = Square;
 
-// The two windows that begin in a quad, transformed along the row: columns -1 to 2 of it, and 1 to 4.
-struct Two { first: vec4f, second: vec4f }
+// Of the two windows around a quad, columns -1 to 2 of it and 1 to 4, a row each, transformed.
+struct RowPair { first: vec4f, second: vec4f }
 
-fn transformed_row(v: vec4f, lane: u32) -> Two {
-    // The quads left and right of lanes 1, 2, 5 and 6, the only ones that count.
-    let odd = (lane & 1u) == 1u;
-    var left = subgroupShuffle(v.w, lane ^ select(3u, 1u, odd));
-    var right = subgroupShuffle(v.x, lane ^ select(1u, 3u, odd));
-    if (PAIRED == 1u) {
-        left = 0.0;
-        right = 0.0;
+fn transformed_row(v: vec4f, lane: u32) -> RowPair {
+    var left = 0.0;
+    var right = 0.0;
+    if (PAIRED == 0u) {
+        // The quads left and right of lanes 1, 2, 5 and 6, the only ones that count.
+        let odd = (lane & 1u) == 1u;
+        left = subgroupShuffle(v.w, lane ^ select(3u, 1u, odd));
+        right = subgroupShuffle(v.x, lane ^ select(1u, 3u, odd));
     }
-    return Two(
+    return RowPair(
         vec4f(v.y - left, v.x + v.y, v.y - v.x, v.z - v.x),
         vec4f(v.w - v.y, v.z + v.w, v.w - v.z, right - v.z),
     );
@@ -41,10 +42,29 @@ fn window(u: vec4f, v: vec4f, lane: u32) -> Window {
     let outer = transformed_row(v - u, lane); // the square's rows 0 and 3
     let inner = transformed_row(select(other + inner_row, other - inner_row, below), lane); // and 1 and 2
     return Window(
-        Square(subgroupBroadcast(outer.first, 1u), subgroupBroadcast(inner.first, 1u), subgroupBroadcast(inner.first, 5u), subgroupBroadcast(outer.first, 5u)),
-        Square(subgroupBroadcast(outer.second, 1u), subgroupBroadcast(inner.second, 1u), subgroupBroadcast(inner.second, 5u), subgroupBroadcast(outer.second, 5u)),
-        Square(subgroupBroadcast(outer.first, 2u), subgroupBroadcast(inner.first, 2u), subgroupBroadcast(inner.first, 6u), subgroupBroadcast(outer.first, 6u)),
-        Square(subgroupBroadcast(outer.second, 2u), subgroupBroadcast(inner.second, 2u), subgroupBroadcast(inner.second, 6u), subgroupBroadcast(outer.second, 6u)),
+        square_of_1(outer.first, inner.first),
+        square_of_1(outer.second, inner.second),
+        square_of_2(outer.first, inner.first),
+        square_of_2(outer.second, inner.second),
+    );
+}
+
+// The square that lanes 1 and 5 hold, the tile's left quad, and that of lanes 2 and 6, its right one.
+fn square_of_1(outer: vec4f, inner: vec4f) -> Square {
+    return Square(
+        subgroupBroadcast(outer, 1u),
+        subgroupBroadcast(inner, 1u),
+        subgroupBroadcast(inner, 5u),
+        subgroupBroadcast(outer, 5u),
+    );
+}
+
+fn square_of_2(outer: vec4f, inner: vec4f) -> Square {
+    return Square(
+        subgroupBroadcast(outer, 2u),
+        subgroupBroadcast(inner, 2u),
+        subgroupBroadcast(inner, 6u),
+        subgroupBroadcast(outer, 6u),
     );
 }
 

@@ -42,22 +42,28 @@ pub enum MicroscopySource {
     Biosr,
     /// Specimens that are drawn, a new one for every patch.
     Simulated,
+    /// Images of one's own, `coarse/NAME.tif` and `fine/NAME.tif`.
+    Folder,
 }
 
 /// `[microscopy]`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct MicroscopySection {
-    /// What is labelled.
+    /// What is labelled, in BioSR and in drawn specimens.
     pub structure: Structure,
     /// Where the images come from.
     pub source: MicroscopySource,
-    /// BioSR's folder. Its cells 1 to 15 are for tests, 46 to 50 for validation, all others are trained on.
+    /// BioSR's folder. Its cells 1 to 15 are for tests, 46 to 50 for validation, all others are trained on. Of one's own images the folder
+    /// that holds `coarse` and `fine`; every eighth, by a hash of its name, is held out.
     pub folder: PathBuf,
-    /// The lowest level of signal that takes part; 1 is the noisiest.
+    /// The lowest level of signal that takes part; 1 is the noisiest. One's own images have none.
     pub first_level: u32,
     /// The highest.
     pub last_level: u32,
+    /// How many fine pixels one's own images have to a coarse one, along each side: 2 if nothing is said, 1 to restore images of the same size. For the
+    /// other sources the structure says it.
+    pub factor: Option<usize>,
 }
 
 impl Default for MicroscopySection {
@@ -68,6 +74,7 @@ impl Default for MicroscopySection {
             folder: PathBuf::from("data/BioSR"),
             first_level: 1,
             last_level: SIGNAL_LEVELS,
+            factor: None,
         }
     }
 }
@@ -75,11 +82,26 @@ impl Default for MicroscopySection {
 impl MicroscopySection {
     /// Fine pixels to a coarse one, along each side.
     pub fn factor(&self) -> usize {
-        if self.structure == Structure::FActinNonlinear { 3 } else { 2 }
+        match (self.source, self.structure) {
+            (MicroscopySource::Folder, _) => self.factor.unwrap_or(2),
+            (_, Structure::FActinNonlinear) => 3,
+            _ => 2,
+        }
     }
 
     pub(super) fn check(&self) -> Result<()> {
         let Self { first_level: first, last_level: last, .. } = *self;
+        match (self.source, self.factor) {
+            (MicroscopySource::Folder, factor) => {
+                in_range(&[("microscopy.factor", factor.unwrap_or(2) as f64, 1.0, 16.0)])?;
+            }
+            (_, Some(factor)) => {
+                return Err(Error::input(format!(
+                    "microscopy.factor = {factor} is for source = \"folder\"; of the others microscopy.structure decides it"
+                )));
+            }
+            (_, None) => {}
+        }
         if first == 0 || first > last || last > SIGNAL_LEVELS {
             return Err(Error::input(format!(
                 "microscopy.first_level = {first} and last_level = {last}; they must lie in 1 to {SIGNAL_LEVELS}, in this order"

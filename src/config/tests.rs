@@ -56,6 +56,12 @@ fn channels_follow_from_the_task() {
     assert_eq!(channels(""), (2, 1, 1));
     assert_eq!(channels("[model]\ncondition = \"pair-tie\""), (3, 1, 1));
     assert_eq!(channels("task = \"microscopy\""), (1, 1, 2));
+    let own = "task = \"microscopy\"\n[microscopy]\nsource = \"folder\"\nstructure = \"f-actin-nonlinear\"\n";
+    assert_eq!(channels(own), (1, 1, 2));
+    let denser = format!("{own}factor = 4");
+    assert_eq!(channels(&denser), (1, 1, 4));
+    assert!(parse(&format!("{own}factor = 17")).unwrap_err().contains("microscopy.factor = 17"));
+    assert!(parse("task = \"microscopy\"\n[microscopy]\nfactor = 2").unwrap_err().contains("source = \"folder\""));
     let nonlinear = "task = \"microscopy\"\n[microscopy]\nstructure = \"f-actin-nonlinear\"\n[data]\npatch = 96";
     assert_eq!(channels(nonlinear), (1, 1, 3));
     assert_eq!(channels("task = \"super-resolution\""), (3, 3, 4));

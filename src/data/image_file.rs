@@ -32,24 +32,15 @@ pub fn is_image(path: &Path) -> bool {
 /// [`Error::File`] if the file is missing, empty, truncated, of another kind or colour space than gray and RGB, too large, or holds NaN
 /// or infinite pixels.
 pub fn read_planes(path: impl AsRef<Path>) -> Result<Vec<Plane>> {
-    Ok(read_pages(path.as_ref())?.into_iter().flatten().collect())
+    Ok(read_pages(path)?.into_iter().flatten().collect())
 }
 
-/// The channels of one page of a file, counted from 1.
+/// The pages of a file, one of PNG and JPEG, each with its channels. All are read, whichever is wanted.
 ///
 /// # Errors
-/// As [`read_planes`], and if it has no such page.
-pub fn read_page(path: impl AsRef<Path>, number: usize) -> Result<Vec<Plane>> {
+/// As [`read_planes`].
+pub fn read_pages(path: impl AsRef<Path>) -> Result<Vec<Vec<Plane>>> {
     let path = path.as_ref();
-    let mut pages = read_pages(path)?;
-    if !(1..=pages.len()).contains(&number) {
-        return Err(Error::file(path, format!("has pages 1 to {}, not {number}", pages.len())));
-    }
-    Ok(pages.swap_remove(number - 1))
-}
-
-/// The pages of a file, one of PNG and JPEG, each with its channels.
-fn read_pages(path: &Path) -> Result<Vec<Vec<Plane>>> {
     let metadata = std::fs::metadata(path).map_err(|e| Error::file(path, format!("cannot be read: {e}")))?;
     if metadata.is_dir() {
         return Err(Error::file(path, "is a folder; give an image file"));
@@ -88,7 +79,7 @@ pub(super) fn read_gray_pages(path: &Path) -> Result<Vec<Plane>> {
     read_pages(path)?.into_iter().map(|page| as_gray(path, page)).collect()
 }
 
-/// What was read of a file as one plane: colours as their luminance.
+/// What was read of a file as one plane: colours as their luma, as [`read_gray`] has it.
 ///
 /// # Errors
 /// [`Error::File`] if there are neither one nor three channels.

@@ -6,6 +6,7 @@ mod collections;
 mod fingerprint;
 mod focal_stack;
 mod image_file;
+mod image_pairs;
 mod mrc;
 mod npy;
 mod pair;
@@ -19,7 +20,10 @@ pub use biosr::{Acquisition, CellSplit, Structure, list_biosr};
 pub use collections::{is_hcoco, list_hcoco, list_imagenet, photographs_of, read_gray_centre, read_super_resolution};
 pub use fingerprint::Fingerprint;
 pub use focal_stack::FocalStack;
-pub use image_file::{EXTENSIONS, as_gray, as_rgb, is_image, read_gray, read_page, read_planes, read_rgb, write_png16};
+pub use image_file::{
+    EXTENSIONS, as_gray, as_rgb, is_image, read_gray, read_pages, read_planes, read_rgb, write_png16,
+};
+pub use image_pairs::{ImagePair, list_image_pairs};
 pub use mrc::{MrcFile, MrcMode};
 pub use npy::{read_npy, write_npy};
 pub use pair::{Example, ResolutionPair, expect_unit_range, network_to_unit, unit_range, unit_to_network};

@@ -21,7 +21,7 @@ pub enum Split {
 }
 
 impl Split {
-    fn takes(self, path: &Path) -> bool {
+    pub(super) fn takes(self, path: &Path) -> bool {
         let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
         let held_out = Fingerprint::of(name.as_bytes()).value().is_multiple_of(8);
         match self {

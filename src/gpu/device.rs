@@ -25,8 +25,9 @@ pub struct OpenOptions {
     pub as_gpu: bool,
     /// Measure once, at the first recording of a shape, which of several kernels is fastest on this device, and keep the answers
     /// in a file in this folder. `None` takes a fixed choice. Of the answers those about weight gradients, and on GPUs those about
-    /// slices of a convolution's channels, change a result in its last digits, the order of a sum, and where
-    /// [Winograd's algorithm](crate::kernels::winograd) is faster it is rounded a few times as much.
+    /// slices of a convolution's channels, change a result in its last digits: the order of a sum, or a sum for
+    /// [an algorithm](crate::kernels::conv2d_3x3_grad_weight::Variant::winograd) that rounds 1.4 times as much. Where
+    /// [Winograd's algorithm for maps](crate::kernels::winograd) is faster they are rounded a few times as much.
     pub tuning: Option<PathBuf>,
     /// Use the adapter's cooperative matrices (tensor cores), where it has those that [`Caps::matrices`] names: convolutions of
     /// halves run on them. Off by default, since to wgpu they are an experiment.

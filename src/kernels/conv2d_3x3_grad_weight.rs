@@ -124,8 +124,13 @@ impl Variant {
         ]
     };
 
+    /// Those worth measuring: on software adapters the ones that read images, on GPUs the others.
+    pub fn candidates(caps: Caps) -> Vec<Self> {
+        Self::ALL.into_iter().filter(|variant| variant.images == caps.software).collect()
+    }
+
     /// The choice without measuring: two outputs, where that leaves no lane of a subgroup without work, and on software adapters images and
-    /// Winograd's algorithm. On GPUs, whose lanes hand round more slowly than they multiply, it is one for measuring.
+    /// Winograd's algorithm. On GPUs it is for measuring: with two outputs some 320 values of a lane are alive, twice as many as in a direct sum.
     pub fn fixed(caps: Caps, out_channels: usize) -> Self {
         let full = 2 * if caps.software { 8 } else { LANES };
         Self { outputs: if out_channels < full { 1 } else { 2 }, images: caps.software, winograd: caps.software }
@@ -202,5 +207,6 @@ pub fn grad_weight<'a>(
         .with("PAIRED", u32::from(paired(x.shape)))
         .loops(runs.runs.div_ceil(parts.splits) * (2 + runs.rows / 2));
     let call = call.bind_read(x, images).bind_read(g, images).bind(sums).bind_or(scales, x);
+    // Those of the sum, however it is done.
     Ok(call.costs(SPEC.flops(x.shape, g.shape)))
 }

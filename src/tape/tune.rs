@@ -95,7 +95,7 @@ fn fastest(
 impl Tape {
     /// How to convolve `x` to `channels` output channels. All direct sums in as many slices give the same bits.
     ///
-    /// Winograd's algorithm is never the fixed choice, since its results are others in their last digits; and none where blocks are
+    /// Winograd's algorithm is never the fixed choice here, since it rounds a few times as much; and none where blocks are
     /// [computed again](Tape::recompute) to save memory, of which it takes more.
     ///
     /// # Errors
@@ -150,17 +150,17 @@ impl Tape {
     /// # Errors
     /// As [`Tape::convolution`].
     pub fn weight_gradient_variant(&self, x: Shape, channels: usize) -> Result<grad_weight::Variant> {
-        const ALL: [grad_weight::Variant; 9] = grad_weight::Variant::ALL;
+        let all = grad_weight::Variant::candidates(self.caps);
         let fixed = grad_weight::Variant::fixed(self.caps, channels);
         let Some(gpu) = &self.tuned_for else { return Ok(fixed) };
         let question = format!("conv2d_3x3_grad_weight of {x} to {channels} channels");
-        let chosen = fastest(gpu, &question, ALL.len(), 2, |tape, number| {
-            let parts = grad_weight::parts(tape.caps(), ALL[number].outputs, x, channels);
+        let chosen = fastest(gpu, &question, all.len(), 2, |tape, number| {
+            let parts = grad_weight::parts(tape.caps(), all[number].outputs, x, channels);
             let (x, g) = (tape.persistent("x", x)?, tape.persistent("g", Shape { c: channels, ..x })?);
             let sums = tape.persistent("sums", parts.shape())?;
-            Ok(vec![grad_weight::grad_weight(tape.caps(), ALL[number], &x, &g, &sums)?])
+            Ok(vec![grad_weight::grad_weight(tape.caps(), all[number], &x, &g, &sums)?])
         })?;
-        Ok(chosen.map_or(fixed, |number| ALL[number]))
+        Ok(chosen.map_or(fixed, |number| all[number]))
     }
 }
 

@@ -1,24 +1,27 @@
-//! Microscopy: from a widefield image to what structured illumination would show, measured (BioSR) or simulated.
+//! Microscopy: from a widefield image to what structured illumination would show, measured (BioSR) or simulated; or from any coarse image to
+//! the fine one that lies beside it.
 
 use std::path::PathBuf;
 
 use rand::{RngExt, SeedableRng, rngs::ChaCha8Rng};
 
 use super::Pairs;
+use super::kept::Kept;
 use crate::config::{MicroscopySection, MicroscopySource, TrainConfig};
-use crate::data::{Acquisition, CellSplit, ResolutionPair, Split, Structure, list_biosr};
+use crate::data::{Acquisition, CellSplit, ImagePair, ResolutionPair, Split, Structure, list_biosr, list_image_pairs};
 use crate::inverse::{Microscope, Scene, Specimen};
 use crate::{Error, Result};
 
 /// The pairs of a configuration on one side of the split; simulated ones are `side × side` fine pixels.
 ///
 /// # Errors
-/// Those of [`BiosrPairs::open`] and [`SimulatedPairs::new`].
+/// Those of [`BiosrPairs::open`], [`SimulatedPairs::new`] and [`FolderPairs::open`].
 pub fn open(config: &TrainConfig, split: Split, side: usize) -> Result<Box<dyn Pairs>> {
     let section = &config.microscopy;
     Ok(match section.source {
         MicroscopySource::Biosr => Box::new(BiosrPairs::open(section, split)?),
         MicroscopySource::Simulated => Box::new(SimulatedPairs::new(section, split, side, config.training.seed)?),
+        MicroscopySource::Folder => Box::new(FolderPairs::open(section, split)?),
     })
 }
 
@@ -174,6 +177,65 @@ impl Pairs for SimulatedPairs {
 
     fn files(&self) -> Vec<PathBuf> {
         Vec::new()
+    }
+}
+
+/// Images of one's own.
+pub struct FolderPairs {
+    pairs: Vec<ImagePair>,
+    factor: usize,
+    kept: Kept,
+}
+
+impl FolderPairs {
+    /// Lists the pairs of a side of the split.
+    ///
+    /// # Errors
+    /// Those of [`list_image_pairs`].
+    pub fn open(section: &MicroscopySection, split: Split) -> Result<Self> {
+        let pairs = list_image_pairs(&section.folder, split)?;
+        Ok(Self { kept: Kept::new(pairs.len()), pairs, factor: section.factor() })
+    }
+
+    fn files_of(&self, number: u64) -> Result<(usize, &ImagePair)> {
+        let found = usize::try_from(number).ok().and_then(|i| Some((i, self.pairs.get(i)?)));
+        found.ok_or_else(|| {
+            Error::input(format!("image {number} of a folder; there are {}, numbered from 0", self.pairs.len()))
+        })
+    }
+}
+
+impl Pairs for FolderPairs {
+    fn count(&self) -> Option<u64> {
+        Some(self.pairs.len() as u64)
+    }
+
+    fn pair(&self, number: u64) -> Result<ResolutionPair> {
+        let (place, files) = self.files_of(number)?;
+        let pair = self.kept.get(place, || files.read())?;
+        if pair.factor() == self.factor {
+            return Ok(pair);
+        }
+        let problem = format!(
+            "has {} pixels along a side to one of {}; microscopy.factor = {}",
+            pair.factor(),
+            files.coarse.display(),
+            self.factor
+        );
+        Err(Error::file(&files.fine, problem))
+    }
+
+    fn name(&self, number: u64) -> String {
+        let name = self.files_of(number).ok().and_then(|(_, files)| files.coarse.file_stem());
+        name.map_or_else(|| format!("image {number}"), |n| n.to_string_lossy().into_owned())
+    }
+
+    fn describe(&self) -> String {
+        format!("{} pairs of images", self.pairs.len())
+    }
+
+    fn files(&self) -> Vec<PathBuf> {
+        self.pairs.iter().flat_map(|pair| [pair.coarse.clone(), pair.fine.clone()]).collect()
     }
 }
 

@@ -3,6 +3,7 @@
 //! Training asks a [`Source`] for batches and knows nothing else of a task. Microscopy and super-resolution learn alike, from
 //! [`Pairs`] of a coarse image and the fine one behind it; the phase task simulates its own.
 
+mod kept;
 pub mod microscopy;
 mod pairs;
 pub mod phase;

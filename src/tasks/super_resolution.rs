@@ -1,25 +1,21 @@
 //! Super-resolution: a photograph from a smaller one.
 
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
 
 use super::Pairs;
+use super::kept::Kept;
 use crate::config::{PhotographSet, SuperResolutionSection};
 use crate::data::{
     ResolutionPair, Split, list_imagenet, photographs_of, read_gray_centre, read_super_resolution, resize_lanczos,
 };
 use crate::{Error, Result};
 
-/// A set whose fine images take no more memory than this, in bytes, is kept once read.
-const KEPT: usize = 256 << 20;
-
-/// The middle squares of photographs, and the same shrunk by Lanczos-3 interpolation. A photograph is read when it is asked for; those
-/// of a small set are kept then, since reading a large photograph takes longer than all else about a patch.
+/// The middle squares of photographs, and the same shrunk by Lanczos-3 interpolation. A photograph is read when it is asked for, and kept as
+/// long as there is room.
 pub struct PhotographPairs {
     files: Vec<PathBuf>,
     section: SuperResolutionSection,
-    /// A place a file; none at all for a large set.
-    kept: Vec<OnceLock<ResolutionPair>>,
+    kept: Kept,
 }
 
 impl PhotographPairs {
@@ -32,9 +28,7 @@ impl PhotographPairs {
             PhotographSet::Imagenet => list_imagenet(&section.folder, split)?,
             PhotographSet::Folder => photographs_of(&section.folder, split)?,
         };
-        let bytes = files.len() * section.channels() * section.image.pow(2) * size_of::<f32>();
-        let places = if bytes <= KEPT { files.len() } else { 0 };
-        Ok(Self { files, section: section.clone(), kept: (0..places).map(|_| OnceLock::new()).collect() })
+        Ok(Self { kept: Kept::new(files.len()), files, section: section.clone() })
     }
 
     fn file(&self, number: u64) -> Result<&PathBuf> {
@@ -61,13 +55,7 @@ impl Pairs for PhotographPairs {
 
     fn pair(&self, number: u64) -> Result<ResolutionPair> {
         let file = self.file(number)?;
-        match self.kept.get(number as usize) {
-            None => self.read(file),
-            Some(place) => match place.get() {
-                Some(pair) => Ok(pair.clone()),
-                None => self.read(file).map(|pair| place.get_or_init(|| pair).clone()),
-            },
-        }
+        self.kept.get(number as usize, || self.read(file))
     }
 
     fn name(&self, number: u64) -> String {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use cvdm::config::{Schedule, Task};
 use cvdm::data::{
-    Plane, as_gray, as_rgb, expect_unit_range, read_gray, read_page, read_planes, unit_range, write_tiff,
+    Plane, as_gray, as_rgb, expect_unit_range, read_gray, read_pages, read_planes, unit_range, write_tiff,
 };
 use cvdm::gpu::Gpu;
 use cvdm::inverse::DefocusPair;
@@ -25,7 +25,7 @@ pub struct Reconstruct {
     /// For a phase the pair: one file with two pages (+d, −d), or two files. For microscopy and super-resolution one image.
     #[arg(long, num_args = 1..=2, required = true)]
     input: Vec<PathBuf>,
-    /// Of a TIFF with several images the one to take, counted from 1 (for microscopy and super-resolution).
+    /// Of a TIFF with several pages the one to take, counted from 1 (for microscopy and super-resolution).
     #[arg(long)]
     page: Option<usize>,
     /// Folder for the results.
@@ -81,9 +81,19 @@ fn read_image(files: &[PathBuf], page: Option<usize>, weights: &Weights) -> Resu
     let [file] = files else {
         return Err(Error::input(format!("{} files; these weights take one image", files.len())));
     };
-    let planes = match page {
-        Some(number) => read_page(file, number)?,
-        None => read_planes(file)?,
+    let planes = match (read_pages(file)?, page) {
+        (pages, Some(number)) => {
+            let count = pages.len();
+            let wanted = number.checked_sub(1).and_then(|index| pages.into_iter().nth(index));
+            wanted.ok_or_else(|| Error::file(file, format!("has {count} pages, and no page {number}")))?
+        }
+        // Colours may lie on a page each.
+        (pages, None) if pages.len() == 1 || (pages.len() == 3 && weights.model.config().condition_channels == 3) => {
+            pages.concat()
+        }
+        (pages, None) => {
+            return Err(Error::file(file, format!("has {} pages; choose one of them with --page", pages.len())));
+        }
     };
     match (weights.config.task, weights.model.config().condition_channels) {
         (Task::SuperResolution, 3) => in_unit_range(file, as_rgb(file, planes)?.to_vec()),
