@@ -427,7 +427,12 @@ fn example_configurations_are_the_papers() {
         assert_eq!(cost.parameters, model.parameters().count());
         assert!(cost.flops > 1_000_000_000 && cost.memory.total() > 4 * 4 * cost.parameters as u64, "{name}: {cost:?}");
     }
-    for (name, task) in [("microscopy", Task::Microscopy), ("super-resolution", Task::SuperResolution)] {
+    let small = [
+        ("microscopy", Task::Microscopy),
+        ("own-images", Task::Microscopy),
+        ("super-resolution", Task::SuperResolution),
+    ];
+    for (name, task) in small {
         assert_eq!(read(&format!("{name}.toml")).task, task);
     }
 }

@@ -30,16 +30,16 @@ use cvdm::gpu::{Gpu, OpenOptions};
 #[command(version, about = "Conditional variational diffusion models on WGSL compute shaders", long_about = None)]
 struct Cli {
     /// Part of an adapter's name, or its number in `cvdm doctor` (default: CVDM_ADAPTER, then the fastest kind).
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = "Device")]
     adapter: Option<String>,
     /// Compile shaders with bounds checks.
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = "Device")]
     checked: bool,
     /// Measure once which kernels are fastest for this adapter and these shapes, and keep the answers in this folder.
-    #[arg(long, global = true, value_name = "FOLDER")]
+    #[arg(long, global = true, value_name = "FOLDER", help_heading = "Device")]
     tune: Option<PathBuf>,
-    /// With halves: convolve on cooperative matrices (tensor cores) where the adapter has them; wgpu calls them experimental.
-    #[arg(long, global = true)]
+    /// With --half: convolve on cooperative matrices (tensor cores) where the adapter has them; wgpu calls them experimental.
+    #[arg(long, global = true, help_heading = "Device")]
     matrices: bool,
     #[command(subcommand)]
     command: Command,
@@ -48,8 +48,14 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     /// Makes defocused pairs with known phase from photographs, or fluorescence images of drawn specimens.
+    ///
+    /// Of each photograph NAME.pair.tif (pages +d, −d), NAME.phase.tif (rad) and NAME.png; of each specimen its images at ten levels of signal
+    /// as pages of a TIFF, and its truth.
     Simulate(simulate::Simulate),
     /// Trains a model from a TOML configuration.
+    ///
+    /// The folder then holds weights.safetensors, which the other commands take; checkpoint.safetensors, from which --resume goes on; log.jsonl and
+    /// losses.png; config.toml, with every key and its value.
     Train {
         /// The configuration.
         config: PathBuf,
@@ -61,12 +67,17 @@ enum Command {
         resume: bool,
     },
     /// Reconstructs a phase from a measured pair, or a finer image from one, as the weights were trained for; with its uncertainty.
+    ///
+    /// Writes phase.tif and std.tif (rad), or image.tif and std.tif (from 0 to 1); beta_integral.tif; samples.tif with --keep-samples; and
+    /// reconstruction.png, all of it as one picture.
     Reconstruct(reconstruct::Reconstruct),
     /// Compares weights with the classical method, or with interpolation, on held-out images.
+    ///
+    /// Writes table.md, scores.json (a row an image) and pictures.
     Evaluate(evaluate::Evaluate),
     /// Computes the paper's tables and figures again, with a report.
     Repro(repro::Repro),
-    /// Reconstructs two shipped measurements with the shipped weights.
+    /// Reconstructs two shipped examples with the shipped weights.
     Demo(demo::Demo),
     /// Tells whether this machine is ready.
     Doctor,

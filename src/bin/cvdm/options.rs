@@ -8,24 +8,43 @@ use cvdm::interrupt::Interrupt;
 use cvdm::inverse::FresnelSetup;
 use cvdm::{Error, Progress, Result};
 
-/// The optical setting.
+/// The optical setting. What is not given is the paper's.
 #[derive(Args, Debug, Clone, Copy)]
 pub struct Optics {
-    /// Wavelength in µm.
-    #[arg(long, default_value_t = 0.521)]
-    pub wavelength: f64,
-    /// Pixel in µm.
-    #[arg(long, default_value_t = 0.21)]
-    pub pixel: f64,
-    /// Defocus in µm: the images were taken at plus and minus this.
-    #[arg(long, default_value_t = 2.0)]
-    pub defocus: f64,
+    /// Wavelength in µm [default: 0.521].
+    #[arg(long)]
+    pub wavelength: Option<f64>,
+    /// Pixel in µm [default: 0.21].
+    #[arg(long)]
+    pub pixel: Option<f64>,
+    /// Defocus in µm: the images were taken at plus and minus this [default: 2].
+    #[arg(long)]
+    pub defocus: Option<f64>,
 }
 
 impl Optics {
+    /// Every option with its value, and whether it was given.
+    fn all(&self) -> [(&'static str, f64, bool); 3] {
+        let of = |name, given: Option<f64>, default| (name, given.unwrap_or(default), given.is_some());
+        [
+            of("--wavelength", self.wavelength, 0.521),
+            of("--pixel", self.pixel, 0.21),
+            of("--defocus", self.defocus, 2.0),
+        ]
+    }
+
     /// The checked setting.
     pub fn setup(&self) -> Result<FresnelSetup> {
-        FresnelSetup::new(self.wavelength, self.pixel, self.defocus)
+        let [wavelength, pixel, defocus] = self.all().map(|(_, value, _)| value);
+        FresnelSetup::new(wavelength, pixel, defocus)
+    }
+
+    /// What is taken for granted, in words; a measurement's own setting is not to be guessed in silence.
+    pub fn assumed(&self) -> Option<String> {
+        let all = self.all();
+        let assumed: Vec<String> =
+            all.iter().filter(|(_, _, given)| !given).map(|(name, value, _)| format!("{name} {value}")).collect();
+        (!assumed.is_empty()).then(|| format!("assumed, in µm: {}", assumed.join(" ")))
     }
 }
 
@@ -81,7 +100,7 @@ pub struct Sampling {
     /// Seed of all draws.
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
-    /// Store the U-Net's feature maps and weights in half precision: half the memory, faster on GPUs.
+    /// Store the U-Net's feature maps and weights in half precision: half the memory; slower on software drivers, not yet timed on GPUs.
     #[arg(long)]
     pub half: bool,
 }

@@ -167,6 +167,9 @@ fn phase(args: &Reconstruct, weights: Weights, open: impl FnOnce() -> Result<Gpu
     let pair = read_pair(&args.input)?;
     let one_pass = weights.config.model.schedule == Schedule::None;
     let setup = args.optics.setup()?;
+    if let Some(assumed) = args.optics.assumed() {
+        say!("{assumed}");
+    }
     let out = fresh_folder(&args.out, args.force)?;
     let interrupt = cvdm::interrupt::install(UNWRITTEN)?;
     let mut reconstructor = Reconstructor::new(&open()?, weights, args.sampling.options());
