@@ -89,7 +89,7 @@ pub fn panels(
     };
     let error = |phase: &Plane| Plane::from_fn(truth.height(), truth.width(), |y, x| phase.at(y, x) - truth.at(y, x));
     let mut rows = vec![(
-        "measured".to_string(),
+        "simulated pair".to_string(),
         vec![
             ("image at +d".to_string(), pair.plus().clone(), Look::Intensity),
             ("image at −d".to_string(), pair.minus().clone(), Look::Intensity),
