@@ -182,6 +182,13 @@ fn errors(values: &[f32], want: &[f64]) -> [f64; 2] {
     [(squares / errors.len() as f64).sqrt(), errors.iter().fold(0.0, |a: f64, &b| a.max(b))]
 }
 
+/// Winograd's errors against the direct sum's: no more than so many times as large in the mean, and at most.
+fn compare(mode: &str, [direct, winograd]: [&[f32]; 2], want: &[f64], times: [f64; 2]) {
+    let ([direct, direct_most], [winograd, most]) = (errors(direct, want), errors(winograd, want));
+    println!("{mode}: direct {direct:.2e} (most {direct_most:.2e}), Winograd {winograd:.2e} (most {most:.2e})");
+    assert!(winograd < times[0] * direct && most < times[1] * direct_most, "{mode}: {winograd:e}, at most {most:e}");
+}
+
 /// What is lost: errors of the direct sum and of Winograd's, on weights that keep their input's variance.
 #[test]
 fn the_error_is_a_few_times_that_of_a_sum() {
@@ -208,11 +215,8 @@ fn the_error_is_a_few_times_that_of_a_sum() {
             if !has_subgroups(mode) {
                 return;
             }
-            let [direct, direct_most] = errors(&got[2], &want);
-            let [winograd, most] = errors(&got[3], &want);
-            println!("{mode}: direct {direct:.2e} (most {direct_most:.2e}), Winograd {winograd:.2e} (most {most:.2e})");
             // Measured: 4.4 and 6.3 times.
-            assert!(winograd < 6.0 * direct && most < 10.0 * direct_most, "{mode}: {winograd:e}, at most {most:e}");
+            compare(mode, [&got[2], &got[3]], &want, [6.0, 10.0]);
         },
     );
 }
@@ -247,11 +251,8 @@ fn the_error_of_a_weight_gradient_is_about_that_of_a_sum() {
             if !has_subgroups(mode) {
                 return;
             }
-            let [direct, direct_most] = errors(&got[2], &want);
-            let [winograd, most] = errors(&got[3], &want);
-            println!("{mode}: direct {direct:.2e} (most {direct_most:.2e}), Winograd {winograd:.2e} (most {most:.2e})");
             // Measured: 1.4 and 1.3 times.
-            assert!(winograd < 2.0 * direct && most < 2.0 * direct_most, "{mode}: {winograd:e}, at most {most:e}");
+            compare(mode, [&got[2], &got[3]], &want, [2.0, 2.0]);
         },
     );
 }
