@@ -8,6 +8,8 @@ use super::pair::{ResolutionPair, unit_range};
 use super::photographs::{Split, images_below};
 use crate::{Error, Result};
 
+const EXPECTED: &str = "Expected are coarse/NAME.tif and fine/NAME.tif (or PNG, JPEG), several dozens of them";
+
 /// The files of a pair.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ImagePair {
@@ -19,6 +21,9 @@ pub struct ImagePair {
 
 /// The images of a folder by their paths in it, without what the file's kind adds to the name.
 fn by_name(folder: &Path) -> Result<BTreeMap<PathBuf, PathBuf>> {
+    if !folder.is_dir() {
+        return Err(Error::file(folder, format!("is no folder. {EXPECTED}")));
+    }
     let mut named = BTreeMap::new();
     for file in images_below(folder)? {
         let name = file.strip_prefix(folder).unwrap_or(&file).with_extension("");
@@ -38,10 +43,7 @@ fn by_name(folder: &Path) -> Result<BTreeMap<PathBuf, PathBuf>> {
 /// # Errors
 /// [`Error::File`] if one of the folders is missing, an image has no counterpart or two, or the side of the split is empty.
 pub fn list_image_pairs(root: &Path, split: Split) -> Result<Vec<ImagePair>> {
-    let [coarse, mut fine] = match ["coarse", "fine"].map(|side| by_name(&root.join(side))) {
-        [Ok(coarse), Ok(fine)] => [coarse, fine],
-        [Err(e), _] | [_, Err(e)] => return Err(e),
-    };
+    let (coarse, mut fine) = (by_name(&root.join("coarse"))?, by_name(&root.join("fine"))?);
     let mut pairs = Vec::new();
     for (name, coarse) in coarse {
         let Some(fine) = fine.remove(&name) else {
@@ -58,8 +60,7 @@ pub fn list_image_pairs(root: &Path, split: Split) -> Result<Vec<ImagePair>> {
         return Err(Error::file(
             root,
             format!(
-                "holds no pairs of the {split:?} split; expected are coarse/NAME.tif and fine/NAME.tif, several dozens of \
-                 them: an eighth, by a hash of the names, is held out for tests"
+                "holds no pairs of the {split:?} split. {EXPECTED}; an eighth, by a hash of the names, is held out for tests"
             ),
         ));
     }
@@ -88,7 +89,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let root = folder.path();
         let missing = || list_image_pairs(root, Split::All).unwrap_err().to_string();
-        assert!(missing().contains("coarse"), "{}", missing());
+        assert!(missing().contains("coarse") && missing().contains("fine/NAME.tif"), "{}", missing());
         let coarse = Plane::from_fn(4, 6, |y, x| 500.0 + (y * 6 + x) as f32);
         let fine = Plane::from_fn(8, 12, |y, x| ((y * 12 + x) % 7) as f32 / 7.0);
         for i in 0..20 {

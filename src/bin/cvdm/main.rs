@@ -55,7 +55,7 @@ enum Command {
     /// Trains a model from a TOML configuration.
     ///
     /// The folder then holds weights.safetensors, which the other commands take; checkpoint.safetensors, from which --resume goes on; log.jsonl and
-    /// losses.png; config.toml, with every key and its value.
+    /// losses.png; config.toml, the configuration with its defaults.
     Train {
         /// The configuration.
         config: PathBuf,
