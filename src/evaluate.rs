@@ -2,12 +2,14 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::calibration::{Calibration, LEVELS};
 use crate::data::Plane;
+use crate::diffusion::SampleOptions;
 use crate::inverse::{
     Boundary, DefocusPair, FresnelSetup, NoiseLaw, PHASE_RANGE, Simulated, UsTieOptions, add_noise, mirror_pad,
     photograph_phase, simulate_cropped, us_tie,
 };
-use crate::metrics;
+use crate::metrics::{self, ErrorRatios, Prediction, normal_factor};
 use crate::{Error, Result};
 
 /// Numbers of one method on one image. Errors are fractions of the 3.5 rad range.
@@ -25,14 +27,56 @@ pub struct Scores {
     pub seconds: f64,
 }
 
+/// How much of an image lies within intervals of one level around the mean of its samples.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Held {
+    /// The share that should.
+    pub level: f64,
+    /// The share within as many standard deviations as a Gaussian's interval has.
+    pub gaussian: f64,
+    /// The share within as many as the weights' calibration says, if it has the level.
+    pub calibrated: Option<f64>,
+    /// The mean half-width of the calibrated intervals, in the image's unit.
+    pub half_width: Option<f64>,
+}
+
+/// How much of a phase lies within its intervals of the [`LEVELS`], with the mean difference removed: no interval can hold a constant
+/// phase, which intensities do not show.
+///
+/// # Errors
+/// Those of [`Prediction::new`].
+pub fn held(
+    [phase, std, truth]: [&Plane; 3],
+    calibration: Option<&Calibration>,
+    options: &SampleOptions,
+) -> Result<Vec<Held>> {
+    let truth = aligned(truth, phase);
+    let errors = ErrorRatios::new(&[vec![Prediction::new(phase, std, &truth)?]])?;
+    let held = |level| {
+        let factor = calibration.and_then(|c| c.interval(Some(level), options).ok()).map(|interval| interval.factor);
+        Held {
+            level,
+            gaussian: errors.coverage(normal_factor(level)),
+            calibrated: factor.map(|k| errors.coverage(k)),
+            half_width: factor.map(|k| k * f64::from(std.mean())),
+        }
+    };
+    Ok(LEVELS.map(held).to_vec())
+}
+
+/// The plane with the mean of another one.
+pub fn aligned(plane: &Plane, to: &Plane) -> Plane {
+    let offset = to.mean() - plane.mean();
+    plane.map(|v| v + offset)
+}
+
 /// Compares a phase in rad with the truth.
 ///
 /// # Errors
 /// Shape errors if the sizes differ or the image is smaller than the metrics' window.
 pub fn score(phase: &Plane, truth: &Plane, seconds: f64) -> Result<Scores> {
     let range = f64::from(PHASE_RANGE);
-    let offset = truth.mean() - phase.mean();
-    let aligned = phase.map(|v| v + offset);
+    let aligned = aligned(phase, truth);
     Ok(Scores {
         mae: metrics::mae(phase, truth, range)?,
         mae_aligned: metrics::mae_aligned(phase, truth, range)?,

@@ -47,6 +47,8 @@ pub mod tensor;
 pub use error::{Error, Result};
 
 #[cfg(feature = "cli")]
+pub mod calibration;
+#[cfg(feature = "cli")]
 pub mod config;
 #[cfg(feature = "cli")]
 pub mod data;

@@ -9,6 +9,7 @@ use std::path::Path;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView, serialize};
 use serde::{Deserialize, Serialize};
 
+use crate::calibration::Calibration;
 use crate::config::TrainConfig;
 use crate::data::write_atomically;
 use crate::diffusion::{Model, TrainerState};
@@ -30,6 +31,9 @@ struct Header {
     /// What a run has seen of its loss; of checkpoints.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     plateau: Option<Plateau>,
+    /// Of weights that were calibrated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    calibration: Option<Calibration>,
 }
 
 /// A model with its weights.
@@ -43,6 +47,20 @@ pub struct Weights {
     pub parameters: Vec<f32>,
     /// Optimiser steps behind them.
     pub step: u64,
+    /// How far its samples' deviations can be believed, if that was found out.
+    pub calibration: Option<Calibration>,
+}
+
+impl Weights {
+    /// Writes them, with their calibration.
+    ///
+    /// # Errors
+    /// As [`save_weights`].
+    pub fn save(&self, path: &Path) -> Result<()> {
+        let Self { config, step, calibration, .. } = self.clone();
+        let header = Header { config, step, seed: None, plateau: None, calibration };
+        write(path, named(&self.model, "", &self.parameters).collect(), &header)
+    }
 }
 
 /// Everything to go on from.
@@ -83,7 +101,7 @@ fn write(path: &Path, tensors: Vec<Named<'_>>, header: &Header) -> Result<()> {
 /// # Errors
 /// [`Error::File`] if the file cannot be written; what was there before is untouched.
 pub fn save_weights(path: &Path, config: &TrainConfig, model: &Model, flat: &[f32], step: u64) -> Result<()> {
-    let header = Header { config: config.clone(), step, seed: None, plateau: None };
+    let header = Header { config: config.clone(), step, seed: None, plateau: None, calibration: None };
     write(path, named(model, "", flat).collect(), &header)
 }
 
@@ -93,7 +111,13 @@ pub fn save_weights(path: &Path, config: &TrainConfig, model: &Model, flat: &[f3
 /// As [`save_weights`].
 pub fn save_checkpoint(path: &Path, checkpoint: &Checkpoint) -> Result<()> {
     let Checkpoint { config, model, state, plateau } = checkpoint;
-    let header = Header { config: config.clone(), step: state.step, seed: Some(state.seed), plateau: Some(*plateau) };
+    let header = Header {
+        config: config.clone(),
+        step: state.step,
+        seed: Some(state.seed),
+        plateau: Some(*plateau),
+        calibration: None,
+    };
     let tensors = [
         ("parameters.", &state.parameters),
         ("first_moments.", &state.first_moments),
@@ -121,7 +145,8 @@ fn open(path: &Path) -> Result<Opened> {
     })?;
     let header: Header =
         serde_json::from_str(json).map_err(|e| Error::file(path, format!("its configuration is not readable: {e}")))?;
-    header.config.check().map_err(|e| Error::file(path, e.to_string()))?;
+    let calibration = header.calibration.as_ref().map_or(Ok(()), Calibration::check);
+    header.config.check().and(calibration).map_err(|e| Error::file(path, e.to_string()))?;
     let model = Model::new(header.config.model_config())?;
     Ok(Opened { bytes, header, model })
 }
@@ -152,8 +177,8 @@ pub fn load_weights(path: &Path) -> Result<Weights> {
     let opened = open(path)?;
     let prefix = if opened.header.seed.is_some() { "average." } else { "" };
     let parameters = opened.flat(path, prefix)?;
-    let Header { config, step, .. } = opened.header;
-    Ok(Weights { parameters, step, config, model: opened.model })
+    let Header { config, step, calibration, .. } = opened.header;
+    Ok(Weights { parameters, step, config, model: opened.model, calibration })
 }
 
 /// Reads a checkpoint.

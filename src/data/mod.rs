@@ -28,7 +28,7 @@ pub use mrc::{MrcFile, MrcMode};
 pub use npy::{read_npy, write_npy};
 pub use pair::{Example, ResolutionPair, expect_unit_range, network_to_unit, unit_range, unit_to_network};
 use photographs::oriented;
-pub use photographs::{Photographs, Split, downscale, list_photographs, photograph_centre};
+pub use photographs::{Photographs, Split, downscale, list_photographs, photograph_centre, photograph_windows};
 pub use plane::Plane;
 pub use resize::resize_lanczos;
 pub use tiff_file::write_tiff;

@@ -118,11 +118,28 @@ fn centre(plane: &Plane, side: usize) -> Result<Plane> {
 /// # Errors
 /// [`Error::File`] if it cannot be read.
 pub fn photograph_centre(path: &Path, side: usize) -> Result<Option<Plane>> {
+    Ok(photograph_windows(path, side, 1)?.pop())
+}
+
+/// So many `side × side` windows of a photograph in gray at half its size, evenly spaced from its first corner to its last, a single one
+/// in its centre; none if it is smaller.
+///
+/// # Errors
+/// [`Error::File`] if it cannot be read.
+pub fn photograph_windows(path: &Path, side: usize, count: usize) -> Result<Vec<Plane>> {
     let whole = read_gray(path)?;
     if whole.height() / 2 < side || whole.width() / 2 < side {
-        return Ok(None);
+        return Ok(Vec::new());
     }
-    centre(&downscale(&whole, 2)?, side).map(Some)
+    let half = downscale(&whole, 2)?;
+    let window = |number: usize| {
+        let [top, left] = [half.height(), half.width()].map(|n| match count {
+            1 => (n - side) / 2,
+            _ => (n - side) * number / (count - 1),
+        });
+        half.crop(top, left, side, side)
+    };
+    (0..count).map(window).collect()
 }
 
 /// Photographs in memory, at several scales, to draw patches from.

@@ -38,7 +38,7 @@ impl<'a> Prediction<'a> {
     }
 
     /// The standard deviation and the error `|mean − truth|` of every pixel.
-    fn std_and_error(&self) -> impl Iterator<Item = (f64, f64)> {
+    pub(super) fn std_and_error(&self) -> impl Iterator<Item = (f64, f64)> {
         let std = self.std.values().iter().map(|&s| f64::from(s));
         std.zip(differences(self.mean, self.truth).map(f64::abs))
     }

@@ -10,6 +10,11 @@ use crate::{Error, Result};
 /// The levels that tables of coverage list.
 pub const NOMINAL_LEVELS: [f64; 4] = [0.5, 0.8, 0.9, 0.95];
 
+/// How many standard deviations a Gaussian's central interval of a level reaches to either side: 1.645 for 0.9.
+pub fn normal_factor(level: f64) -> f64 {
+    Normal::standard().inverse_cdf(0.5 * (1.0 + level))
+}
+
 /// For each nominal level the fraction of pixels, over all images, whose truth lies within `mean ± z·std`,
 /// `z = Φ⁻¹((1 + level) / 2)`: the level itself if the prediction is Gaussian and calibrated.
 ///
@@ -20,7 +25,7 @@ pub fn normal_coverage(predictions: &[Prediction<'_>], levels: &[f64]) -> Result
     check_levels(levels)?;
     let pixels: usize = predictions.iter().map(Prediction::pixels).sum();
     let observed = |&level: &f64| {
-        let z = Normal::standard().inverse_cdf(0.5 * (1.0 + level));
+        let z = normal_factor(level);
         predictions.iter().map(|p| p.within(z)).sum::<usize>() as f64 / pixels as f64
     };
     Ok(levels.iter().map(observed).collect())
@@ -74,7 +79,7 @@ fn at_rank(sorted: &[f32], rank: f64) -> f64 {
     below + (above - below) * place.fract()
 }
 
-fn check_levels(levels: &[f64]) -> Result<()> {
+pub(super) fn check_levels(levels: &[f64]) -> Result<()> {
     match levels.iter().find(|l| !(**l > 0.0 && **l < 1.0)) {
         None => Ok(()),
         Some(l) => Err(Error::input(format!("the nominal level {l} of an interval; it must lie between 0 and 1"))),

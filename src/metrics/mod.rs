@@ -7,6 +7,7 @@
 //! | does it explain the measurement | [`consistency()`], which needs no truth either |
 //! | how much samples differ | [`diversity()`] |
 //! | is the uncertainty of the right size | [`normal_coverage`], [`sample_coverage`], [`error_by_std`] |
+//! | how wide must an interval be | [`ErrorRatios`] |
 //! | does it lie in the right place | [`error_rank_correlations`] |
 //! | is one method better than another | [`wilcoxon_signed_rank`], [`paired_t_test`] |
 //!
@@ -14,6 +15,7 @@
 //! of different sizes or with values that are not finite.
 
 mod calibration;
+mod conformal;
 mod consistency;
 mod decorrelation;
 mod diversity;
@@ -28,10 +30,11 @@ mod ssim;
 pub use calibration::{
     ErrorRankCorrelation, Prediction, StdBin, coverage, error_by_std, error_rank_correlation, error_rank_correlations,
 };
+pub use conformal::{ErrorRatios, images_needed};
 pub use consistency::consistency;
 pub use decorrelation::{Decorrelation, decorrelation};
 pub use diversity::diversity;
-pub use interval::{NOMINAL_LEVELS, normal_coverage, sample_coverage};
+pub use interval::{NOMINAL_LEVELS, normal_coverage, normal_factor, sample_coverage};
 pub use mae::{mae, mae_aligned};
 pub use ms_ssim::{MS_SSIM_EXPONENTS, MsSsim, ms_ssim, ms_ssim_scales};
 pub use psnr::psnr;

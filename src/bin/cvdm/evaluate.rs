@@ -8,7 +8,7 @@ use std::time::Instant;
 use clap::Args;
 use cvdm::config::{NetworkKind, Schedule, Task};
 use cvdm::data::{Split, photographs_of, write_atomically};
-use cvdm::evaluate::{Scores, classical, mean, score};
+use cvdm::evaluate::{Held, Scores, classical, held, mean, score};
 use cvdm::gpu::Gpu;
 use cvdm::metrics::ms_ssim_scales;
 use cvdm::phase::one_pass_tie;
@@ -72,6 +72,9 @@ struct Row {
     scores: Scores,
     /// Scales that the image has room for in MS-SSIM.
     ms_ssim_scales: usize,
+    /// How far its samples' deviations can be believed; of methods that draw several.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    intervals: Vec<Held>,
 }
 
 /// What Ctrl-C does to an evaluation.
@@ -107,11 +110,9 @@ pub fn run(args: &Evaluate, open: impl FnOnce() -> Result<Gpu>) -> Result<()> {
     let images = groups.iter().map(|g| g.all.len()).sum();
     let mut bar = Bar::new("evaluating", &args.sampling, images * weights.len(), interrupt);
     let mut finished = Finished { rows: Vec::new(), images: 0, of: images };
-    let mut methods: Vec<(String, Reconstructor)> = names
-        .iter()
-        .zip(weights)
-        .map(|(name, w)| (name.clone(), Reconstructor::new(&gpu, w, args.sampling.options())))
-        .collect();
+    let options = args.sampling.options();
+    let mut methods: Vec<(String, Reconstructor)> =
+        names.iter().zip(weights).map(|(name, w)| (name.clone(), Reconstructor::new(&gpu, w, options))).collect();
     let cases = groups.iter().flat_map(|g| g.all.iter().enumerate().map(|(i, case)| (g.name.as_str(), i, case)));
     let mut answer = |(data, i, case): (&str, usize, &Case)| {
         bar.check()?;
@@ -123,6 +124,7 @@ pub fn run(args: &Evaluate, open: impl FnOnce() -> Result<Gpu>) -> Result<()> {
             method: method.into(),
             scores,
             ms_ssim_scales,
+            intervals: Vec::new(),
         };
         let (tie, seconds) = classical(&case.pair, &case.setup, case.noisy)?;
         rows.push(row("US-TIE", score(&tie, &case.truth, seconds)?));
@@ -133,7 +135,12 @@ pub fn run(args: &Evaluate, open: impl FnOnce() -> Result<Gpu>) -> Result<()> {
         for (name, method) in &mut methods {
             let steps = method.steps(&case.pair, &case.setup)?;
             let result = method.reconstruct(&case.pair, &case.setup, false, bar.watch(steps))?;
-            rows.push(row(name, score(&result.phase, &case.truth, result.seconds)?));
+            let mut row = row(name, score(&result.phase, &case.truth, result.seconds)?);
+            if method.weights().config.model.schedule != Schedule::None && options.samples > 1 {
+                let calibration = method.weights().calibration.as_ref();
+                row.intervals = held([&result.phase, &result.std, &case.truth], calibration, &options)?;
+            }
+            rows.push(row);
             results.push((name.clone(), result));
         }
         if finished.images == 0 {
@@ -255,7 +262,7 @@ fn table(rows: &[Row]) -> String {
     let mut text = String::from(
         "| data | method | images | MAE | MAE aligned | MS-SSIM | scales | PSNR [dB] | seconds |\n|---|---|---|---|---|---|---|---|---|\n",
     );
-    for (data, method) in keys {
+    for &(data, method) in &keys {
         let of_key = || rows.iter().filter(|r| r.data == data && r.method == method);
         let scores: Vec<Scores> = of_key().map(|r| r.scores).collect();
         let m = mean(&scores);
@@ -269,6 +276,21 @@ fn table(rows: &[Row]) -> String {
             m.psnr,
             m.seconds
         );
+    }
+    if rows.iter().any(|row| !row.intervals.is_empty()) {
+        text += "\nShare of the pixels within their intervals, mean difference removed:\n\n\
+                 | data | method | level | as of a Gaussian | calibrated | half-width [rad] |\n|---|---|---|---|---|---|\n";
+    }
+    for (data, method) in keys {
+        let images: Vec<&Row> = rows.iter().filter(|r| r.data == data && r.method == method).collect();
+        for (i, level) in images[0].intervals.iter().map(|held| held.level).enumerate() {
+            let mean = |f: fn(&Held) -> Option<f64>| {
+                let values: Option<Vec<f64>> = images.iter().map(|row| f(&row.intervals[i])).collect();
+                values.map_or("–".into(), |v| format!("{:.3}", v.iter().sum::<f64>() / v.len() as f64))
+            };
+            let shares = [mean(|h| Some(h.gaussian)), mean(|h| h.calibrated), mean(|h| h.half_width)].join(" | ");
+            text += &format!("| {data} | {method} | {level} | {shares} |\n");
+        }
     }
     text
 }

@@ -26,6 +26,12 @@ pub fn run(args: &Info) -> Result<()> {
         weights.model.time_integral(&weights.parameters, 1.0),
         weights.model.time_rate(&weights.parameters, 1.0)
     );
+    if let Some(calibration) = &weights.calibration {
+        say!("calibrated on {} images, {}", calibration.images, calibration.sampled);
+        for interval in &calibration.intervals {
+            say!("  {} of the pixels within {:.3} standard deviations", interval.level, interval.factor);
+        }
+    }
     let toml = toml::to_string(&weights.config).map_err(|e| Error::file(&args.weights, e.to_string()))?;
     say!("\n{toml}");
     if args.parameters {

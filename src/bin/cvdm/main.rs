@@ -8,6 +8,7 @@ macro_rules! say {
     }};
 }
 
+mod calibrate;
 mod demo;
 mod doctor;
 mod evaluate;
@@ -68,9 +69,14 @@ enum Command {
     },
     /// Reconstructs a phase from a measured pair, or a finer image from one, as the weights were trained for; with its uncertainty.
     ///
-    /// Writes phase.tif and std.tif (rad), or image.tif and std.tif (from 0 to 1); beta_integral.tif; samples.tif with --keep-samples; and
-    /// reconstruction.png, all of it as one picture.
+    /// Writes phase.tif and std.tif (rad), or image.tif and std.tif (from 0 to 1); half_width.tif, of an interval to either side, if the weights
+    /// are calibrated; beta_integral.tif; samples.tif with --keep-samples; and reconstruction.png, all of it as one picture.
     Reconstruct(reconstruct::Reconstruct),
+    /// Finds how far the standard deviations of weights' samples can be believed, on images that were not trained on.
+    ///
+    /// Writes weights.safetensors, the same weights with intervals that `reconstruct` then gives; table.md and reliability.png, how well
+    /// these hold.
+    Calibrate(calibrate::Calibrate),
     /// Compares weights with the classical method, or with interpolation, on held-out images.
     ///
     /// Writes table.md, scores.json (a row an image) and pictures.
@@ -99,6 +105,7 @@ fn run(cli: Cli) -> cvdm::Result<()> {
     match &cli.command {
         Command::Simulate(args) => simulate::run(args),
         Command::Reconstruct(args) => reconstruct::run(args, gpu),
+        Command::Calibrate(args) => calibrate::run(args, gpu),
         Command::Evaluate(args) => evaluate::run(args, gpu),
         Command::Repro(args) => repro::run(args, gpu),
         Command::Demo(args) => demo::run(args, gpu),

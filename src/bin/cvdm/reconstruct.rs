@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use cvdm::calibration::Interval;
 use cvdm::config::{Schedule, Task};
 use cvdm::data::{
     Plane, as_gray, as_rgb, expect_unit_range, read_gray, read_pages, read_planes, unit_range, write_tiff,
@@ -31,6 +32,9 @@ pub struct Reconstruct {
     /// Folder for the results.
     #[arg(long)]
     out: PathBuf,
+    /// Share of the pixels that intervals are to hold, of calibrated weights [default: the highest that they have].
+    #[arg(long)]
+    level: Option<f64>,
     /// Write every sample as well.
     #[arg(long)]
     keep_samples: bool,
@@ -44,23 +48,51 @@ pub struct Reconstruct {
 }
 
 impl Reconstruct {
+    /// The interval that the weights give, of the level that was asked for.
+    ///
+    /// # Errors
+    /// [`Error::Input`] if one was asked for that they do not have.
+    fn interval(&self, weights: &Weights) -> Result<Option<Interval>> {
+        let found = match &weights.calibration {
+            Some(calibration) => calibration.interval(self.level, &self.sampling.options()),
+            None => Err(Error::input("the weights are not calibrated; `cvdm calibrate` does it")),
+        };
+        match (found, self.level) {
+            (Ok(interval), _) => Ok(Some(interval)),
+            (Err(why), Some(_)) => Err(why),
+            (Err(why), None) => {
+                if weights.config.model.schedule != Schedule::None {
+                    say!("intervals are left out: {why}");
+                }
+                Ok(None)
+            }
+        }
+    }
+
     /// Says what was written, of so many seconds' work, where.
-    fn report(&self, what: &str, one_pass: bool, seconds: f64, out: &Path) {
-        if one_pass {
-            say!(
-                "{what}, of a model that gives one answer and no uncertainty ({seconds:.1} s), is in {}",
-                out.display()
-            );
-        } else {
-            let samples = self.sampling.samples;
-            say!("{what}, standard deviation and ∫β dt of {samples} samples ({seconds:.1} s) are in {}", out.display());
+    fn report(&self, what: &str, one_pass: bool, interval: Option<Interval>, seconds: f64, out: &Path) {
+        let (samples, out) = (self.sampling.samples, out.display());
+        match interval {
+            _ if one_pass => {
+                say!("{what}, of a model that gives one answer and no uncertainty ({seconds:.1} s), is in {out}");
+            }
+            None => say!("{what}, standard deviation and ∫β dt of {samples} samples ({seconds:.1} s) are in {out}"),
+            Some(Interval { level, factor }) => say!(
+                "{what}, standard deviation, ∫β dt and half-width of {samples} samples ({seconds:.1} s) are in {out}\n\
+                 within the half-width, {factor:.2} standard deviations, {level} of the pixels can be expected, of images like those calibrated on"
+            ),
         }
     }
 }
 
+/// Half-widths of intervals, a plane a channel.
+fn half_widths(std: &[Plane], interval: Interval) -> Vec<Plane> {
+    std.iter().map(|plane| plane.map(|s| (interval.factor * f64::from(s)) as f32)).collect()
+}
+
 /// What this command writes, of all tasks.
-const OUTPUTS: [&str; 6] =
-    ["phase.tif", "image.tif", "std.tif", "beta_integral.tif", "samples.tif", "reconstruction.png"];
+const OUTPUTS: [&str; 7] =
+    ["phase.tif", "image.tif", "std.tif", "half_width.tif", "beta_integral.tif", "samples.tif", "reconstruction.png"];
 
 fn read_pair(files: &[PathBuf]) -> Result<DefocusPair> {
     let planes = match files {
@@ -117,11 +149,12 @@ pub fn run(args: &Reconstruct, open: impl FnOnce() -> Result<Gpu>) -> Result<()>
     }
 }
 
-/// Writes `image.tif` and `std.tif` (in [0, 1], a page a channel), `beta_integral.tif`, `samples.tif` if asked for, and
+/// Writes `image.tif`, `std.tif` and `half_width.tif` (in [0, 1], a page a channel), `beta_integral.tif`, `samples.tif` if asked for, and
 /// `reconstruction.png`, which shows means over the channels.
 fn image(args: &Reconstruct, weights: Weights, open: impl FnOnce() -> Result<Gpu>) -> Result<()> {
     let coarse = read_image(&args.input, args.page, &weights)?;
     let one_pass = weights.config.model.schedule == Schedule::None;
+    let interval = args.interval(&weights)?;
     let out = fresh_folder(&args.out, args.force)?;
     let interrupt = cvdm::interrupt::install(UNWRITTEN)?;
     let mut resolver = SuperResolver::new(&open()?, weights, args.sampling.options())?;
@@ -135,6 +168,9 @@ fn image(args: &Reconstruct, weights: Weights, open: impl FnOnce() -> Result<Gpu
     if !one_pass {
         write("std.tif", &result.std)?;
         write("beta_integral.tif", &result.beta_integral)?;
+    }
+    if let Some(interval) = interval {
+        write("half_width.tif", &half_widths(&result.std, interval))?;
     }
     if args.keep_samples {
         write("samples.tif", &result.samples.concat())?;
@@ -153,11 +189,11 @@ fn image(args: &Reconstruct, weights: Weights, open: impl FnOnce() -> Result<Gpu
         montage = montage.row("uncertainty", uncertainty.map(|(name, p)| Panel::new(name, p).map(Colormap::Magma)));
     }
     montage.write_png(out.join("reconstruction.png"))?;
-    args.report("image", one_pass, result.seconds, &out);
+    args.report("image", one_pass, interval, result.seconds, &out);
     Ok(())
 }
 
-/// Writes `phase.tif`, `std.tif` (rad), `beta_integral.tif`, `samples.tif` if asked for, and `reconstruction.png`.
+/// Writes `phase.tif`, `std.tif` and `half_width.tif` (rad), `beta_integral.tif`, `samples.tif` if asked for, and `reconstruction.png`.
 fn phase(args: &Reconstruct, weights: Weights, open: impl FnOnce() -> Result<Gpu>) -> Result<()> {
     if args.page.is_some() {
         return Err(Error::input(
@@ -170,6 +206,7 @@ fn phase(args: &Reconstruct, weights: Weights, open: impl FnOnce() -> Result<Gpu
     if let Some(assumed) = args.optics.assumed() {
         say!("{assumed}");
     }
+    let interval = args.interval(&weights)?;
     let out = fresh_folder(&args.out, args.force)?;
     let interrupt = cvdm::interrupt::install(UNWRITTEN)?;
     let mut reconstructor = Reconstructor::new(&open()?, weights, args.sampling.options());
@@ -182,6 +219,9 @@ fn phase(args: &Reconstruct, weights: Weights, open: impl FnOnce() -> Result<Gpu
     if !one_pass {
         write_tiff(out.join("std.tif"), &[&result.std])?;
         write_tiff(out.join("beta_integral.tif"), &[&result.beta_integral])?;
+    }
+    if let Some(interval) = interval {
+        write_tiff(out.join("half_width.tif"), &[&half_widths(std::slice::from_ref(&result.std), interval)[0]])?;
     }
     if args.keep_samples {
         write_tiff(out.join("samples.tif"), &result.samples.iter().collect::<Vec<_>>())?;
@@ -197,6 +237,6 @@ fn phase(args: &Reconstruct, weights: Weights, open: impl FnOnce() -> Result<Gpu
         montage.row("CVDM", [mean("mean phase"), std, Panel::new("∫β dt", &result.beta_integral).map(Colormap::Magma)])
     };
     montage.write_png(out.join("reconstruction.png"))?;
-    args.report("phase", one_pass, result.seconds, &out);
+    args.report("phase", one_pass, interval, result.seconds, &out);
     Ok(())
 }

@@ -1,0 +1,115 @@
+//! Intervals that hold: how many of its samples' standard deviations a model's error may be, as found on images that it has not seen.
+
+use serde::{Deserialize, Serialize};
+
+use crate::diffusion::{Discretisation, SampleOptions, Variant};
+use crate::metrics::{ErrorRatios, images_needed};
+use crate::{Error, Result};
+
+/// The levels that are asked for, if there are images enough.
+pub const LEVELS: [f64; 3] = [0.5, 0.8, 0.9];
+
+/// What of sampling decides how large standard deviations are.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Sampled {
+    /// Samples of an image.
+    pub samples: usize,
+    /// Sampling steps.
+    pub steps: usize,
+    /// The reverse step: `ancestral`, `posterior` or `ddim`.
+    pub variant: String,
+    /// Whether it goes by algorithm 2's product.
+    pub product: bool,
+}
+
+impl From<&SampleOptions> for Sampled {
+    fn from(options: &SampleOptions) -> Self {
+        let variant = match options.variant {
+            Variant::Ancestral => "ancestral",
+            Variant::Posterior => "posterior",
+            Variant::Deterministic => "ddim",
+        };
+        let product = options.discretisation == Discretisation::Product;
+        Self { samples: options.samples, steps: options.steps, variant: variant.into(), product }
+    }
+}
+
+/// As the program's options.
+impl std::fmt::Display for Sampled {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { samples, steps, variant, product } = self;
+        write!(f, "--samples {samples} --steps {steps} --variant {variant}{}", if *product { " --product" } else { "" })
+    }
+}
+
+/// An interval around the mean of the samples.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Interval {
+    /// The share of a new image's pixels that it can be expected to hold, at least.
+    pub level: f64,
+    /// How many standard deviations it reaches to either side.
+    pub factor: f64,
+}
+
+/// What a weights file knows of its model's errors. It holds for images like those that it was found on, sampled alike.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Calibration {
+    /// Images that it was found on.
+    pub images: usize,
+    /// How these were sampled.
+    pub sampled: Sampled,
+    /// The intervals, of rising level.
+    pub intervals: Vec<Interval>,
+}
+
+impl Calibration {
+    /// The intervals of those [`LEVELS`] that so many images allow ([`ErrorRatios::factor`]).
+    ///
+    /// # Errors
+    /// [`Error::Input`] if too many deviations are zero where errors are not.
+    pub fn fit(errors: &ErrorRatios, options: &SampleOptions) -> Result<Self> {
+        let levels = LEVELS.into_iter().filter(|level| images_needed(*level) <= errors.images());
+        let intervals = levels.map(|level| Ok(Interval { level, factor: errors.factor(level)? }));
+        Ok(Self { images: errors.images(), sampled: options.into(), intervals: intervals.collect::<Result<_>>()? })
+    }
+
+    /// The interval of a level, or of the highest there is, for answers that are sampled so.
+    ///
+    /// # Errors
+    /// [`Error::Input`] if there is none of this level, or answers were sampled otherwise when it was found.
+    pub fn interval(&self, level: Option<f64>, options: &SampleOptions) -> Result<Interval> {
+        let given = Sampled::from(options);
+        if given != self.sampled {
+            return Err(Error::input(format!(
+                "the weights were calibrated with {}, not with {given}; sample so, or calibrate them anew",
+                self.sampled
+            )));
+        }
+        let asked = |i: &&Interval| level.is_none_or(|level| (i.level - level).abs() < 1e-9);
+        self.intervals.iter().rfind(asked).copied().ok_or_else(|| {
+            let levels: Vec<_> = self.intervals.iter().map(|i| i.level.to_string()).collect();
+            Error::input(format!(
+                "the weights have no interval of {}; they have those of {}",
+                level.unwrap_or_default(),
+                levels.join(", ")
+            ))
+        })
+    }
+
+    /// Refuses what no calibration can be, as a damaged or foreign file may hold.
+    ///
+    /// # Errors
+    /// [`Error::Input`] that says what.
+    pub fn check(&self) -> Result<()> {
+        let sound = |i: &Interval| i.level > 0.0 && i.level < 1.0 && i.factor.is_finite() && i.factor >= 0.0;
+        match self.intervals.iter().find(|i| !sound(i)) {
+            None => Ok(()),
+            Some(i) => {
+                Err(Error::input(format!("its calibration has an interval of {} with factor {}", i.level, i.factor)))
+            }
+        }
+    }
+}
