@@ -1,4 +1,4 @@
-# The doors of the house: `make demo`, `make test`, `make bench`, `make peers`, `make data`, `make retrain`, `make repro`.
+# The doors of the house: `make demo`, `make test`, `make second-driver`, `make bench`, `make peers`, `make data`, `make retrain`, `make repro`.
 # Each first makes sure that there is a Vulkan driver (scripts/ensure-vulkan.sh installs Mesa's software one if not).
 
 CARGO ?= cargo
@@ -11,13 +11,24 @@ SCALE ?= small
 # Mesa's device-select layer asks for a display, and complains on machines that have none.
 export NODEVICE_SELECT = 1
 
-.PHONY: demo test bench peers data retrain table repro vulkan browser
+.PHONY: demo test second-driver bench peers data retrain table repro vulkan browser
 
 demo: vulkan
 	$(CARGO) run --release --features cli --bin cvdm -- demo --out out/demo
 
 test: vulkan
 	$(CARGO) test --release --features cli
+
+# The tests once more on SwiftShader, a software driver that shares no code with Mesa's, without those that take minutes there;
+# SLOW= runs all of them. It has no subgroups of eight, so the portable kernels run.
+SLOW ?= large_parameters memory networks norm_fusion repro split_sum tasks training
+SWIFTSHADER = $(CURDIR)/target/swiftshader/icd.json
+second-driver: vulkan
+	@scripts/fetch-swiftshader.sh $(dir $(SWIFTSHADER))
+	@if [ -e $(SWIFTSHADER) ]; then \
+		export VK_DRIVER_FILES=$(SWIFTSHADER) VK_ICD_FILENAMES=$(SWIFTSHADER) && \
+		$(CARGO) run --release --features cli --bin cvdm -- doctor && $(CARGO) test --release --features cli --lib \
+			$(addprefix --test ,$(filter-out $(SLOW),$(basename $(notdir $(wildcard kernels-tests/*.rs))))); fi
 
 bench: vulkan
 	@mkdir -p out/bench
