@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::calibration::{Calibration, LEVELS};
+use crate::calibration::{Calibration, LEVELS, spread};
 use crate::data::Plane;
 use crate::diffusion::SampleOptions;
 use crate::inverse::{
@@ -34,7 +34,7 @@ pub struct Held {
     pub level: f64,
     /// The share within as many standard deviations as a Gaussian's interval has.
     pub gaussian: f64,
-    /// The share within as many as the weights' calibration says, if it has the level.
+    /// The share within what the weights' calibration says, if it has the level.
     pub calibrated: Option<f64>,
     /// The mean half-width of the calibrated intervals, in the image's unit.
     pub half_width: Option<f64>,
@@ -51,14 +51,15 @@ pub fn held(
     options: &SampleOptions,
 ) -> Result<Vec<Held>> {
     let truth = aligned(truth, phase);
-    let errors = ErrorRatios::new(&[vec![Prediction::new(phase, std, &truth)?]])?;
+    let errors_in = |unit: &Plane| ErrorRatios::new(&[vec![Prediction::new(phase, unit, &truth)?]]);
+    let (in_std, in_spread) = (errors_in(std)?, errors_in(&spread(std))?);
     let held = |level| {
-        let factor = calibration.and_then(|c| c.interval(Some(level), options).ok()).map(|interval| interval.factor);
+        let interval = calibration.and_then(|c| c.interval(Some(level), options).ok());
         Held {
             level,
-            gaussian: errors.coverage(normal_factor(level)),
-            calibrated: factor.map(|k| errors.coverage(k)),
-            half_width: factor.map(|k| k * f64::from(std.mean())),
+            gaussian: in_std.coverage(normal_factor(level)),
+            calibrated: interval.map(|i| in_spread.coverage(i.factor)),
+            half_width: interval.map(|i| f64::from(i.half_width(std).mean())),
         }
     };
     Ok(LEVELS.map(held).to_vec())

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use cvdm::calibration::Calibration;
+use cvdm::calibration::{Calibration, spread};
 use cvdm::config::{Schedule, Task};
 use cvdm::data::{Plane, Split, photograph_windows, photographs_of, write_atomically};
 use cvdm::evaluate::{aligned, photograph_pair};
@@ -59,7 +59,21 @@ const OUTPUTS: [&str; 3] = ["weights.safetensors", "table.md", "reliability.png"
 struct Answer {
     mean: Plane,
     std: Plane,
+    spread: Plane,
     truth: Plane,
+}
+
+impl Answer {
+    fn new(mean: Plane, std: Plane, truth: Plane) -> Self {
+        Self { mean, spread: spread(&std), std, truth }
+    }
+}
+
+/// The errors in units of one of an answer's planes.
+fn errors<'a>(answers: &'a [Vec<Answer>], unit: impl Fn(&'a Answer) -> &'a Plane) -> Result<ErrorRatios> {
+    let of = |a: &'a Answer| Prediction::new(&a.mean, unit(a), &a.truth);
+    let images = answers.iter().map(|image| image.iter().map(of).collect());
+    ErrorRatios::new(&images.collect::<Result<Vec<_>>>()?)
 }
 
 /// Writes `weights.safetensors` with the calibration, `table.md` and `reliability.png`.
@@ -75,19 +89,16 @@ pub fn run(args: &Calibrate, open: impl FnOnce() -> Result<Gpu>) -> Result<()> {
         Task::Phase => phases(args, &weights, open)?,
         Task::Microscopy | Task::SuperResolution => images(args, &weights, open)?,
     };
-    let errors = ErrorRatios::new(&answers.iter().map(|image| predictions(image)).collect::<Result<Vec<_>>>()?)?;
-    let calibration = Calibration::fit(&errors, &args.sampling.options())?;
-    let table = table(&calibration, &errors);
+    let in_spread = errors(&answers, |a| &a.spread)?;
+    let in_std = errors(&answers, |a| &a.std)?;
+    let calibration = Calibration::fit(&in_spread, &args.sampling.options())?;
+    let table = table(&calibration, &in_spread, &in_std);
     clear(&out, |name| OUTPUTS.contains(&name))?;
     Weights { calibration: Some(calibration), ..weights }.save(&out.join(OUTPUTS[0]))?;
     write_atomically(out.join(OUTPUTS[1]), |f| f.write_all(table.as_bytes()))?;
-    chart(&errors, &out.join(OUTPUTS[2]))?;
+    chart(&in_spread, &in_std, &out.join(OUTPUTS[2]))?;
     say!("{table}\ncalibrated weights, this table and a chart are in {}", out.display());
     Ok(())
-}
-
-fn predictions(image: &[Answer]) -> Result<Vec<Prediction<'_>>> {
-    image.iter().map(|a| Prediction::new(&a.mean, &a.std, &a.truth)).collect()
 }
 
 /// Photographs as phases, at every level of noise.
@@ -110,7 +121,7 @@ fn phases(
         let result = reconstructor.reconstruct(&pair, &setup, false, bar.watch(steps))?;
         // A constant phase leaves no trace in intensities: nothing could say how far it is wrong.
         let truth = aligned(&truth, &result.phase);
-        Ok(Answer { mean: result.phase, std: result.std, truth })
+        Ok(Answer::new(result.phase, result.std, truth))
     };
     let answers = measured.into_iter().map(|image| image.into_iter().map(&mut answer).collect()).collect::<Result<_>>();
     bar.finish();
@@ -173,37 +184,37 @@ fn images(
         let steps = resolver.steps((image.coarse[0].height(), image.coarse[0].width()))?;
         let result = resolver.resolve(&image.coarse, false, bar.watch(steps))?;
         let channels = result.mean.into_iter().zip(result.std).zip(image.truth);
-        answers.push(channels.map(|((mean, std), truth)| Answer { mean, std, truth }).collect());
+        answers.push(channels.map(|((mean, std), truth)| Answer::new(mean, std, truth)).collect());
     }
     bar.finish();
     Ok((answers, out))
 }
 
-fn table(calibration: &Calibration, errors: &ErrorRatios) -> String {
+fn table(calibration: &Calibration, in_spread: &ErrorRatios, in_std: &ErrorRatios) -> String {
     let mut text = format!(
-        "{} images, {}\n\n| level | factor | within mean ± factor·std, image left out | as of a Gaussian | within that |\n\
+        "{} images, {}\n\n| level | factor | within mean ± factor·spread, image left out | z | within mean ± z·std |\n\
          |---|---|---|---|---|\n",
         calibration.images, calibration.sampled
     );
     for interval in &calibration.intervals {
         let z = normal_factor(interval.level);
         // Of the least images that a level takes none can be left out.
-        let left_out = errors.coverage_left_out(interval.level).map_or("–".into(), |share| format!("{share:.3}"));
+        let left_out = in_spread.coverage_left_out(interval.level).map_or("–".into(), |share| format!("{share:.3}"));
         text += &format!(
             "| {} | {:.3} | {left_out} | {z:.3} | {:.3} |\n",
             interval.level,
             interval.factor,
-            errors.coverage(z)
+            in_std.coverage(z)
         );
     }
     text
 }
 
 /// What intervals hold, as of a Gaussian and calibrated.
-fn chart(errors: &ErrorRatios, path: &Path) -> Result<()> {
+fn chart(in_spread: &ErrorRatios, in_std: &ErrorRatios, path: &Path) -> Result<()> {
     let levels = || (1..20).map(|i| f64::from(i) / 20.0);
-    let gaussian = levels().map(|level| (level, errors.coverage(normal_factor(level)))).collect();
-    let calibrated = levels().filter_map(|level| Some((level, errors.coverage_left_out(level).ok()?))).collect();
-    let curves = [("as of a Gaussian", gaussian), ("calibrated on the other images", calibrated)];
+    let gaussian = levels().map(|level| (level, in_std.coverage(normal_factor(level)))).collect();
+    let calibrated = levels().filter_map(|level| Some((level, in_spread.coverage_left_out(level).ok()?))).collect();
+    let curves = [("standard deviations of a Gaussian", gaussian), ("calibrated on the other images", calibrated)];
     reliability_chart("Reliability", curves).write_png(path)
 }

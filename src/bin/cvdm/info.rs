@@ -29,7 +29,7 @@ pub fn run(args: &Info) -> Result<()> {
     if let Some(calibration) = &weights.calibration {
         say!("calibrated on {} images, {}", calibration.images, calibration.sampled);
         for interval in &calibration.intervals {
-            say!("  {} of the pixels within {:.3} standard deviations", interval.level, interval.factor);
+            say!("  {} of the pixels within {:.3} spreads of their samples", interval.level, interval.factor);
         }
     }
     let toml = toml::to_string(&weights.config).map_err(|e| Error::file(&args.weights, e.to_string()))?;

@@ -72,22 +72,18 @@ impl Reconstruct {
     /// Says what was written, of so many seconds' work, where.
     fn report(&self, what: &str, one_pass: bool, interval: Option<Interval>, seconds: f64, out: &Path) {
         let (samples, out) = (self.sampling.samples, out.display());
+        let but = if what == "phase" { " but for a constant phase" } else { "" };
         match interval {
             _ if one_pass => {
                 say!("{what}, of a model that gives one answer and no uncertainty ({seconds:.1} s), is in {out}");
             }
             None => say!("{what}, standard deviation and ∫β dt of {samples} samples ({seconds:.1} s) are in {out}"),
-            Some(Interval { level, factor }) => say!(
+            Some(Interval { level, .. }) => say!(
                 "{what}, standard deviation, ∫β dt and half-width of {samples} samples ({seconds:.1} s) are in {out}\n\
-                 within the half-width, {factor:.2} standard deviations, {level} of the pixels can be expected, of images like those calibrated on"
+                 {level} of the pixels can be expected within the half-width{but}, of images like those calibrated on"
             ),
         }
     }
-}
-
-/// Half-widths of intervals, a plane a channel.
-fn half_widths(std: &[Plane], interval: Interval) -> Vec<Plane> {
-    std.iter().map(|plane| plane.map(|s| (interval.factor * f64::from(s)) as f32)).collect()
 }
 
 /// What this command writes, of all tasks.
@@ -170,7 +166,7 @@ fn image(args: &Reconstruct, weights: Weights, open: impl FnOnce() -> Result<Gpu
         write("beta_integral.tif", &result.beta_integral)?;
     }
     if let Some(interval) = interval {
-        write("half_width.tif", &half_widths(&result.std, interval))?;
+        write("half_width.tif", &result.std.iter().map(|std| interval.half_width(std)).collect::<Vec<_>>())?;
     }
     if args.keep_samples {
         write("samples.tif", &result.samples.concat())?;
@@ -221,7 +217,7 @@ fn phase(args: &Reconstruct, weights: Weights, open: impl FnOnce() -> Result<Gpu
         write_tiff(out.join("beta_integral.tif"), &[&result.beta_integral])?;
     }
     if let Some(interval) = interval {
-        write_tiff(out.join("half_width.tif"), &[&half_widths(std::slice::from_ref(&result.std), interval)[0]])?;
+        write_tiff(out.join("half_width.tif"), &[&interval.half_width(&result.std)])?;
     }
     if args.keep_samples {
         write_tiff(out.join("samples.tif"), &result.samples.iter().collect::<Vec<_>>())?;
