@@ -7,7 +7,7 @@ mod pixel;
 use cvdm::data::Plane;
 use cvdm::metrics::{
     NOMINAL_LEVELS, Prediction, consistency, coverage, diversity, error_by_std, error_rank_correlation,
-    error_rank_correlations, normal_coverage, psnr, sample_coverage,
+    error_rank_correlations, normal_coverage, normal_factor, psnr, sample_coverage,
 };
 use cvdm::{Error, Result};
 use pixel::pixel;
@@ -81,6 +81,7 @@ fn calibrated_gaussians_cover_what_they_say() {
         let allowed = 4.0 * (level * (1.0 - level) / n).sqrt();
         assert!((observed - level).abs() < allowed, "{observed} at {level}");
     }
+    assert!((normal_factor(0.9) - 1.644_853_6).abs() < 1e-6);
     // 68.3 % is one standard deviation.
     let one = normal_coverage(&[of(&planes)], &[0.682_689_492_137_085_9]).unwrap();
     let [mean, std, truth] = &planes;

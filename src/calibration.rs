@@ -1,5 +1,7 @@
 //! Intervals that hold: how many spreads of its samples a model's error may be, as found on images that it has not seen.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use crate::data::Plane;
@@ -20,7 +22,6 @@ pub fn spread(std: &Plane) -> Plane {
 
 /// What of sampling decides how large standard deviations are.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Sampled {
     /// Samples of an image.
     pub samples: usize,
@@ -44,17 +45,15 @@ impl From<&SampleOptions> for Sampled {
     }
 }
 
-/// As the program's options.
-impl std::fmt::Display for Sampled {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Display for Sampled {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { samples, steps, variant, product } = self;
-        write!(f, "--samples {samples} --steps {steps} --variant {variant}{}", if *product { " --product" } else { "" })
+        write!(f, "{samples} samples of {steps} steps, {variant}{}", if *product { ", product" } else { "" })
     }
 }
 
 /// An interval around the mean of the samples.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Interval {
     /// The share of a new image's pixels that it can be expected to hold, at least.
     pub level: f64,
@@ -71,10 +70,11 @@ impl Interval {
 
 /// What a weights file knows of its model's errors. It holds for images like those that it was found on, sampled alike.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Calibration {
     /// Images that it was found on.
     pub images: usize,
+    /// What they are, for people.
+    pub kind: String,
     /// How these were sampled.
     pub sampled: Sampled,
     /// The intervals, of rising level.
@@ -82,14 +82,16 @@ pub struct Calibration {
 }
 
 impl Calibration {
-    /// The intervals of those [`LEVELS`] that so many images allow ([`ErrorRatios::factor`]); the errors are in units of [`spread`].
+    /// The intervals of those [`LEVELS`] that so many images allow ([`ErrorRatios::factor`]); the errors are in units of [`spread`], of
+    /// images of this kind.
     ///
     /// # Errors
-    /// [`Error::Input`] if too many deviations are zero where errors are not.
-    pub fn fit(errors: &ErrorRatios, options: &SampleOptions) -> Result<Self> {
+    /// [`Error::Input`] if too many spreads are zero where errors are not.
+    pub fn fit(errors: &ErrorRatios, kind: String, options: &SampleOptions) -> Result<Self> {
         let levels = LEVELS.into_iter().filter(|level| images_needed(*level) <= errors.images());
         let intervals = levels.map(|level| Ok(Interval { level, factor: errors.factor(level)? }));
-        Ok(Self { images: errors.images(), sampled: options.into(), intervals: intervals.collect::<Result<_>>()? })
+        let intervals = intervals.collect::<Result<_>>()?;
+        Ok(Self { images: errors.images(), kind, sampled: options.into(), intervals })
     }
 
     /// The interval of a level, or of the highest there is, for answers that are sampled so.
@@ -107,11 +109,8 @@ impl Calibration {
         let asked = |i: &&Interval| level.is_none_or(|level| (i.level - level).abs() < 1e-9);
         self.intervals.iter().rfind(asked).copied().ok_or_else(|| {
             let levels: Vec<_> = self.intervals.iter().map(|i| i.level.to_string()).collect();
-            Error::input(format!(
-                "the weights have no interval of {}; they have those of {}",
-                level.unwrap_or_default(),
-                levels.join(", ")
-            ))
+            let wanted = level.map_or(String::new(), |level| format!(" of {level}"));
+            Error::input(format!("the weights have no interval{wanted}; they have those of {}", levels.join(", ")))
         })
     }
 
@@ -121,11 +120,13 @@ impl Calibration {
     /// [`Error::Input`] that says what.
     pub fn check(&self) -> Result<()> {
         let sound = |i: &Interval| i.level > 0.0 && i.level < 1.0 && i.factor.is_finite() && i.factor >= 0.0;
-        match self.intervals.iter().find(|i| !sound(i)) {
-            None => Ok(()),
-            Some(i) => {
-                Err(Error::input(format!("its calibration has an interval of {} with factor {}", i.level, i.factor)))
-            }
+        let rising = self.intervals.is_sorted_by(|a, b| a.level < b.level && a.factor <= b.factor);
+        if rising && !self.intervals.is_empty() && self.intervals.iter().all(sound) {
+            return Ok(());
         }
+        Err(Error::input(format!(
+            "its calibration has the intervals {:?}; levels must rise between 0 and 1, and factors with them",
+            self.intervals
+        )))
     }
 }

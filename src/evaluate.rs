@@ -29,7 +29,7 @@ pub struct Scores {
 
 /// How much of an image lies within intervals of one level around the mean of its samples.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct Held {
+pub struct Covered {
     /// The share that should.
     pub level: f64,
     /// The share within as many standard deviations as a Gaussian's interval has.
@@ -45,24 +45,24 @@ pub struct Held {
 ///
 /// # Errors
 /// Those of [`Prediction::new`].
-pub fn held(
+pub fn covered(
     [phase, std, truth]: [&Plane; 3],
     calibration: Option<&Calibration>,
     options: &SampleOptions,
-) -> Result<Vec<Held>> {
+) -> Result<Vec<Covered>> {
     let truth = aligned(truth, phase);
     let errors_in = |unit: &Plane| ErrorRatios::new(&[vec![Prediction::new(phase, unit, &truth)?]]);
     let (in_std, in_spread) = (errors_in(std)?, errors_in(&spread(std))?);
-    let held = |level| {
+    let covered = |level| {
         let interval = calibration.and_then(|c| c.interval(Some(level), options).ok());
-        Held {
+        Covered {
             level,
             gaussian: in_std.coverage(normal_factor(level)),
             calibrated: interval.map(|i| in_spread.coverage(i.factor)),
             half_width: interval.map(|i| f64::from(i.half_width(std).mean())),
         }
     };
-    Ok(LEVELS.map(held).to_vec())
+    Ok(LEVELS.map(covered).to_vec())
 }
 
 /// The plane with the mean of another one.

@@ -57,8 +57,8 @@ impl Weights {
     /// # Errors
     /// As [`save_weights`].
     pub fn save(&self, path: &Path) -> Result<()> {
-        let Self { config, step, calibration, .. } = self.clone();
-        let header = Header { config, step, seed: None, plateau: None, calibration };
+        let (config, calibration) = (self.config.clone(), self.calibration.clone());
+        let header = Header { config, step: self.step, seed: None, plateau: None, calibration };
         write(path, named(&self.model, "", &self.parameters).collect(), &header)
     }
 }

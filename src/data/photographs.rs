@@ -121,8 +121,8 @@ pub fn photograph_centre(path: &Path, side: usize) -> Result<Option<Plane>> {
     Ok(photograph_windows(path, side, 1)?.pop())
 }
 
-/// So many `side × side` windows of a photograph in gray at half its size, evenly spaced from its first corner to its last, a single one
-/// in its centre; none if it is smaller.
+/// So many `side × side` windows of a photograph in gray at half its size, evenly spaced along its diagonal, a single one in its centre.
+/// They overlap where it is small; there are none if it is smaller than a window.
 ///
 /// # Errors
 /// [`Error::File`] if it cannot be read.

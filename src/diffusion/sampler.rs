@@ -252,6 +252,11 @@ impl Sampler {
         Ok(Self { model, options, size, batch, pace, rate, start, step, finish, measured, rate_map, views: v })
     }
 
+    /// Takes another seed for what is sampled from now on.
+    pub fn reseed(&mut self, seed: u64) {
+        self.options.seed = seed;
+    }
+
     /// Samples that are computed side by side.
     pub fn batch(&self) -> usize {
         self.batch

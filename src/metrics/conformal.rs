@@ -10,15 +10,15 @@ pub fn images_needed(level: f64) -> usize {
     (level / (1.0 - level) - 1e-9).ceil() as usize
 }
 
-/// The errors of predictions in units of their standard deviations, image by image.
+/// The errors of predictions in units of what was said about their size, image by image.
 ///
 /// What counts as one image may have several predictions: windows of one photograph, channels of one picture.
 #[derive(Debug, Clone)]
 pub struct ErrorRatios {
-    /// Of every pixel `|mean − truth| / std` and its image, the largest first. Infinite where the deviation is zero and the error is not.
-    falling: Vec<(f64, usize)>,
-    /// Pixels of each image.
-    pixels: Vec<usize>,
+    /// Of each image's pixels `|mean − truth|` over the prediction's `std`, rising. Infinite where that is zero and the error is not.
+    images: Vec<Vec<f64>>,
+    /// Zero and all of them, rising: where an interval may end.
+    ends: Vec<f64>,
 }
 
 impl ErrorRatios {
@@ -28,46 +28,39 @@ impl ErrorRatios {
     /// [`Error::Input`] if there is no image, or one without a prediction.
     pub fn new(images: &[Vec<Prediction<'_>>]) -> Result<Self> {
         images.iter().try_for_each(|predictions| check_some(predictions))?;
-        if images.is_empty() {
-            check_some(&[])?;
-        }
-        let ratio = |(std, error): (f64, f64)| if error == 0.0 { 0.0 } else { error / std };
-        let of_image = |(image, predictions): (usize, &Vec<Prediction<'_>>)| {
-            let ratios: Vec<_> = predictions.iter().flat_map(Prediction::std_and_error).map(ratio).collect();
-            ratios.into_iter().map(move |r| (r, image))
+        check_some(images.first().map_or(&[], Vec::as_slice))?;
+        let ratio = |(unit, error): (f64, f64)| if error == 0.0 { 0.0 } else { error / unit };
+        let rising = |predictions: &Vec<Prediction<'_>>| {
+            let mut ratios: Vec<f64> = predictions.iter().flat_map(Prediction::std_and_error).map(ratio).collect();
+            ratios.sort_unstable_by(f64::total_cmp);
+            ratios
         };
-        let mut falling: Vec<_> = images.iter().enumerate().flat_map(of_image).collect();
-        falling.sort_by(|a, b| b.0.total_cmp(&a.0));
-        let pixels = images.iter().map(|predictions| predictions.iter().map(Prediction::pixels).sum()).collect();
-        Ok(Self { falling, pixels })
+        let images: Vec<Vec<f64>> = images.iter().map(rising).collect();
+        let mut ends: Vec<f64> = std::iter::once(0.0).chain(images.iter().flatten().copied()).collect();
+        ends.sort_unstable_by(f64::total_cmp);
+        Ok(Self { images, ends })
     }
 
     /// Images that there are.
     pub fn images(&self) -> usize {
-        self.pixels.len()
+        self.images.len()
     }
 
-    /// The mean share of an image's pixels whose truth lies within `mean ± k·std`, ends included.
+    /// The mean share of an image's pixels whose truth lies within `mean ± k` units, ends included.
     pub fn coverage(&self, k: f64) -> f64 {
-        let shares = (0..self.images()).map(|image| self.covered(image, k));
-        shares.sum::<f64>() / self.images() as f64
+        self.images.iter().map(|image| covered(image, k)).sum::<f64>() / self.images() as f64
     }
 
-    fn covered(&self, image: usize, k: f64) -> f64 {
-        let outside = self.falling.iter().take_while(|(ratio, _)| *ratio > k).filter(|(_, i)| *i == image);
-        1.0 - outside.count() as f64 / self.pixels[image] as f64
-    }
-
-    /// How many standard deviations an interval must reach to either side of the mean, so that at least a share `level` of a new image's
-    /// pixels can be expected in it.
+    /// How many units an interval must reach to either side of the mean, so that at least a share `level` of a new image's pixels can be
+    /// expected in it.
     ///
     /// Conformal risk control (Angelopoulos et al., 2022, equation 4), where the risk is the share of an image's pixels outside: the
     /// least factor `k` at which `(n R(k) + 1) / (n + 1) ≤ 1 − level`, `R(k)` being the mean risk of the `n` images. What is promised
     /// holds if the new image might as well have been one of these, whatever law the errors have.
     ///
     /// # Errors
-    /// [`Error::Input`] if the level does not lie between 0 and 1, there are fewer than [`images_needed`], or more pixels than
-    /// may lie outside have an error and no deviation.
+    /// [`Error::Input`] if the level does not lie between 0 and 1, there are fewer than [`images_needed`], or more pixels than may lie
+    /// outside have an error where the unit is zero.
     pub fn factor(&self, level: f64) -> Result<f64> {
         self.factor_without(level, None)
     }
@@ -77,36 +70,34 @@ impl ErrorRatios {
     /// # Errors
     /// Those of [`ErrorRatios::factor`] with one image less.
     pub fn coverage_left_out(&self, level: f64) -> Result<f64> {
-        let covered = |image| Ok(self.covered(image, self.factor_without(level, Some(image))?));
-        let shares = (0..self.images()).map(covered).sum::<Result<f64>>()?;
-        Ok(shares / self.images() as f64)
+        let share = |(i, image): (usize, &Vec<f64>)| Ok(covered(image, self.factor_without(level, Some(i))?));
+        Ok(self.images.iter().enumerate().map(share).sum::<Result<f64>>()? / self.images() as f64)
     }
 
     fn factor_without(&self, level: f64, left_out: Option<usize>) -> Result<f64> {
         check_levels(&[level])?;
-        let n = (self.images() - usize::from(left_out.is_some())) as f64;
-        // The sum of the images' risks; rounding must not ask for another image.
-        let allowed = (1.0 - level) * (n + 1.0) - 1.0;
-        if allowed < -1e-9 {
-            let needed = images_needed(level);
+        let others = || self.images.iter().enumerate().filter(|(i, _)| Some(*i) != left_out).map(|(_, image)| image);
+        let n = others().count();
+        if n < images_needed(level) {
             return Err(Error::input(format!(
-                "an interval of {level} needs at least {needed} images, {n} were given; give more or ask for a lower level"
+                "an interval of {level} needs at least {} images, {n} were given; give more or ask for a lower level",
+                images_needed(level)
             )));
         }
-        let mut risk = 0.0;
-        let others = self.falling.iter().filter(|(_, image)| Some(*image) != left_out);
-        for &(ratio, image) in others {
-            risk += 1.0 / self.pixels[image] as f64;
-            // Those with a larger ratio lie outside of an interval that ends here.
-            if risk > allowed + 1e-9 {
-                return match ratio.is_finite() {
-                    true => Ok(ratio),
-                    false => Err(Error::input(format!(
-                        "too many pixels have an error and a standard deviation of zero for any interval of {level}; draw several samples"
-                    ))),
-                };
-            }
+        // n R(k) may be as large; rounding must not move an end by a pixel.
+        let allowed = (1.0 - level) * (n as f64 + 1.0) - 1.0 + 1e-9;
+        let too_narrow = |k: &f64| others().map(|image| 1.0 - covered(image, *k)).sum::<f64>() > allowed;
+        match self.ends.get(self.ends.partition_point(too_narrow)) {
+            Some(k) if k.is_finite() => Ok(*k),
+            _ => Err(Error::input(format!(
+                "more than {:.3} of the pixels are wrong where no error was expected at all; no interval of {level} holds them",
+                1.0 - level
+            ))),
         }
-        Ok(0.0)
     }
+}
+
+/// The share of an image's ratios up to `k`.
+fn covered(rising: &[f64], k: f64) -> f64 {
+    rising.partition_point(|ratio| *ratio <= k) as f64 / rising.len() as f64
 }

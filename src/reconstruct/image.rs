@@ -36,6 +36,11 @@ impl SuperResolver {
         self.factor
     }
 
+    /// Takes another seed for what is sampled from now on.
+    pub fn reseed(&mut self, seed: u64) {
+        self.estimator.reseed(seed);
+    }
+
     /// Sampling steps of an answer to a coarse image of this height and width ([`Estimator::steps`]).
     ///
     /// # Errors

@@ -99,6 +99,14 @@ impl Estimator {
         &self.weights
     }
 
+    /// Takes another seed for what is sampled from now on; nothing is prepared anew.
+    pub fn reseed(&mut self, seed: u64) {
+        self.options.seed = seed;
+        if let Some((_, Ready::Diffusion(sampler))) = &mut self.ready {
+            sampler.reseed(seed);
+        }
+    }
+
     /// Sampling steps of an answer to a condition of this height and width, in as many groups as its samples fall into; none of a
     /// model without diffusion. Prepares that size, as the answer would.
     ///

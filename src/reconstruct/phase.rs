@@ -65,6 +65,11 @@ impl Reconstructor {
         Ok(())
     }
 
+    /// Takes another seed for what is sampled from now on.
+    pub fn reseed(&mut self, seed: u64) {
+        self.estimator.reseed(seed);
+    }
+
     /// Sampling steps of a reconstruction from this pair, measured with `setup` ([`Estimator::steps`]).
     ///
     /// # Errors

@@ -91,6 +91,11 @@ impl Pairs for BiosrPairs {
         (0..count).map(&mut image).collect()
     }
 
+    /// Its cell.
+    fn specimen(&self, number: u64) -> u64 {
+        self.acquisition(number).map_or(number, |a| a.cell as u64)
+    }
+
     fn name(&self, number: u64) -> String {
         let name = |a: &Acquisition| format!("{} {}, level {}", a.structure.folder(), a.cell, a.level);
         self.acquisition(number).map_or_else(|_| format!("image {number}"), name)

@@ -31,6 +31,11 @@ pub trait Pairs: Sync {
         (0..count).map(|i| all.map_or(i, |all| i * all / count)).collect()
     }
 
+    /// The number of the specimen that it shows: its own, unless a set has several images of one.
+    fn specimen(&self, number: u64) -> u64 {
+        number
+    }
+
     /// What it shows, for people.
     fn name(&self, number: u64) -> String;
 

@@ -10,6 +10,8 @@ use crate::data::{Plane, Split};
 pub struct TestImage {
     /// What it shows.
     pub name: String,
+    /// The number of the specimen: images of one are no independent ones.
+    pub specimen: u64,
     /// As it was measured.
     pub coarse: Vec<Plane>,
     /// What should be found, [`TrainConfig::factor`] times as dense.
@@ -47,7 +49,7 @@ pub fn images_of(set: &dyn Pairs, factor: usize, side: usize, count: usize) -> R
         let size = [high.height() * factor, high.width() * factor];
         let truth =
             pair.high().iter().map(|p| p.crop(corner[0], corner[1], size[0], size[1])).collect::<Result<_>>()?;
-        Ok(TestImage { name: set.name(number), coarse, truth })
+        Ok(TestImage { name: set.name(number), specimen: set.specimen(number), coarse, truth })
     };
     set.selection(count as u64).into_iter().map(image).collect()
 }

@@ -8,7 +8,7 @@ use std::time::Instant;
 use clap::Args;
 use cvdm::config::{NetworkKind, Schedule, Task};
 use cvdm::data::{Split, photographs_of, write_atomically};
-use cvdm::evaluate::{Held, Scores, classical, held, mean, score};
+use cvdm::evaluate::{Covered, Scores, classical, covered, mean, score};
 use cvdm::gpu::Gpu;
 use cvdm::metrics::ms_ssim_scales;
 use cvdm::phase::one_pass_tie;
@@ -74,7 +74,7 @@ struct Row {
     ms_ssim_scales: usize,
     /// How far its samples' deviations can be believed; of methods that draw several.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    intervals: Vec<Held>,
+    intervals: Vec<Covered>,
 }
 
 /// What Ctrl-C does to an evaluation.
@@ -113,6 +113,11 @@ pub fn run(args: &Evaluate, open: impl FnOnce() -> Result<Gpu>) -> Result<()> {
     let options = args.sampling.options();
     let mut methods: Vec<(String, Reconstructor)> =
         names.iter().zip(weights).map(|(name, w)| (name.clone(), Reconstructor::new(&gpu, w, options))).collect();
+    for (name, method) in &methods {
+        if let Some(Err(why)) = method.weights().calibration.as_ref().map(|c| c.interval(None, &options)) {
+            say!("{name} without calibrated intervals: {why}");
+        }
+    }
     let cases = groups.iter().flat_map(|g| g.all.iter().enumerate().map(|(i, case)| (g.name.as_str(), i, case)));
     let mut answer = |(data, i, case): (&str, usize, &Case)| {
         bar.check()?;
@@ -138,7 +143,7 @@ pub fn run(args: &Evaluate, open: impl FnOnce() -> Result<Gpu>) -> Result<()> {
             let mut row = row(name, score(&result.phase, &case.truth, result.seconds)?);
             if method.weights().config.model.schedule != Schedule::None && options.samples > 1 {
                 let calibration = method.weights().calibration.as_ref();
-                row.intervals = held([&result.phase, &result.std, &case.truth], calibration, &options)?;
+                row.intervals = covered([&result.phase, &result.std, &case.truth], calibration, &options)?;
             }
             rows.push(row);
             results.push((name.clone(), result));
@@ -283,12 +288,12 @@ fn table(rows: &[Row]) -> String {
     }
     for (data, method) in keys {
         let images: Vec<&Row> = rows.iter().filter(|r| r.data == data && r.method == method).collect();
-        for (i, level) in images[0].intervals.iter().map(|held| held.level).enumerate() {
-            let mean = |f: fn(&Held) -> Option<f64>| {
+        for (i, level) in images[0].intervals.iter().map(|covered| covered.level).enumerate() {
+            let mean = |f: fn(&Covered) -> Option<f64>| {
                 let values: Option<Vec<f64>> = images.iter().map(|row| f(&row.intervals[i])).collect();
                 values.map_or("–".into(), |v| format!("{:.3}", v.iter().sum::<f64>() / v.len() as f64))
             };
-            let shares = [mean(|h| Some(h.gaussian)), mean(|h| h.calibrated), mean(|h| h.half_width)].join(" | ");
+            let shares = [mean(|c| Some(c.gaussian)), mean(|c| c.calibrated), mean(|c| c.half_width)].join(" | ");
             text += &format!("| {data} | {method} | {level} | {shares} |\n");
         }
     }

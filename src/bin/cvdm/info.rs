@@ -27,7 +27,7 @@ pub fn run(args: &Info) -> Result<()> {
         weights.model.time_rate(&weights.parameters, 1.0)
     );
     if let Some(calibration) = &weights.calibration {
-        say!("calibrated on {} images, {}", calibration.images, calibration.sampled);
+        say!("calibrated on {} images ({}), {}", calibration.images, calibration.kind, calibration.sampled);
         for interval in &calibration.intervals {
             say!("  {} of the pixels within {:.3} spreads of their samples", interval.level, interval.factor);
         }

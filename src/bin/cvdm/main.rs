@@ -74,12 +74,13 @@ enum Command {
     Reconstruct(reconstruct::Reconstruct),
     /// Finds how far the standard deviations of weights' samples can be believed, on images that were not trained on.
     ///
-    /// Writes weights.safetensors, the same weights with intervals that `reconstruct` then gives; table.md and reliability.png, how well
-    /// these hold.
+    /// Writes weights.safetensors, the same weights with intervals, which `reconstruct` then gives if it samples alike; table.md and
+    /// reliability.png, how well these hold. For phases the images are photographs that you name; else those of the weights' own data that were
+    /// held out, which `evaluate` takes too.
     Calibrate(calibrate::Calibrate),
     /// Compares weights with the classical method, or with interpolation, on held-out images.
     ///
-    /// Writes table.md, scores.json (a row an image) and pictures.
+    /// Writes table.md, scores.json (a row an image) and pictures. Of phases the table also says how much lies within the intervals.
     Evaluate(evaluate::Evaluate),
     /// Computes the paper's tables and figures again, with a report.
     Repro(repro::Repro),

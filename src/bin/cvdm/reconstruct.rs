@@ -48,42 +48,46 @@ pub struct Reconstruct {
 }
 
 impl Reconstruct {
-    /// The interval that the weights give, of the level that was asked for.
+    /// The interval that calibrated weights give, of the level that was asked for.
     ///
     /// # Errors
     /// [`Error::Input`] if one was asked for that they do not have.
     fn interval(&self, weights: &Weights) -> Result<Option<Interval>> {
-        let found = match &weights.calibration {
-            Some(calibration) => calibration.interval(self.level, &self.sampling.options()),
-            None => Err(Error::input("the weights are not calibrated; `cvdm calibrate` does it")),
+        let Some(calibration) = &weights.calibration else {
+            let why = match weights.config.model.schedule {
+                Schedule::None => "the weights give one answer alone, and no interval around it",
+                _ => "the weights are not calibrated; `cvdm calibrate` does it",
+            };
+            return self.level.map_or(Ok(None), |_| Err(Error::input(why)));
         };
-        match (found, self.level) {
-            (Ok(interval), _) => Ok(Some(interval)),
-            (Err(why), Some(_)) => Err(why),
+        match (calibration.interval(self.level, &self.sampling.options()), self.level) {
             (Err(why), None) => {
-                if weights.config.model.schedule != Schedule::None {
-                    say!("intervals are left out: {why}");
-                }
+                say!("intervals are left out: {why}");
                 Ok(None)
             }
+            (found, _) => found.map(Some),
         }
     }
 
     /// Says what was written, of so many seconds' work, where.
-    fn report(&self, what: &str, one_pass: bool, interval: Option<Interval>, seconds: f64, out: &Path) {
+    fn report(&self, what: &str, one_pass: bool, seconds: f64, out: &Path) {
         let (samples, out) = (self.sampling.samples, out.display());
-        let but = if what == "phase" { " but for a constant phase" } else { "" };
-        match interval {
-            _ if one_pass => {
-                say!("{what}, of a model that gives one answer and no uncertainty ({seconds:.1} s), is in {out}");
-            }
-            None => say!("{what}, standard deviation and ∫β dt of {samples} samples ({seconds:.1} s) are in {out}"),
-            Some(Interval { level, .. }) => say!(
-                "{what}, standard deviation, ∫β dt and half-width of {samples} samples ({seconds:.1} s) are in {out}\n\
-                 {level} of the pixels can be expected within the half-width{but}, of images like those calibrated on"
-            ),
+        if one_pass {
+            say!("{what}, of a model that gives one answer and no uncertainty ({seconds:.1} s), is in {out}");
+        } else {
+            say!("{what}, standard deviation and ∫β dt of {samples} samples ({seconds:.1} s) are in {out}");
         }
     }
+}
+
+/// What half-widths promise, of weights that have some.
+fn promise(weights: &Weights, interval: Interval) -> Option<String> {
+    let calibration = weights.calibration.as_ref()?;
+    let but = if weights.config.task == Task::Phase { " but for a constant phase" } else { "" };
+    Some(format!(
+        "half-widths are there too: of images like those calibrated on ({}) {} of the pixels can be expected within them{but}",
+        calibration.kind, interval.level
+    ))
 }
 
 /// What this command writes, of all tasks.
@@ -151,6 +155,7 @@ fn image(args: &Reconstruct, weights: Weights, open: impl FnOnce() -> Result<Gpu
     let coarse = read_image(&args.input, args.page, &weights)?;
     let one_pass = weights.config.model.schedule == Schedule::None;
     let interval = args.interval(&weights)?;
+    let promise = interval.and_then(|interval| promise(&weights, interval));
     let out = fresh_folder(&args.out, args.force)?;
     let interrupt = cvdm::interrupt::install(UNWRITTEN)?;
     let mut resolver = SuperResolver::new(&open()?, weights, args.sampling.options())?;
@@ -185,7 +190,10 @@ fn image(args: &Reconstruct, weights: Weights, open: impl FnOnce() -> Result<Gpu
         montage = montage.row("uncertainty", uncertainty.map(|(name, p)| Panel::new(name, p).map(Colormap::Magma)));
     }
     montage.write_png(out.join("reconstruction.png"))?;
-    args.report("image", one_pass, interval, result.seconds, &out);
+    args.report("image", one_pass, result.seconds, &out);
+    if let Some(promise) = promise {
+        say!("{promise}");
+    }
     Ok(())
 }
 
@@ -203,6 +211,7 @@ fn phase(args: &Reconstruct, weights: Weights, open: impl FnOnce() -> Result<Gpu
         say!("{assumed}");
     }
     let interval = args.interval(&weights)?;
+    let promise = interval.and_then(|interval| promise(&weights, interval));
     let out = fresh_folder(&args.out, args.force)?;
     let interrupt = cvdm::interrupt::install(UNWRITTEN)?;
     let mut reconstructor = Reconstructor::new(&open()?, weights, args.sampling.options());
@@ -233,6 +242,9 @@ fn phase(args: &Reconstruct, weights: Weights, open: impl FnOnce() -> Result<Gpu
         montage.row("CVDM", [mean("mean phase"), std, Panel::new("∫β dt", &result.beta_integral).map(Colormap::Magma)])
     };
     montage.write_png(out.join("reconstruction.png"))?;
-    args.report("phase", one_pass, interval, result.seconds, &out);
+    args.report("phase", one_pass, result.seconds, &out);
+    if let Some(promise) = promise {
+        say!("{promise}");
+    }
     Ok(())
 }
