@@ -1,4 +1,5 @@
-# The doors of the house: `make demo`, `make test`, `make second-driver`, `make bench`, `make peers`, `make data`, `make retrain`, `make repro`.
+# The doors of the house: `make demo`, `make test`, `make second-driver`, `make bench`, `make peers`, `make data`, `make retrain`,
+# `make calibrate`, `make table`, `make repro`.
 # Each first makes sure that there is a Vulkan driver (scripts/ensure-vulkan.sh installs Mesa's software one if not).
 
 CARGO ?= cargo
@@ -11,7 +12,7 @@ SCALE ?= small
 # Mesa's device-select layer asks for a display, and complains on machines that have none.
 export NODEVICE_SELECT = 1
 
-.PHONY: demo test second-driver bench peers data retrain table repro vulkan browser
+.PHONY: demo test second-driver bench peers data retrain calibrate table repro vulkan browser
 
 demo: vulkan
 	$(CARGO) run --release --features cli --bin cvdm -- demo --out out/demo
@@ -22,13 +23,14 @@ test: vulkan
 # The tests once more on SwiftShader, a software driver that shares no code with Mesa's, without those that take minutes there;
 # SLOW= runs all of them. It has no subgroups of eight, so the portable kernels run.
 SLOW ?= large_parameters memory networks norm_fusion repro split_sum tasks training
-SWIFTSHADER = $(CURDIR)/target/swiftshader/icd.json
+SWIFTSHADER = target/swiftshader
+TESTS = $(filter-out $(SLOW),$(basename $(notdir $(wildcard kernels-tests/*.rs))))
 second-driver: vulkan
-	@scripts/fetch-swiftshader.sh $(dir $(SWIFTSHADER))
-	@if [ -e $(SWIFTSHADER) ]; then \
-		export VK_DRIVER_FILES=$(SWIFTSHADER) VK_ICD_FILENAMES=$(SWIFTSHADER) && \
-		$(CARGO) run --release --features cli --bin cvdm -- doctor && $(CARGO) test --release --features cli --lib \
-			$(addprefix --test ,$(filter-out $(SLOW),$(basename $(notdir $(wildcard kernels-tests/*.rs))))); fi
+	@scripts/fetch-swiftshader.sh $(SWIFTSHADER)
+	@driver="$(CURDIR)/$(SWIFTSHADER)/icd.json"; if [ -e "$$driver" ]; then \
+		export VK_DRIVER_FILES="$$driver" VK_ICD_FILENAMES="$$driver" CVDM_ADAPTER=SwiftShader && \
+		$(CARGO) run --release --features cli --bin cvdm -- doctor && \
+		$(CARGO) test --release --features cli --lib --bins $(addprefix --test ,$(TESTS)); fi
 
 bench: vulkan
 	@mkdir -p out/bench
@@ -50,11 +52,18 @@ retrain: vulkan data
 	$(CARGO) run --release --features cli --bin cvdm -- train weights/phase-cddpm.toml --out out/phase-cddpm \
 		$(if $(wildcard out/phase-cddpm/checkpoint.safetensors),--resume)
 
+# Their calibration, on the held-out eighth of the training photographs: out/NAME-calibrated/weights.safetensors.
+calibrate: vulkan data
+	for name in phase phase-cddpm; do \
+		$(CARGO) run --release --features cli --bin cvdm -- calibrate --force --out out/$$name-calibrated \
+			--weights out/$$name/weights.safetensors --photographs $(DATA)/train-photographs --held-out --noise 0,0.1 || exit 1; \
+	done
+
 # The table of the weights' card.
 table: vulkan data
 	$(CARGO) run --release --features cli --bin cvdm -- evaluate --force --out out/table \
 		--weights weights/phase.safetensors weights/phase-cddpm.safetensors \
-		--photographs $(DATA)/test-photographs --field $(DATA)/hl60/hl60.npy --views 2 --samples 8 --steps 40
+		--photographs $(DATA)/test-photographs --field $(DATA)/hl60/hl60.npy --views 2
 
 # The paper's tables and figures with a report, out/repro/*/report.html; stopped, it goes on where it was.
 repro: vulkan data

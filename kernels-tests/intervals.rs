@@ -7,7 +7,7 @@ mod program;
 
 use cvdm::Error;
 use cvdm::calibration::{Calibration, Interval};
-use cvdm::data::{Plane, read_planes};
+use cvdm::data::{Plane, read_planes, write_tiff};
 use cvdm::diffusion::SampleOptions;
 use cvdm::metrics::{ErrorRatios, Prediction, images_needed};
 use cvdm::weights::load_weights;
@@ -237,4 +237,32 @@ fn calibrated_weights_give_intervals() {
     assert!(
         matches!(shares("(calibrated/weights)")[..3], [Some(_), Some(share), Some(_)] if (0.0..=1.0).contains(&share))
     );
+}
+
+/// Weights of the other tasks have held-out data of their own.
+#[test]
+fn weights_of_images_are_calibrated_on_their_own_data() {
+    let bench = Bench::new();
+    let config = bench.path("microscopy.toml");
+    // A velocity: the noise of a model that has learned nothing makes images of any size.
+    let text_of = "task = \"microscopy\"\n[microscopy]\nsource = \"simulated\"\n\
+                   [model]\npredicts = \"velocity\"\nnoise_base = 2\nrate_base = 2\nscales = 2\nhidden = 8\n\
+                   [data]\npatch = 16\nbatch = 1\n[training]\nsteps = 1\n";
+    std::fs::write(&config, text_of).unwrap();
+    let (run, out, result) = (bench.path("run"), bench.path("calibrated"), bench.path("result"));
+    succeeds(&["train", text(&config), "--out", text(&run)]);
+    let weights = run.join("weights.safetensors");
+    let sampling = ["--samples", "2", "--steps", "2"];
+    let first = ["calibrate", "--weights", text(&weights), "--size", "32", "--count", "5", "--out", text(&out)];
+    let told = succeeds(&[&first[..], &sampling].concat());
+    assert!(told.contains("5 images") && told.contains("An interval of 0.9 takes 9 images"), "{told}");
+    let input = bench.path("widefield.tif");
+    write_tiff(&input, &[&Plane::from_fn(9, 12, |y, x| ((y * 7 + x * 3) % 13) as f32)]).unwrap();
+    let calibrated = out.join("weights.safetensors");
+    let reconstruct = ["reconstruct", "--weights", text(&calibrated), "--input", text(&input), "--out", text(&result)];
+    let told = succeeds(&[&reconstruct[..], &sampling].concat());
+    assert!(told.contains("held-out images for microscopy") && told.contains("0.8 of the pixels"), "{told}");
+    let half_width = read_planes(result.join("half_width.tif")).unwrap();
+    assert_eq!((half_width.len(), half_width[0].height(), half_width[0].width()), (1, 18, 24));
+    fails(&[&first[..], &["--photographs", "none", "--force"]].concat(), &["--photographs", "held-out side"]);
 }

@@ -186,6 +186,8 @@ fn what_is_tested_on_is_never_trained_on() {
     let some = tasks::test_images(&config, 17, 3).unwrap();
     assert_eq!((all.len(), some.len(), some[1].name.as_str()), (6, 3, "Microtubules 1, level 3"));
     assert_eq!((all[2].truth[0].height(), all[2].coarse[0].width()), (40, 24));
+    // All levels of a cell are images of one specimen.
+    assert_eq!(all.iter().map(|image| image.specimen).collect::<BTreeSet<_>>(), BTreeSet::from([1, 2]));
     assert_eq!(some[1].truth[0], all[2].truth[0].crop(12, 16, 16, 16).unwrap());
     assert_eq!(some[1].coarse[0], all[2].coarse[0].crop(6, 8, 8, 8).unwrap());
     // Level by level: the noisiest only.

@@ -7,7 +7,8 @@ set -euo pipefail
 dest=$1
 mkdir -p "$dest"
 dest=$(cd "$dest" && pwd)
-if [ -e "$dest/icd.json" ]; then exit 0; fi
+library=libvk_swiftshader.so
+if [ -s "$dest/icd.json" ] && [ -s "$dest/$library" ]; then exit 0; fi
 
 skip() {
     echo "SwiftShader was not found ($1); its tests are skipped. Debian has it; with one of your own, set VK_DRIVER_FILES to its" \
@@ -18,11 +19,17 @@ command -v apt-get >/dev/null && command -v dpkg >/dev/null || skip "no apt-get 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cd "$work"
-download() { apt-get download -qq chromium-common >apt.log 2>&1; }
+download() { apt-get download -qq chromium-common >log 2>&1; }
 # Lists that are missing or old name no file that is there.
-download || { [ "$(id -u)" -eq 0 ] && apt-get update -qq >/dev/null 2>&1 && download; } || skip "$(tail -n 1 apt.log)"
-dpkg --fsys-tarfile chromium-common_*.deb | tar x ./usr/lib/chromium/libvk_swiftshader.so 2>/dev/null || skip "it is not in chromium-common"
-mv usr/lib/chromium/libvk_swiftshader.so "$dest/"
-cat >"$dest/icd.json" <<ICD
-{"file_format_version": "1.0.0", "ICD": {"library_path": "$dest/libvk_swiftshader.so", "api_version": "1.3.0"}}
-ICD
+update() {
+    [ "$(id -u)" -eq 0 ] || return 1
+    echo "bringing the lists of packages up to date"
+    apt-get update -qq -o Acquire::Retries=0 -o Acquire::http::Timeout=20 >log 2>&1
+}
+echo "fetching SwiftShader (chromium-common, 30 MB)"
+download || { update && download; } || skip "$(tail -n 1 log)"
+dpkg --fsys-tarfile chromium-common_*.deb 2>>log | tar xf - "./usr/lib/chromium/$library" 2>>log || skip "$(tail -n 1 log)"
+mv "usr/lib/chromium/$library" "$dest/"
+# A relative path is one from the file's own folder.
+echo "{\"file_format_version\": \"1.0.0\", \"ICD\": {\"library_path\": \"./$library\", \"api_version\": \"1.3.0\"}}" >icd.json
+mv icd.json "$dest/"
