@@ -141,7 +141,7 @@ fn calibrate<E, M>(
     let mut estimator = new(&open()?)?;
     let measurements = work.images.iter().map(Vec::len).sum();
     let mut bar = Bar::new("calibrating", &args.sampling, measurements, interrupt);
-    let mut seeds = args.sampling.seed..;
+    let mut seeds = (0..).map(|number| args.sampling.seed.wrapping_add(number));
     let mut answer_image = |image: Vec<M>| {
         let mut answers = Vec::new();
         for (measured, seed) in image.into_iter().zip(&mut seeds) {
