@@ -29,7 +29,6 @@ second-driver: vulkan
 	@scripts/fetch-swiftshader.sh $(SWIFTSHADER)
 	@driver="$(CURDIR)/$(SWIFTSHADER)/icd.json"; if [ -e "$$driver" ]; then \
 		export VK_DRIVER_FILES="$$driver" VK_ICD_FILENAMES="$$driver" CVDM_ADAPTER=SwiftShader && \
-		$(CARGO) run --release --features cli --bin cvdm -- doctor && \
 		$(CARGO) test --release --features cli --lib --bins $(addprefix --test ,$(TESTS)); fi
 
 bench: vulkan
