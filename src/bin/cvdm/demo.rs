@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use cvdm::config::Task;
 use cvdm::data::{Plane, read_gray, write_atomically};
-use cvdm::evaluate::{Scores, classical, field_pair, photograph_pair, score};
+use cvdm::evaluate::{Scores, aligned, classical, field_pair, photograph_pair, score};
 use cvdm::gpu::Gpu;
 use cvdm::inverse::{DefocusPair, FresnelSetup};
 use cvdm::picture::{Colormap, Montage, Panel};
@@ -83,10 +83,6 @@ pub fn panels(
     tie: &Plane,
     results: &[(String, PhaseResult)],
 ) -> Panels {
-    let aligned = |phase: &Plane| {
-        let offset = truth.mean() - phase.mean();
-        phase.map(|v| v + offset)
-    };
     let error = |phase: &Plane| Plane::from_fn(truth.height(), truth.width(), |y, x| phase.at(y, x) - truth.at(y, x));
     let mut rows = vec![(
         "simulated pair".to_string(),
@@ -97,7 +93,7 @@ pub fn panels(
         ],
     )];
     for (name, result) in results {
-        let phase = aligned(&result.phase);
+        let phase = aligned(&result.phase, truth);
         rows.push((
             name.clone(),
             vec![
@@ -108,7 +104,7 @@ pub fn panels(
             ],
         ));
     }
-    let tie = aligned(tie);
+    let tie = aligned(tie, truth);
     rows.push((
         "US-TIE".into(),
         vec![("phase".into(), tie.clone(), Look::Phase), ("error".into(), error(&tie), Look::Error)],

@@ -6,7 +6,7 @@ use super::cases::{Case, PhaseCases};
 use crate::Result;
 use crate::config::{Schedule, TrainConfig};
 use crate::diffusion::SampleOptions;
-use crate::evaluate::{Scores, classical, score};
+use crate::evaluate::{Scores, aligned, classical, score};
 use crate::gpu::Gpu;
 use crate::inverse::PHASE_RANGE;
 use crate::metrics;
@@ -150,12 +150,11 @@ fn scored(case: &Case, result: &PhaseResult) -> Result<PhaseScores> {
     let mut scores = score(phase, truth, result.seconds)?;
     // Of an exact answer, which a photograph without contrast allows, it is infinite, and JSON has no such number.
     scores.psnr = scores.psnr.min(200.0);
-    let offset = truth.mean() - phase.mean();
     let mae_one_sample = match result.samples.first() {
         Some(sample) => metrics::mae_aligned(sample, truth, range)?,
         None => scores.mae_aligned,
     };
-    Ok(PhaseScores { ssim: metrics::ssim(&phase.map(|v| v + offset), truth, range)?, scores, mae_one_sample })
+    Ok(PhaseScores { ssim: metrics::ssim(&aligned(phase, truth), truth, range)?, scores, mae_one_sample })
 }
 
 #[cfg(test)]
