@@ -20,7 +20,7 @@ demo: vulkan
 test: vulkan
 	$(CARGO) test --release --features cli
 
-# The tests once more on SwiftShader, a software driver that shares no code with Mesa's, without those that take minutes there;
+# The tests once more on SwiftShader, a software driver by other people than Mesa's, without those that take minutes there;
 # SLOW= runs all of them. It has no subgroups of eight, so the portable kernels run.
 SLOW ?= large_parameters memory networks norm_fusion repro split_sum tasks training
 SWIFTSHADER = target/swiftshader

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Fetches SwiftShader, a Vulkan driver in software that shares no code with Mesa's, out of Debian's package chromium-common:
+# Fetches SwiftShader, a Vulkan driver in software by other people than Mesa's, out of Debian's package chromium-common:
 #   scripts/fetch-swiftshader.sh DEST     DEST/icd.json is then what VK_DRIVER_FILES wants
 # Nothing is installed. Where there is no such package it says so, and DEST/icd.json is not there.
 set -euo pipefail

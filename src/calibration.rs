@@ -13,7 +13,7 @@ use crate::{Error, Result};
 pub const LEVELS: [f64; 3] = [0.5, 0.8, 0.9];
 
 /// What half-widths are multiples of: the root of the mean of a pixel's own variance and of the whole image's. A few samples tell a
-/// pixel's variance badly; on held-out phases intervals of this spread were a tenth narrower than those of the deviation itself.
+/// pixel's variance badly, and one that is small by chance would be no sign of certainty.
 pub fn spread(std: &Plane) -> Plane {
     let square = |s: f32| f64::from(s) * f64::from(s);
     let whole = std.values().iter().map(|&s| square(s)).sum::<f64>() / std.values().len().max(1) as f64;
