@@ -58,7 +58,9 @@ fn trained(gpu: &Gpu, model: &Model, learning_rate: f64) -> (TrainerState, Vec<f
     let values = |channels: usize, seed| random(Shape::new(2, channels, 16, 16), seed, -1.0, 1.0).values;
     let (x, y) = (values(model.config().condition_channels, 1), values(model.config().target_channels, 2));
     let hyper = Hyper { ema_rate: 0.9, learning_rate, ..Hyper::default() };
-    (0..3).for_each(|_| trainer.step(&x, &y, &hyper).unwrap());
+    for _ in 0..3 {
+        trainer.step(&x, &y, &hyper).unwrap();
+    }
     let adams = trainer.plan().calls().iter().filter(|call| call.shader.name == "adam.average").count();
     (trainer.state().unwrap(), trainer.gradient().unwrap(), adams)
 }

@@ -165,7 +165,9 @@ fn a_step_with_recomputation_is_the_step_without_in_less_memory() {
             let run = |recompute| {
                 let options = StepOptions { recompute, ..StepOptions::new(BATCH, SIDE, SIDE) };
                 let mut trainer = Trainer::new(gpu, model.clone(), options, &TrainerState::new(&model, 5)).unwrap();
-                (0..2).for_each(|_| trainer.step(&x, &y, &Hyper::default()).unwrap());
+                for _ in 0..2 {
+                    trainer.step(&x, &y, &Hyper::default()).unwrap();
+                }
                 (trainer.state().unwrap(), trainer.gradient().unwrap(), trainer.memory().shared)
             };
             let ((kept, gradient, more), (again, same, less)) = (run(false), run(true));

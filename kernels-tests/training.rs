@@ -137,7 +137,9 @@ fn without_an_average_the_step_is_the_same() {
         let averaged = trainer(gpu, SMALL, false);
         let options = StepOptions { average, ..options(false) };
         let mut trainer = Trainer::new(gpu, averaged.model().clone(), options, &averaged.state().unwrap()).unwrap();
-        (0..3).for_each(|_| trainer.step(&x, &y, &Hyper::default()).unwrap());
+        for _ in 0..3 {
+            trainer.step(&x, &y, &Hyper::default()).unwrap();
+        }
         let (state, memory) = (trainer.state().unwrap(), trainer.memory().total());
         let refused = trainer.step(&x, &y, &Hyper { ema_rate: 0.5, ..Hyper::default() }).is_err();
         (state, memory, refused)

@@ -11,6 +11,7 @@ use cvdm::gpu::{Choices, Gpu, OpenOptions};
 use cvdm::kernels::conv2d::{Activation, Conv2d};
 use cvdm::kernels::conv2d_3x3::Variant;
 use cvdm::kernels::conv2d_3x3_grad_weight;
+use cvdm::nets::{Parameters, UNet, UNetConfig};
 use cvdm::tape::{PlanOptions, Tape};
 use cvdm::tensor::{Shape, View};
 use harness::{devices, random};
@@ -113,7 +114,7 @@ fn choices_are_measured_once_and_change_no_bit_but_by_winograd_and_slices() {
         let known = |l: &&str| {
             if l.starts_with(weight_gradient) {
                 answer < conv2d_3x3_grad_weight::Variant::candidates(gpu.caps()).len()
-            } else if l.contains("directly") {
+            } else if l.contains("Backward") {
                 answer < backward
             } else {
                 answer <= direct
@@ -121,6 +122,67 @@ fn choices_are_measured_once_and_change_no_bit_but_by_winograd_and_slices() {
         };
         for line in forced.lines().filter(known) {
             assert!(kept.contains(line), "{line} was measured again: {kept}");
+        }
+    }
+}
+
+/// A U-Net with its gradients, recorded on this device: the output, the input gradient and the parameters' gradients.
+fn network(gpu: &Gpu) -> [Vec<f32>; 3] {
+    let shape = Shape::new(2, 3, 16, 32);
+    let mut parameters = Parameters::default();
+    let config =
+        UNetConfig { in_channels: 3, out_channels: 1, base: 8, scales: 3, up_kernel: 2, head: Activation::None };
+    let net = UNet::new(config, &mut parameters, "net").unwrap();
+    let mut tape = Tape::on(gpu);
+    let theta = tape.persistent("parameters", parameters.shape()).unwrap();
+    let gradient = tape.persistent("gradient", parameters.shape()).unwrap();
+    let x = tape.persistent("x", shape).unwrap();
+    let g = tape.persistent("seed", Shape { c: 1, ..shape }).unwrap();
+    tape.parameters(&theta, &gradient).unwrap();
+    tape.watch(&x);
+    let y = net.record(&mut tape, &theta, &x).unwrap();
+    let gx = tape.backward(&[(y, g)]).unwrap().of(&x).unwrap();
+    let plan = tape.plan(gpu, &HashMap::new(), PlanOptions { keep_all: true, ..PlanOptions::default() }).unwrap();
+    plan.write(&theta, &parameters.initial(1)).unwrap();
+    plan.write(&x, &random(shape, 2, -1.0, 1.0).values).unwrap();
+    plan.write(&g, &random(g.shape, 3, -1.0, 1.0).values).unwrap();
+    plan.run().unwrap();
+    [&y, &gx, &gradient].map(|v| plan.read(v).unwrap())
+}
+
+/// The fixed choices' numbers are PyTorch's (`unet.rs`); here those of every other choice are theirs, and the same each time.
+#[test]
+fn a_network_has_the_same_numbers_by_every_choice_and_the_same_bits_by_the_same_one() {
+    let folder = Folder::new("tuning-networks");
+    let gpu = open(Some(&folder.0));
+    if !gpu.caps().subgroups {
+        return;
+    }
+    let fixed = network(&open(None));
+    network(&gpu);
+    let path = gpu.choices().unwrap().path().to_path_buf();
+    let questions = fs::read_to_string(&path).unwrap();
+    let answers = |line: &str| -> usize {
+        let (_, after) = line.rsplit_once(", of ").expect("a question says of how many answers");
+        after.split(',').next().unwrap().parse().unwrap()
+    };
+    let most = questions.lines().map(answers).max().unwrap();
+    assert!(most >= 7, "three outputs from buffers, three from images, Winograd's algorithm: {questions}");
+    for answer in 0..most {
+        // The last one where there are fewer.
+        let forced = questions.lines().map(|line| {
+            let (question, _) = line.rsplit_once(": ").unwrap();
+            format!("{question}: {}\n", answer.min(answers(line) - 1))
+        });
+        let forced: String = forced.collect();
+        fs::write(&path, &forced).unwrap();
+        let [once, again] = [0; 2].map(|_| network(&open(Some(&folder.0))));
+        assert_eq!(fs::read_to_string(&path).unwrap(), forced, "something was measured anew");
+        assert!(once == again, "choice {answer} does not repeat bit for bit");
+        for (of, (fixed, once)) in ["output", "input gradient", "gradient"].iter().zip(fixed.iter().zip(&once)) {
+            let largest = fixed.iter().fold(0.0f32, |most, v| most.max(v.abs()));
+            let apart = fixed.iter().zip(once).fold(0.0f32, |most, (a, b)| most.max((a - b).abs()));
+            assert!(apart <= 5e-5 * largest, "{of} by choice {answer}: {apart} of {largest}");
         }
     }
 }

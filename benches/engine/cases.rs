@@ -74,10 +74,10 @@ impl Job {
     /// One run, submitted.
     pub fn run(&mut self) -> Result<()> {
         match self {
-            Self::Plan(plan) => plan.run(),
-            Self::Training { trainer, x, y } => trainer.step(x, y, &Hyper::default()),
-            Self::Sampler { sampler, condition } => sampler.sample(condition, false, || Ok(())).map(|_| ()),
-            Self::Step(sampler) => sampler.step_plan().run(),
+            Self::Plan(plan) => plan.run().map(drop),
+            Self::Training { trainer, x, y } => trainer.step(x, y, &Hyper::default()).map(drop),
+            Self::Sampler { sampler, condition } => sampler.sample(condition, false, || Ok(())).map(drop),
+            Self::Step(sampler) => sampler.step_plan().run().map(drop),
         }
     }
 

@@ -11,7 +11,7 @@ use cvdm::kernels::{
     winograd,
 };
 use cvdm::random::{Stream, state};
-use cvdm::tape::{Convolution, Measured};
+use cvdm::tape::{Convolution, Measured, Wanted};
 use cvdm::tensor::{Shape, View};
 use cvdm::{Error, Result};
 
@@ -203,7 +203,8 @@ fn convolution(s: Shape, direction: Direction) -> Case {
         let (weight, bias) = (r.tensor(Conv2d::same(3).weight(c, c))?, r.tensor(Shape::vector(c))?);
         // Winograd's algorithm, which a tape that recomputes does without, has a case of its own.
         r.tape.recompute();
-        let Convolution::Direct(variant) = r.tape.convolution(s, c)? else {
+        let wanted = Wanted { direction, x: s, channels: c, moments: direction == Direction::Forward };
+        let Convolution::Direct(variant) = r.tape.convolution(wanted)? else {
             return Err(Error::Validation("a tape that recomputes chose Winograd's algorithm".into()));
         };
         let packing = Packing::new(caps, variant, direction, [c, c]);

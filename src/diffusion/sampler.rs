@@ -9,7 +9,7 @@ use std::collections::HashMap;
 
 use super::groups::largest_group;
 use super::{Model, Network, ScheduleKind};
-use crate::gpu::Gpu;
+use crate::gpu::{Behind, Gpu};
 use crate::kernels::reverse_step::{self, Reverse};
 use crate::kernels::{elementwise, pad, statistics};
 use crate::random;
@@ -79,6 +79,7 @@ pub struct Sampler {
     batch: usize,
     /// `∫τ dt`.
     pace: f32,
+    gpu: Gpu,
     rate: Plan,
     start: Plan,
     step: Plan,
@@ -248,8 +249,8 @@ impl Sampler {
         start.write(&v.tau, &values)?;
         start.write(&v.sums, &reverse_step::power_sums(&values))?;
         let pace = integral(|t| model.time_rate(flat, t)) as f32;
-        let model = model.clone();
-        Ok(Self { model, options, size, batch, pace, rate, start, step, finish, measured, rate_map, views: v })
+        let (gpu, model) = (gpu.clone(), model.clone());
+        Ok(Self { model, options, size, batch, pace, gpu, rate, start, step, finish, measured, rate_map, views: v })
     }
 
     /// Takes another seed for what is sampled from now on.
@@ -272,8 +273,8 @@ impl Sampler {
         &self.step
     }
 
-    /// Samples the target of a condition `x [Cx, H, W]`. `progress` is told after each step of each batch and may stop the
-    /// work by an error.
+    /// Samples the target of a condition `x [Cx, H, W]`. `progress` is told of each step of each batch, one step ahead of the
+    /// device, and may stop the work by an error.
     ///
     /// # Errors
     /// [`Error::Shape`] if `x` is of another size, [`Error::Input`] if it holds NaN or infinite values, device errors, and
@@ -310,10 +311,10 @@ impl Sampler {
             let fresh = first - from;
             self.start.write(&self.views.rng, &random::state(seed, 0, from as u32))?;
             self.start.run()?;
+            let mut behind = Behind::default();
             for i in (1..=steps).rev() {
                 self.step.write(&self.views.rng, &random::state(seed, i as u32, from as u32))?;
-                self.step.run()?;
-                self.step.wait()?;
+                behind.wait(&self.gpu, self.step.run()?)?;
                 progress()?;
             }
             self.finish.run()?;

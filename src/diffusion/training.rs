@@ -7,7 +7,7 @@ mod regression;
 use std::collections::HashMap;
 
 use super::{Model, ScheduleKind};
-use crate::gpu::Gpu;
+use crate::gpu::{Gpu, Submission};
 use crate::kernels::adam::Hyper;
 use crate::kernels::losses::ScheduleWeights;
 use crate::random::{self, Random, Stream};
@@ -229,7 +229,7 @@ impl Trainer {
     /// # Errors
     /// [`Error::Shape`] if there are not exactly as many values, [`Error::Input`] for a rate of an average that is not kept, device
     /// errors of this or an earlier step.
-    pub fn step(&mut self, x: &[f32], y: &[f32], hyper: &Hyper) -> Result<()> {
+    pub fn step(&mut self, x: &[f32], y: &[f32], hyper: &Hyper) -> Result<Submission> {
         if hyper.ema_rate != 0.0 && self.views.average.is_none() {
             return Err(Error::input(format!(
                 "a moving average of rate {}, but none is kept: set `average` in the step's options",
@@ -253,9 +253,9 @@ impl Trainer {
             self.plan.write(&part.rng, &random::state(self.seed, self.step as u32, first))?;
         }
         self.plan.write(&self.views.hyper, &hyper.values(self.step as u32 + 1, 1.0))?;
-        self.plan.run()?;
+        let submission = self.plan.run()?;
         self.step += 1;
-        Ok(())
+        Ok(submission)
     }
 
     /// The values of a part's samples, out of the whole batch's, for the tensor `to`.

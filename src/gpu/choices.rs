@@ -37,13 +37,14 @@ fn answers(path: &Path) -> Result<BTreeMap<String, usize>> {
 }
 
 impl Choices {
-    /// Reads what is known about an adapter from `folder`: a file for each adapter, driver and version of this crate, because a
-    /// new driver compiles other code. Lines that say nothing are left out, so that a damaged file costs a measurement at most.
+    /// Reads what is known about an adapter from `folder`: a file for each adapter, backend, driver and version of this crate, because
+    /// another driver compiles other code. Lines that say nothing are left out, so that a damaged file costs a measurement at most.
     ///
     /// # Errors
     /// [`Error::File`] if the file is there and cannot be read.
     pub fn read(folder: &Path, adapter: &AdapterSummary) -> Result<Self> {
-        let device = slug(&format!("{} {} {}", adapter.name, adapter.driver, env!("CARGO_PKG_VERSION")));
+        let device =
+            slug(&format!("{} {} {} {}", adapter.name, adapter.backend, adapter.driver, env!("CARGO_PKG_VERSION")));
         let path = folder.join(format!("{device}.txt"));
         let made = Mutex::new(answers(&path)?);
         Ok(Self { path, made })

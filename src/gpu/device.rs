@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::choices::Choices;
 use super::failures::Failures;
 use super::pipeline::{Pipeline, PipelineCache, Specialisation};
+use super::submission::Submission;
 use super::{image, subgroups};
 use crate::{Error, Result};
 
@@ -331,12 +332,36 @@ impl Gpu {
         self.0.failures.caught(&self.0.device, work)
     }
 
+    /// Submits commands. Does not wait.
+    ///
+    /// # Errors
+    /// What wgpu reports of it.
+    pub(crate) fn submit(&self, record: impl FnOnce(&mut wgpu::CommandEncoder)) -> Result<Submission> {
+        self.caught(|| {
+            let mut encoder = self.0.device.create_command_encoder(&Default::default());
+            record(&mut encoder);
+            Ok(Submission(self.0.queue.submit([encoder.finish()])))
+        })
+    }
+
     /// Waits until everything submitted is done.
     ///
     /// # Errors
     /// As [`Gpu::check`].
     pub fn wait(&self) -> Result<()> {
-        self.0.device.poll(wgpu::PollType::wait_indefinitely()).map_err(|e| Error::DeviceLost(e.to_string()))?;
+        self.poll(wgpu::PollType::wait_indefinitely())
+    }
+
+    /// Waits until a submission, and everything before it, is done.
+    ///
+    /// # Errors
+    /// As [`Gpu::check`].
+    pub fn wait_for(&self, submission: &Submission) -> Result<()> {
+        self.poll(wgpu::PollType::Wait { submission_index: Some(submission.0.clone()), timeout: None })
+    }
+
+    fn poll(&self, until: wgpu::PollType) -> Result<()> {
+        self.0.device.poll(until).map_err(|e| Error::DeviceLost(e.to_string()))?;
         self.check()
     }
 

@@ -6,10 +6,13 @@ mod failures;
 mod image;
 mod pipeline;
 mod subgroups;
+mod submission;
 mod timer;
 
 pub use choices::Choices;
 pub use device::{AdapterSummary, Caps, Gpu, Matrices, OpenOptions, adapters};
 pub(crate) use image::Image;
 pub use pipeline::{Elements, Needs, Overrides, Pipeline, Shader, Specialisation};
+pub(crate) use submission::Behind;
+pub use submission::Submission;
 pub use timer::Timer;

@@ -1,7 +1,7 @@
 //! Convolutions and their gradients: which kernels do them, and the norm that one may do on the way.
 
 use super::autograd::Gradients;
-use super::tune::Convolution;
+use super::tune::{Convolution, Wanted};
 use super::{Op, Tape};
 use crate::Result;
 use crate::gpu::{Caps, Matrices};
@@ -9,7 +9,7 @@ use crate::kernels::conv2d::{self, Activation, Conv2d, Direction};
 use crate::kernels::conv2d_3x3::{self, Input, Output, Packing};
 use crate::kernels::split_sum::{self, Parts};
 use crate::kernels::{Call, conv2d_1x1, conv2d_3x3_cooperative, conv2d_3x3_grad_weight, instance_norm, winograd};
-use crate::tensor::{Element, Shape, View};
+use crate::tensor::{Shape, View};
 
 /// An affine instance norm that no one writes: the convolution behind it normalises what it loads.
 #[derive(Debug, Clone)]
@@ -213,20 +213,15 @@ impl Tape {
         let (input, output) = (input.into(), output.into());
         let y = output.y;
         let x = input.x.shape;
-        let by_matrices = |&m: &Matrices| self.features == Element::F16 && conv2d_3x3_cooperative::suits(m, x);
-        if let Some(matrices) = self.caps.matrices.filter(by_matrices) {
-            let channels = [x.c, y.shape.c];
-            let shape = conv2d_3x3_cooperative::packed(matrices, x.c, y.shape.c);
-            let record = |packed: &View| conv2d_3x3_cooperative::pack(matrices, direction, weight, channels, packed);
-            let packed = self.derived(&format!("weight packed in matrices, {direction:?}"), weight, shape, record)?;
-            let call = conv2d_3x3_cooperative::forward(matrices, input, &packed, bias, activation, y, accumulate)?;
-            self.push([call]);
-            return Ok(false);
-        }
-        let variant = match self.convolution(x, y.shape.c)? {
+        let wanted = Wanted { direction, x, channels: y.shape.c, moments: output.tiles.is_some() };
+        let variant = match self.convolution(wanted)? {
             Convolution::Direct(variant) => variant,
             Convolution::Winograd => {
                 self.winograd(direction, input, weight, bias, activation, y, accumulate)?;
+                return Ok(false);
+            }
+            Convolution::Matrices(matrices) => {
+                self.on_matrices(matrices, direction, input, weight, bias, activation, y, accumulate)?;
                 return Ok(false);
             }
         };
@@ -265,6 +260,28 @@ impl Tape {
         let product = self.intermediate("product of a convolution", winograd::windows(x, channels))?;
         let scratch = winograd::Scratch { weights: &weights, input: &windows, product: &product };
         self.push(winograd::convolve(self.caps, input, scratch, bias, activation, y, accumulate)?);
+        Ok(())
+    }
+
+    /// Records a 3×3 convolution of halves on cooperative matrices, which [suit](conv2d_3x3_cooperative::suits), with the packing of its
+    /// weights.
+    #[allow(clippy::too_many_arguments)]
+    fn on_matrices(
+        &mut self,
+        matrices: Matrices,
+        direction: Direction,
+        input: Input<'_>,
+        weight: &View,
+        bias: Option<&View>,
+        activation: Activation,
+        y: &View,
+        accumulate: bool,
+    ) -> Result<()> {
+        let channels = [input.x.shape.c, y.shape.c];
+        let shape = conv2d_3x3_cooperative::packed(matrices, channels[0], channels[1]);
+        let record = |packed: &View| conv2d_3x3_cooperative::pack(matrices, direction, weight, channels, packed);
+        let packed = self.derived(&format!("weight packed in matrices, {direction:?}"), weight, shape, record)?;
+        self.push([conv2d_3x3_cooperative::forward(matrices, input, &packed, bias, activation, y, accumulate)?]);
         Ok(())
     }
 

@@ -31,7 +31,7 @@ pub use ops::Op;
 pub use plan::{GUARD, Memory, Plan, PlanOptions, Role, TensorInfo};
 pub use pointwise::Pointwise;
 pub use spatial::Spatial;
-pub use tune::Convolution;
+pub use tune::{Convolution, Wanted};
 
 /// A recording: tensors, the calls that compute them in order, and the differentiable operations among them.
 pub struct Tape {
@@ -53,6 +53,8 @@ pub struct Tape {
     recompute: recompute::Recompute,
     /// The device to measure on, where several kernels would do.
     tuned_for: Option<Gpu>,
+    /// How every 3×3 convolution is done, on a tape that is recorded to be measured.
+    candidate: Option<Convolution>,
 }
 
 impl Tape {
@@ -72,6 +74,7 @@ impl Tape {
             known: HashMap::new(),
             recompute: recompute::Recompute::default(),
             tuned_for: None,
+            candidate: None,
         }
     }
 

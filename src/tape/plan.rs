@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::layout::{Layout, bytes_of, lay_out};
 use super::prepared::{Memories, Prepared, image_sizes, record, record_timed};
-use crate::gpu::{Caps, Elements, Gpu, Image, Timer};
+use crate::gpu::{Caps, Elements, Gpu, Image, Submission, Timer};
 use crate::kernels::{Bound, Call, NOTHING};
 use crate::tensor::{Element, Shape, TensorId, View};
 use crate::{Error, Result};
@@ -322,7 +322,7 @@ impl Plan {
     ///
     /// # Errors
     /// An error that the device has reported.
-    pub fn prepare(&self) -> Result<()> {
+    pub fn prepare(&self) -> Result<Submission> {
         self.submit(&self.prologue)
     }
 
@@ -330,7 +330,7 @@ impl Plan {
     ///
     /// # Errors
     /// An error that the device has reported.
-    pub fn run(&self) -> Result<()> {
+    pub fn run(&self) -> Result<Submission> {
         self.submit(&self.steps)
     }
 
@@ -342,13 +342,8 @@ impl Plan {
         self.gpu.wait()
     }
 
-    fn submit(&self, steps: &[Prepared]) -> Result<()> {
-        self.gpu.caught(|| {
-            let mut encoder = self.gpu.device().create_command_encoder(&Default::default());
-            record(&mut encoder, steps);
-            self.gpu.queue().submit([encoder.finish()]);
-            Ok(())
-        })
+    fn submit(&self, steps: &[Prepared]) -> Result<Submission> {
+        self.gpu.submit(|encoder| record(encoder, steps))
     }
 
     /// Replays once with a timestamp pair around every call: the nanoseconds of each.
@@ -357,12 +352,9 @@ impl Plan {
     /// [`Error::Limit`] if the adapter has no timestamps.
     pub fn profile(&self) -> Result<Vec<f64>> {
         let timer = Timer::new(&self.gpu, self.steps.len() as u32)?;
-        self.gpu.caught(|| {
-            let mut encoder = self.gpu.device().create_command_encoder(&Default::default());
-            record_timed(&mut encoder, &self.steps, &timer);
-            timer.resolve(&mut encoder);
-            self.gpu.queue().submit([encoder.finish()]);
-            Ok(())
+        self.gpu.submit(|encoder| {
+            record_timed(encoder, &self.steps, &timer);
+            timer.resolve(encoder);
         })?;
         timer.nanoseconds(&self.gpu)
     }

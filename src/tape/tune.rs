@@ -1,13 +1,14 @@
 //! Choosing among kernels that compute the same, by measuring each once on the device; without that, a fixed choice.
 
 use std::collections::HashMap;
-use std::time::{Duration, Instant};
+use std::sync::OnceLock;
+use std::time::Instant;
 
-use super::{Plan, PlanOptions, Tape};
-use crate::gpu::Gpu;
+use super::{Measured, Plan, PlanOptions, Role, Tape};
+use crate::gpu::{Gpu, Matrices};
 use crate::kernels::conv2d::{Activation, Direction};
-use crate::kernels::conv2d_3x3::{self, Packing, Variant};
-use crate::kernels::{Call, conv2d_3x3_grad_weight as grad_weight, winograd};
+use crate::kernels::conv2d_3x3::{self, Output, Reads, Variant};
+use crate::kernels::{self, conv2d_3x3_cooperative, conv2d_3x3_grad_weight as grad_weight, instance_norm, winograd};
 use crate::tensor::{Element, Shape, TensorId};
 use crate::{Error, Result};
 
@@ -21,6 +22,22 @@ pub enum Convolution {
     Direct(Variant),
     /// By [Winograd's algorithm](crate::kernels::winograd).
     Winograd,
+    /// On [cooperative matrices](crate::kernels::conv2d_3x3_cooperative), for feature maps of halves.
+    Matrices(Matrices),
+}
+
+/// Which 3×3 convolution is to be done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Wanted {
+    /// Forward, or the input gradient, which is a convolution of the output's.
+    pub direction: Direction,
+    /// The shape of what is convolved.
+    pub x: Shape,
+    /// Channels of what comes out.
+    pub channels: usize,
+    /// Whether the moments of the output's tiles are of use, as to a norm behind it: a kernel that does not leave them has the norm read its
+    /// map once more.
+    pub moments: bool,
 }
 
 /// A candidate ready to run, having run once; none if it needs more than the adapter's limits or memory allow. `given` are buffers of
@@ -28,19 +45,41 @@ pub enum Convolution {
 fn prepare(
     gpu: &Gpu,
     given: &HashMap<TensorId, wgpu::Buffer>,
-    record: impl Fn(&mut Tape) -> Result<Vec<Call>>,
+    record: impl Fn(&mut Tape) -> Result<()>,
 ) -> Result<Option<Plan>> {
     let mut tape = Tape::new(gpu.caps());
-    let calls = record(&mut tape)?;
-    tape.push(calls);
+    record(&mut tape)?;
     let run = || -> Result<Plan> {
         tape.check_limits()?;
         let plan = tape.plan(gpu, given, PlanOptions::default())?;
+        plan.prepare()?;
         plan.run()?;
         plan.wait()?;
         Ok(plan)
     };
     unless_too_large(run())
+}
+
+/// The nanoseconds of one run: the device's own, where it tells them.
+fn time(gpu: &Gpu, plan: &Plan) -> Result<f64> {
+    if gpu.caps().timestamps {
+        return Ok(plan.profile()?.iter().sum());
+    }
+    let begin = Instant::now();
+    plan.run()?;
+    plan.wait()?;
+    Ok(begin.elapsed().as_nanos() as f64)
+}
+
+/// A number for the text of all shaders (FNV-1a): what was measured of others is not an answer of these.
+fn fingerprint() -> u32 {
+    static OF_ALL: OnceLock<u32> = OnceLock::new();
+    *OF_ALL.get_or_init(|| {
+        let texts = kernels::ALL.iter().flat_map(|shader| shader.sources.iter());
+        texts
+            .flat_map(|text| text.bytes())
+            .fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193))
+    })
 }
 
 fn unless_too_large<T>(made: Result<T>) -> Result<Option<T>> {
@@ -58,11 +97,11 @@ fn fastest(
     question: &str,
     candidates: usize,
     common: usize,
-    record: impl Fn(&mut Tape, usize) -> Result<Vec<Call>>,
+    record: impl Fn(&mut Tape, usize) -> Result<()>,
 ) -> Result<Option<usize>> {
     let Some(choices) = gpu.choices() else { return Ok(None) };
     // An answer is a number in a list that depends on what the adapter is and is treated as: not to be read as one in another.
-    let question = &format!("{question}, of {candidates}");
+    let question = &format!("{question}, of {candidates}, by kernels {:08x}", fingerprint());
     if let Some(known) = choices.known(question, candidates) {
         return Ok(Some(known));
     }
@@ -78,70 +117,89 @@ fn fastest(
     if plans.iter().all(Option::is_none) {
         return Ok(None);
     }
-    let mut best = vec![Duration::MAX; candidates];
+    let mut best = vec![f64::INFINITY; candidates];
     for _ in 0..ROUNDS {
         for (plan, best) in plans.iter().zip(&mut best).filter_map(|(plan, best)| Some((plan.as_ref()?, best))) {
-            let begin = Instant::now();
-            plan.run()?;
-            plan.wait()?;
-            *best = begin.elapsed().min(*best);
+            *best = time(gpu, plan)?.min(*best);
         }
     }
-    let fastest = (0..candidates).min_by_key(|&i| best[i]).unwrap_or(0);
+    let fastest = (0..candidates).min_by(|&a, &b| best[a].total_cmp(&best[b])).unwrap_or(0);
     choices.keep(question, fastest)?;
     Ok(Some(fastest))
 }
 
 impl Tape {
-    /// How to convolve `x` to `channels` output channels. All direct sums in as many slices give the same bits.
+    /// The choice without measuring.
+    fn fixed_convolution(&self, Wanted { x, channels, .. }: Wanted) -> Convolution {
+        if self.features == Element::F16 {
+            let matrices = self.caps.matrices.filter(|&m| conv2d_3x3_cooperative::suits(m, x));
+            let variant = Variant::of_halves(self.caps, x, channels);
+            return matrices.map_or(Convolution::Direct(variant), Convolution::Matrices);
+        }
+        Convolution::Direct(Variant::fixed(self.caps, x, channels))
+    }
+
+    /// What is worth measuring, the direct sums first.
     ///
-    /// Winograd's algorithm is never the fixed choice here, since it rounds a few times as much; and none where blocks are
-    /// [computed again](Tape::recompute) to save memory, of which it takes more.
+    /// Winograd's algorithm is not among it where blocks are [computed again](Tape::recompute) to save memory, of which it takes more.
+    fn convolutions(&self, Wanted { x, channels, .. }: Wanted) -> Vec<Convolution> {
+        let direct = Variant::candidates(self.caps, x, channels).into_iter();
+        if self.features == Element::F16 {
+            let matrices = self.caps.matrices.filter(|&m| conv2d_3x3_cooperative::suits(m, x));
+            let direct = direct.filter(|variant| variant.reads == Reads::Storage);
+            return direct.map(Convolution::Direct).chain(matrices.map(Convolution::Matrices)).collect();
+        }
+        let winograd = winograd::suits(self.caps, x, channels) && !self.recompute.is_enabled();
+        direct.map(Convolution::Direct).chain(winograd.then_some(Convolution::Winograd)).collect()
+    }
+
+    /// How to do a 3×3 convolution. All direct sums in as many slices give the same bits.
+    ///
+    /// Winograd's algorithm for maps is never the fixed choice, since it rounds a few times as much.
     ///
     /// # Errors
     /// Those of the measurement, if the tape is [tuned](Tape::on).
-    pub fn convolution(&self, x: Shape, channels: usize) -> Result<Convolution> {
-        if self.features == Element::F16 {
-            // Sums that pass from dispatch to dispatch through halves would lose what they gain.
-            return Ok(Convolution::Direct(Variant::of_halves(self.caps, x, channels)));
+    pub fn convolution(&self, wanted: Wanted) -> Result<Convolution> {
+        let Wanted { direction, x, channels, moments } = wanted;
+        if let Some(candidate) = self.candidate {
+            return Ok(candidate);
         }
-        let fixed = Convolution::Direct(Variant::fixed(self.caps, x, channels));
-        let Some(gpu) = &self.tuned_for else { return Ok(fixed) };
-        let winograd = winograd::suits(self.caps, x, channels) && !self.recompute.is_enabled();
+        let Some(gpu) = &self.tuned_for else { return Ok(self.fixed_convolution(wanted)) };
+        let candidates = self.convolutions(wanted);
         // Weights that stay are packed or transformed once, which takes Winograd's algorithm the longer.
-        let frozen = self.frozen;
+        let (frozen, features) = (self.frozen, self.features);
         let question = format!(
-            "conv2d_3x3 of {x} into {channels} channels{}{}",
+            "conv2d_3x3 {direction:?} of {x} into {channels} channels{}{}{}{}",
+            if features == Element::F16 { ", of halves" } else { "" },
             if frozen { ", of the same weights" } else { "" },
-            if winograd { "" } else { ", directly" },
+            if moments { ", for a norm" } else { "" },
+            if self.recompute.is_enabled() { ", computed again" } else { "" },
         );
-        let direct = Variant::candidates(self.caps, x, channels);
-        let candidates = direct.len() + usize::from(winograd);
-        let chosen = fastest(gpu, &question, candidates, 3, |tape, number| {
-            let caps = tape.caps();
-            let (x, y) = (tape.persistent("x", x)?, tape.persistent("y", Shape { c: channels, ..x })?);
+        // Recorded as a network would record it, with what follows from the choice.
+        let chosen = fastest(gpu, &question, candidates.len(), 3, |tape, number| {
+            (tape.candidate, tape.frozen, tape.features) = (Some(candidates[number]), frozen, features);
+            let stored = |tape: &mut Tape, label: &str, shape| tape.stored(label, shape, Role::Persistent, features);
+            let (x, y) = (stored(tape, "x", x)?, stored(tape, "y", Shape { c: channels, ..x })?);
             let weight = tape.persistent("weight", conv2d_3x3::SPEC.weight(x.shape.c, channels))?;
-            let both = [x.shape.c, channels];
-            let (first, calls) = if let Some(&variant) = direct.get(number) {
-                let packing = Packing::new(caps, variant, Direction::Forward, both);
-                let packed = tape.persistent("packed", packing.shape())?;
-                let pack = conv2d_3x3::pack(&packing, &weight, &packed)?;
-                (pack, conv2d_3x3::forward(&packing, &x, &packed, None, Activation::None, &y, false)?)
-            } else {
-                let weights = tape.persistent("transformed", winograd::transformed(x.shape.c, channels))?;
-                let input = tape.persistent("windows", winograd::windows(x.shape, x.shape.c))?;
-                let product = tape.persistent("product", winograd::windows(x.shape, channels))?;
-                let scratch = winograd::Scratch { weights: &weights, input: &input, product: &product };
-                let transform = winograd::weights(Direction::Forward, &weight, both, &weights)?;
-                (transform, winograd::convolve(caps, &x, scratch, None, Activation::None, &y, false)?.to_vec())
+            let tiles = match moments {
+                true => Some(tape.intermediate("moments of tiles", instance_norm::tiles(y.shape))?),
+                false => None,
             };
-            Ok([first].into_iter().filter(|_| !frozen).chain(calls).collect())
+            let output = Output { y: &y, tiles: tiles.as_ref() };
+            let left = tape.conv2d_3x3(direction, &x, &weight, None, Activation::None, output, false)?;
+            if moments {
+                let map = Measured { map: y, tiles: tiles.filter(|_| left) };
+                let [affine, stats, scales] =
+                    [Shape::vector(channels), instance_norm::stats(y.shape), instance_norm::stats(y.shape)];
+                let [gain, shift] = [tape.persistent("gain", affine)?, tape.persistent("shift", affine)?];
+                let [stats, scales] =
+                    [tape.persistent("norm statistics", stats)?, tape.persistent("norm scales", scales)?];
+                let norm = instance_norm::scales(tape.caps, map.input(), [&gain, &shift], &stats, &scales, 1e-3)?;
+                tape.push([norm]);
+            }
+            Ok(())
         })?;
-        Ok(match chosen.map(|number| direct.get(number)) {
-            None => fixed,
-            Some(Some(&variant)) => Convolution::Direct(variant),
-            Some(None) => Convolution::Winograd,
-        })
+        Ok(chosen.map_or_else(|| self.fixed_convolution(wanted), |number| candidates[number]))
     }
 
     /// How to compute the weight gradient of a convolution. Variants with as many outputs and the same algorithm give the same bits; others
@@ -158,7 +216,8 @@ impl Tape {
             let parts = grad_weight::parts(tape.caps(), all[number].outputs, x, channels);
             let (x, g) = (tape.persistent("x", x)?, tape.persistent("g", Shape { c: channels, ..x })?);
             let sums = tape.persistent("sums", parts.shape())?;
-            Ok(vec![grad_weight::grad_weight(tape.caps(), all[number], &x, &g, &sums)?])
+            tape.push([grad_weight::grad_weight(tape.caps, all[number], &x, &g, &sums)?]);
+            Ok(())
         })?;
         Ok(chosen.map_or(fixed, |number| all[number]))
     }
@@ -182,7 +241,8 @@ mod tests {
         let record = |tape: &mut Tape| {
             let [x, y] = [tape.persistent("x", shape)?, tape.persistent("y", shape)?];
             let own = tape.persistent("a candidate's own", shape)?;
-            Ok(vec![fill(&own, 3.0)?, copy(&x, &y, true)?, copy(&own, &y, true)?])
+            tape.push([fill(&own, 3.0)?, copy(&x, &y, true)?, copy(&own, &y, true)?]);
+            Ok(())
         };
         let first = prepare(&gpu, &HashMap::new(), record).unwrap().unwrap();
         let second = prepare(&gpu, &first.first_buffers(2), record).unwrap().unwrap();
@@ -200,8 +260,11 @@ mod tests {
         let bytes = gpu.caps().max_binding.min(gpu.caps().max_buffer);
         let shape = Shape::vector(1 + bytes as usize / 4);
         if shape.check("more than a binding").is_ok() {
-            let record =
-                |tape: &mut Tape| Ok(vec![fill(&View { windowed: false, ..tape.persistent("x", shape)? }, 1.0)?]);
+            let record = |tape: &mut Tape| {
+                let x = View { windowed: false, ..tape.persistent("x", shape)? };
+                tape.push([fill(&x, 1.0)?]);
+                Ok(())
+            };
             assert!(prepare(&gpu, &HashMap::new(), record).unwrap().is_none());
         }
         assert_eq!(unless_too_large::<()>(Err(Error::OutOfMemory(String::new()))), Ok(None));

@@ -13,7 +13,7 @@ use std::time::Instant;
 use crate::config::{ModelSection, NetworkKind, Task, TrainConfig};
 use crate::data::write_atomically;
 use crate::diffusion::{Hyper, Model, StepCost, Trainer, TrainerState};
-use crate::gpu::{Caps, Gpu};
+use crate::gpu::{Behind, Caps, Gpu};
 use crate::interrupt::Interrupt;
 use crate::lock::FolderLock;
 use crate::plateau::Plateau;
@@ -77,7 +77,7 @@ pub fn train(gpu: &Gpu, config: &TrainConfig, out: &Path, resume: bool, interrup
         eprintln!("{advice}");
     }
     let mut progress = Progress::new(config.training.steps, "training").resumed_at(first);
-    let mut run = Run { trainer, plateau, config, folder };
+    let mut run = Run { gpu, trainer, plateau, config, folder };
     let result = std::thread::scope(|scope| {
         // Two batches ahead: enough to hide the simulation, little enough to stop at once.
         let (sender, batches) = sync_channel::<Result<Batch>>(2);
@@ -194,6 +194,7 @@ fn trained_for(config: &TrainConfig) -> Vec<(&'static str, String)> {
 
 /// A run on its way.
 struct Run<'a> {
+    gpu: &'a Gpu,
     trainer: Trainer,
     plateau: Plateau,
     config: &'a TrainConfig,
@@ -209,6 +210,7 @@ impl Run<'_> {
     ) -> Result<()> {
         let training = &self.config.training;
         let (session, started) = (self.trainer.steps(), Instant::now());
+        let mut behind = Behind::default();
         while self.trainer.steps() < training.steps {
             if interrupt.requested() {
                 return Err(Error::Interrupted(format!(
@@ -219,8 +221,8 @@ impl Run<'_> {
             let batch = next()?;
             let mut hyper: Hyper = self.config.hyper(self.trainer.steps());
             hyper.learning_rate *= self.plateau.factor();
-            self.trainer.step(&batch.x, &batch.y, &hyper)?;
-            self.trainer.wait()?;
+            let submitted = self.trainer.step(&batch.x, &batch.y, &hyper)?;
+            behind.wait(self.gpu, submitted)?;
             progress.advance(1);
             let step = self.trainer.steps();
             if step.is_multiple_of(training.log_every) || step == training.steps {
