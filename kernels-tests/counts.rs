@@ -5,9 +5,9 @@ mod harness;
 
 use std::collections::BTreeMap;
 
-use cvdm::diffusion::{Model, ModelConfig, SampleOptions, Sampler, StepOptions, Trainer, TrainerState};
-use cvdm::gpu::Gpu;
-use cvdm::kernels::Call;
+use cvdm::diffusion::{Hyper, Model, ModelConfig, SampleOptions, Sampler, StepOptions, Trainer, TrainerState};
+use cvdm::gpu::{Gpu, OpenOptions};
+use cvdm::kernels::{Bound, Call};
 use cvdm::tape::Plan;
 use harness::devices;
 
@@ -107,10 +107,6 @@ fn check_a_training_step(gpu: &Gpu) {
         // weights where they lie.
         assert_eq!((count["pack_weights"], count["conv2d_3x3"]), (36 + 11, 71));
         assert_eq!(count["conv2d_3x3_grad_weight"], 36);
-        // Each head's weights are packed too, forward and back, and its gradient's splits added.
-        assert!(plan.calls().len() <= 342, "{} dispatches: {count:?}", plan.calls().len());
-        let all: u64 = plan.calls().iter().map(|c| c.bytes).sum();
-        assert!(all <= 259 * MIB, "{} MiB cross memory", all / MIB);
         // Of each block one map less than if its first norm were written.
         assert!(memory.shared <= 24 * MIB, "{memory:?}");
     }
@@ -142,13 +138,136 @@ fn check_a_sampler_step(gpu: &Gpu) {
     }
     assert_eq!(count.get("instance_norm_tile_scales").copied().unwrap_or(0), on_the_way, "{count:?}");
     assert_eq!(plan.calls().len(), 18 + 1 + 18 + 4 + 1, "{count:?}");
-    // The update reads λ, γ, z and the prediction and writes γ and z: six maps of one channel.
+    // The update reads λ, z and the prediction and writes γ and z: five maps of one channel.
     let map = 4 * 8 * 64 * 64;
-    assert!(bytes(plan, "reverse_step") < 7 * map, "{} bytes", bytes(plan, "reverse_step"));
+    assert!(bytes(plan, "reverse_step") < 6 * map, "{} bytes", bytes(plan, "reverse_step"));
     // Weights are packed once, not in every step.
     assert_eq!(count.get("pack_weights"), None, "{count:?}");
     let memory = plan.memory();
     assert!(3 * memory.shared <= memory.unshared, "{memory:?}");
+}
+
+/// All that a step costs, from its plan.
+#[derive(Debug, PartialEq, Eq)]
+struct Cost {
+    dispatches: usize,
+    flops: u64,
+    /// What kernels must read and write.
+    bytes: u64,
+    /// Copies to images before them, and their bytes.
+    copies: usize,
+    copied: u64,
+    /// What intermediates share.
+    shared: u64,
+}
+
+impl Cost {
+    fn of(plan: &Plan) -> Self {
+        let sum = |of: fn(&Call) -> u64| plan.calls().iter().map(of).sum();
+        let copies = |call: &Call| call.windows.iter().filter(|w| w.bound == Bound::Image).count();
+        Self {
+            dispatches: plan.calls().len(),
+            flops: sum(|c| c.flops),
+            bytes: sum(|c| c.bytes),
+            copies: plan.calls().iter().map(copies).sum(),
+            copied: sum(Call::copied),
+            shared: plan.memory().shared,
+        }
+    }
+}
+
+/// The kinds of adapter that work is dealt out for; none if it is another GPU than the tests deal out for on a software adapter.
+fn kind(gpu: &Gpu) -> Option<usize> {
+    let caps = gpu.caps();
+    match (caps.subgroups, caps.software) {
+        (true, true) => Some(0),
+        (false, true) => Some(1),
+        (true, false) if caps.subgroup_sizes == [8, 8] => Some(2),
+        _ => None,
+    }
+}
+
+/// Exactly what a training step, a sampler step and one with halves stored cost, on a software adapter, one without subgroups, and as a GPU.
+/// A change that makes them cost more fails, and one that makes them cost less says so here.
+#[test]
+fn what_steps_cost_to_the_byte() {
+    #[rustfmt::skip]
+    let expected = [
+        [
+            Cost { dispatches: 342, flops: 5_791_353_311, bytes: 271_024_460, copies: 262, copied: 82_205_952, shared: 24_534_848 },
+            Cost { dispatches: 322, flops: 5_809_196_543, bytes: 277_456_460, copies: 0, copied: 0, shared: 30_233_920 },
+            Cost { dispatches: 393, flops: 5_832_509_823, bytes: 630_050_380, copies: 0, copied: 0, shared: 32_679_488 },
+        ],
+        [
+            Cost { dispatches: 42, flops: 3_066_118_144, bytes: 69_000_796, copies: 44, copied: 27_095_552, shared: 8_290_304 },
+            Cost { dispatches: 42, flops: 3_085_090_816, bytes: 82_861_404, copies: 0, copied: 0, shared: 10_240_000 },
+            Cost { dispatches: 42, flops: 3_066_118_144, bytes: 71_350_364, copies: 0, copied: 0, shared: 8_290_304 },
+        ],
+        [
+            Cost { dispatches: 42, flops: 3_066_118_144, bytes: 36_956_252, copies: 0, copied: 0, shared: 4_161_536 },
+            Cost { dispatches: 42, flops: 3_085_090_816, bytes: 45_964_380, copies: 0, copied: 0, shared: 5_128_192 },
+            Cost { dispatches: 42, flops: 3_066_118_144, bytes: 37_740_892, copies: 0, copied: 0, shared: 4_161_536 },
+        ],
+    ];
+    let [training, sampling, of_halves] = expected;
+    let model = model();
+    let flat = model.parameters().initial(1);
+    for (mode, gpu) in devices() {
+        let Some(kind) = kind(gpu) else {
+            eprintln!("not compared: {mode}, subgroups of {:?}", gpu.caps().subgroup_sizes);
+            continue;
+        };
+        let state = TrainerState::new(&model, 1);
+        let trainer = Trainer::new(gpu, model.clone(), StepOptions::new(4, 64, 64), &state).unwrap();
+        assert_eq!(Cost::of(trainer.plan()), training[kind], "a training step, {mode}");
+        for (halves, expected) in [(false, &sampling), (true, &of_halves)] {
+            if halves && !gpu.caps().halves {
+                eprintln!("not compared: {mode} stores no halves");
+                continue;
+            }
+            let options = SampleOptions { steps: 10, samples: 8, halves, ..SampleOptions::default() };
+            let sampler = Sampler::new(gpu, &model, &flat, (64, 64), options).unwrap();
+            assert_eq!(Cost::of(sampler.step_plan()), expected[kind], "a sampler step, halves {halves}, {mode}");
+        }
+    }
+}
+
+/// What a device holds: buffers, textures, bind groups, pipelines, shader modules.
+fn held(gpu: &Gpu) -> [isize; 5] {
+    let hal = gpu.device().get_internal_counters().hal;
+    [&hal.buffers, &hal.textures, &hal.bind_groups, &hal.compute_pipelines, &hal.shader_modules].map(|c| c.read())
+}
+
+/// After the first step nothing is made that stays: no buffer, no bind group, no pipeline.
+#[test]
+fn a_replay_makes_nothing_that_stays() {
+    // A device of its own: others are used by other tests at the same time.
+    let gpu = &Gpu::open(&OpenOptions::default()).unwrap();
+    let model = Model::new(ModelConfig { noise_base: 4, rate_base: 4, ..ModelConfig::default() }).unwrap();
+    let state = TrainerState::new(&model, 1);
+    let mut trainer = Trainer::new(gpu, model.clone(), StepOptions::new(1, 16, 16), &state).unwrap();
+    let (x, y) = (vec![0.25; 2 * 16 * 16], vec![0.5; 16 * 16]);
+    let mut steps = |count: usize| {
+        for _ in 0..count {
+            trainer.step(&x, &y, &Hyper::default()).unwrap();
+        }
+        trainer.wait().unwrap();
+        held(gpu)
+    };
+    let first = steps(1);
+    assert!(first[2] > 300, "the counters do not count: {first:?}");
+    assert_eq!(first, steps(5), "training");
+
+    let options = SampleOptions { steps: 3, samples: 1, ..SampleOptions::default() };
+    let flat = model.parameters().initial(1);
+    let mut sampler = Sampler::new(gpu, &model, &flat, (16, 16), options).unwrap();
+    let mut sample = || {
+        sampler.sample(&x, false, || Ok(())).unwrap();
+        gpu.wait().unwrap();
+        held(gpu)
+    };
+    let first = sample();
+    assert_eq!(first, sample(), "sampling");
 }
 
 /// A step's dispatches, operations, bytes that cross memory, and bytes that its intermediates share.

@@ -205,6 +205,12 @@ impl Call {
         self.windows.iter().filter(|w| w.bound == Bound::Image)
     }
 
+    /// Bytes that are [copied to images](Call::bind_image) before it, each read and written once. [`Call::bytes`] leaves them out, since they
+    /// are what a driver costs and not what the kernel needs.
+    pub fn copied(&self) -> u64 {
+        self.images().map(|window| window.bytes.end - window.bytes.start).sum()
+    }
+
     /// What tensor number `index` is bound as.
     pub(crate) fn bound_as(&self, index: usize) -> Bound {
         self.windows.iter().find(|w| w.index == index).map_or(Bound::Buffer, |w| w.bound)
