@@ -18,7 +18,9 @@ use super::peaks::{self, Peaks};
 pub struct Effort {
     /// No more runs than this.
     pub runs: usize,
-    /// No further run after this long, once there are three.
+    /// And no fewer.
+    pub least: usize,
+    /// No further run after this long.
     pub budget: Duration,
 }
 
@@ -93,8 +95,9 @@ impl Timing {
 /// The timings of a recording's calls.
 pub struct Measured {
     pub timings: Vec<Timing>,
-    /// From planning to the end of the first run: `None` if all pipelines were there already.
-    pub first: Option<Duration>,
+    /// From planning to the end of the first run, and how many pipelines were made in it: `None` if all were there already, as they are
+    /// where choices were measured before.
+    pub first: Option<(Duration, usize)>,
     /// The adapter's limits in the meantime, the median of a few runs.
     pub peaks: Peaks,
 }
@@ -110,9 +113,8 @@ pub struct Bench<'a> {
 
 impl<'a> Bench<'a> {
     pub fn new(gpu: &'a Gpu, effort: Effort) -> Result<Self> {
-        // 64 MiB: more than the last cache of any processor and of most GPUs.
         let mut recording = Recording::new(gpu);
-        let view = recording.tape.persistent("flush", Shape::vector(1 << 24))?;
+        let view = recording.tape.persistent("flush", Shape::vector(peaks::past_caches(gpu) / 4))?;
         let flush = recording.plan(gpu, vec![elementwise::fill(&view, 1.0)?])?;
         let limits = [peaks::multiply_adds(gpu)?, peaks::copy(gpu)?, peaks::nothing(gpu)?];
         Ok(Self { gpu, flush, limits, effort })
@@ -171,12 +173,14 @@ impl<'a> Bench<'a> {
         let plan = recording.plan(self.gpu, calls)?;
         plan.run()?;
         self.gpu.wait()?;
-        let first = (self.gpu.pipeline_count() > known).then(|| begin.elapsed());
+        let made = self.gpu.pipeline_count() - known;
+        let first = (made > 0).then(|| (begin.elapsed(), made));
 
         let mut runs: Vec<Vec<f64>> = Vec::new();
         let mut limits = vec![self.limits()?];
         let begin = Instant::now();
-        while runs.len() < self.effort.runs && (runs.len() < 3 || begin.elapsed() < self.effort.budget) {
+        while runs.len() < self.effort.runs && (runs.len() < self.effort.least || begin.elapsed() < self.effort.budget)
+        {
             // Waited for: two passes without a common buffer may overlap.
             self.flush.run()?;
             self.gpu.wait()?;

@@ -1,5 +1,6 @@
 //! What both benches take on their command line, and where their JSON lines go.
 
+use std::fs::File;
 use std::io::Write;
 use std::path::PathBuf;
 
@@ -67,16 +68,34 @@ impl Options {
         let adapter = self.adapter.clone();
         Gpu::open(&OpenOptions { adapter, tuning: self.tune.clone(), matrices: self.matrices, ..Default::default() })
     }
+}
 
-    /// Writes the lines to the file that they name, if they do.
-    pub fn write(&self, lines: &[Value]) -> Result<()> {
-        let Some(path) = &self.json else { return Ok(()) };
-        let write = || {
-            let mut file = std::fs::File::create(path)?;
-            lines.iter().try_for_each(|line| writeln!(file, "{line}"))
-        };
-        write().map_err(|e: std::io::Error| Error::File { path: path.into(), problem: e.to_string() })
+/// JSON lines, written as they come, so that a run that is stopped leaves what it had.
+#[derive(Default)]
+pub struct Lines {
+    file: Option<(String, File)>,
+    /// All of them.
+    pub all: Vec<Value>,
+}
+
+impl Lines {
+    /// Into the file that the options name, if they do.
+    pub fn new(options: &Options) -> Result<Self> {
+        let open = |path: &String| File::create(path).map(|file| (path.clone(), file)).map_err(|e| unwritten(path, &e));
+        Ok(Self { file: options.json.as_ref().map(open).transpose()?, all: Vec::new() })
     }
+
+    pub fn push(&mut self, line: Value) -> Result<()> {
+        if let Some((path, file)) = &mut self.file {
+            writeln!(file, "{line}").map_err(|e| unwritten(path, &e))?;
+        }
+        self.all.push(line);
+        Ok(())
+    }
+}
+
+fn unwritten(path: &str, e: &std::io::Error) -> Error {
+    Error::File { path: path.into(), problem: e.to_string() }
 }
 
 fn positive(text: &str) -> Result<usize> {

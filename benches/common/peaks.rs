@@ -62,9 +62,26 @@ pub fn multiply_adds(gpu: &Gpu) -> Result<Plan> {
     r.plan(gpu, vec![call.costs(workgroups * 64 * rounds as usize * 128)])
 }
 
-/// A copy of more than the caches hold.
+/// Bytes that are written between two runs, so that neither finds its tensors in a cache, and that the copy moves in all: more than the last
+/// caches of large GPUs hold. Those of some processors hold more ([`last_cache`]); writing so much before every run would take
+/// minutes there.
+pub fn past_caches(gpu: &Gpu) -> usize {
+    let wanted: u64 = if gpu.caps().software { 64 << 20 } else { 512 << 20 };
+    wanted.min(gpu.caps().max_binding).min(gpu.caps().max_buffer) as usize
+}
+
+/// Bytes of the processor's last cache, which a software adapter works in: on Linux, where the system says so.
+pub fn last_cache() -> Option<usize> {
+    let size = |level: usize| {
+        let path = format!("/sys/devices/system/cpu/cpu0/cache/index{level}/size");
+        std::fs::read_to_string(path).ok()?.trim().strip_suffix('K')?.parse::<usize>().ok()
+    };
+    (0..8).filter_map(size).max().map(|kib| kib << 10)
+}
+
+/// A copy of as much as lies between two runs.
 pub fn copy(gpu: &Gpu) -> Result<Plan> {
-    let values: usize = if gpu.caps().software { 1 << 23 } else { 1 << 25 };
+    let values = past_caches(gpu) / 2 / 4;
     let mut r = Recording::new(gpu);
     let (x, y) = (r.tensor(Shape::vector(values))?, r.tensor(Shape::vector(values))?);
     let items = values / 4;

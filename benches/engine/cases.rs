@@ -6,10 +6,10 @@ use cvdm::Result;
 use cvdm::diffusion::{Hyper, Model, ModelConfig, SampleOptions, Sampler, StepOptions, Trainer, TrainerState};
 use cvdm::gpu::Gpu;
 use cvdm::kernels::conv2d::Activation;
-use cvdm::kernels::{adam, losses};
+use cvdm::kernels::{Call, adam, losses};
 use cvdm::nets::{Parameters, UNet, UNetConfig};
 use cvdm::random::state;
-use cvdm::tape::{Plan, PlanOptions, Tape};
+use cvdm::tape::{Memory, Plan, PlanOptions, Tape};
 use cvdm::tensor::Shape;
 
 use super::shapes::Network;
@@ -81,7 +81,7 @@ impl Job {
         }
     }
 
-    /// The plan that a run replays.
+    /// The plan that a run replays, or most of it.
     pub fn plan(&self) -> &Plan {
         match self {
             Self::Plan(plan) => plan,
@@ -90,9 +90,37 @@ impl Job {
         }
     }
 
-    /// How often a run replays it.
-    pub fn repeats(&self) -> usize {
-        if matches!(self, Self::Sampler { .. }) { STEPS } else { 1 }
+    /// Operations, bytes and dispatches of a run.
+    pub fn work(&self) -> [u64; 3] {
+        let of = |plan: &Plan, times: usize| {
+            let sum = |of: fn(&Call) -> u64| plan.calls().iter().map(of).sum::<u64>();
+            [sum(|c| c.flops), sum(|c| c.bytes), plan.calls().len() as u64].map(|n| n * times as u64)
+        };
+        match self {
+            Self::Sampler { sampler, .. } => {
+                let plans = sampler.plans().map(|(plan, times)| of(plan, times));
+                [0, 1, 2].map(|i| plans.iter().map(|plan| plan[i]).sum())
+            }
+            _ => of(self.plan(), 1),
+        }
+    }
+
+    /// All memory that it holds.
+    pub fn memory(&self) -> Memory {
+        match self {
+            Self::Plan(plan) => plan.memory(),
+            Self::Training { trainer, .. } => trainer.memory(),
+            Self::Sampler { sampler, .. } | Self::Step(sampler) => sampler.memory(),
+        }
+    }
+
+    /// Samples that go through the network side by side, if that is not the whole batch: where the adapter's bindings hold fewer.
+    pub fn group(&self) -> Option<usize> {
+        match self {
+            Self::Plan(_) => None,
+            Self::Training { trainer, .. } => Some(trainer.micro_batch()),
+            Self::Sampler { sampler, .. } | Self::Step(sampler) => Some(sampler.batch()),
+        }
     }
 }
 

@@ -1,19 +1,17 @@
-//! What is timed: every kernel, at the shapes of the networks' levels.
+//! What is timed: every kernel but convolutions, at the shapes of the networks' levels.
 
-use cvdm::gpu::{Caps, Matrices};
-use cvdm::kernels::conv2d::{self, Activation, Conv2d, Direction};
-use cvdm::kernels::conv2d_3x3::{self, Output, Packing};
+use cvdm::Result;
+use cvdm::gpu::Caps;
+use cvdm::kernels::conv2d::{self, Activation, Conv2d};
 use cvdm::kernels::losses::{self, ScheduleWeights};
 use cvdm::kernels::reverse_step::{self, Discretisation, Reverse};
 use cvdm::kernels::{
-    Call, activation, adam, conv_transpose2d as up, conv2d_3x3_cooperative, conv2d_3x3_grad_weight, elementwise,
-    instance_norm as norm, max_pool2d, noising, pad, random, reduce, schedule, split_sum, ssim, statistics, velocity,
-    winograd,
+    Call, activation, adam, elementwise, instance_norm as norm, max_pool2d, noising, pad, random, reduce, schedule,
+    split_sum, ssim, statistics, velocity,
 };
 use cvdm::random::{Stream, state};
-use cvdm::tape::{Convolution, Measured, Wanted};
+use cvdm::tape::Measured;
 use cvdm::tensor::{Shape, View};
-use cvdm::{Error, Result};
 
 use super::measure::Recording;
 
@@ -34,7 +32,7 @@ impl Level {
 type Record = Box<dyn Fn(&mut Recording) -> Result<Vec<Call>>>;
 
 /// A shader's stem, and what the summary counts it as.
-type Groups = &'static [(&'static str, &'static str)];
+pub type Groups = &'static [(&'static str, &'static str)];
 
 /// Shaders by their stems, what they work on, and the calls.
 pub struct Case {
@@ -77,19 +75,6 @@ pub fn network(level: Level, caps: Caps) -> Vec<Case> {
     let s = level.shape();
     let c = s.c;
     let mut cases = Vec::new();
-    // The kernels with subgroups take rows of whole quads, and the step up to a level those of the level below.
-    if caps.subgroups && s.w.is_multiple_of(4) {
-        cases.extend(convolutions_with_subgroups(s));
-    }
-    if winograd::suits(caps, s, c) {
-        cases.push(by_winograd(s));
-    }
-    if caps.halves {
-        cases.push(on_matrices(s, caps));
-    }
-    if caps.subgroups && s.w.is_multiple_of(8) {
-        cases.push(step_up(s));
-    }
     cases.extend([
         case(&["channel_sum"], s, move |r| {
             let (g, sums) = (r.tensor(s)?, r.tensor(Shape::vector(c))?);
@@ -171,137 +156,6 @@ fn norms(s: Shape, of_tiles: bool) -> [Case; 3] {
             Ok(vec![norm::pooled(r.tape.caps(), x.input(), [&weight, &bias], &stats, [&y, &pooled], 1e-3)?])
         }),
     ]
-}
-
-/// The convolution of any size.
-pub fn portable(level: Level) -> Vec<Case> {
-    let s = level.shape();
-    let c = s.c;
-    let convolution = case(&["conv2d", "conv2d_grad_input", "conv2d_grad_weight"], format!("3×3 of {s}"), move |r| {
-        let spec = Conv2d::same(3);
-        let (x, y, gx) = (r.tensor(s)?, r.tensor(s)?, r.tensor(s)?);
-        let (weight, bias) = (r.tensor(spec.weight(c, c))?, r.tensor(Shape::vector(c))?);
-        let gw = r.tensor(spec.weight(c, c))?;
-        Ok(vec![
-            conv2d::forward(spec, &x, &weight, Some(&bias), Activation::Softplus, &y, false)?,
-            conv2d::grad_input(spec, &y, &weight, None, Activation::None, &gx, false)?,
-            conv2d::grad_weight(spec, &x, &y, &gw, false)?,
-        ])
-    });
-    over(s, [convolution])
-}
-
-/// A 3×3 convolution or its input gradient, with the packing of its weights.
-fn convolution(s: Shape, direction: Direction) -> Case {
-    let (on, groups): (_, Groups) = match direction {
-        Direction::Forward => (format!("3×3 of {s}"), &[("conv2d_3x3", "3×3 convolution")]),
-        Direction::Backward => (format!("3×3 input gradient, {s}"), &[("conv2d_3x3", "3×3 input gradient")]),
-    };
-    let record = case(&["pack_weights", "conv2d_3x3"], on, move |r| {
-        let (caps, c) = (r.tape.caps(), s.c);
-        let (x, y) = (r.tensor(s)?, r.tensor(s)?);
-        let (weight, bias) = (r.tensor(Conv2d::same(3).weight(c, c))?, r.tensor(Shape::vector(c))?);
-        // Winograd's algorithm, which a tape that recomputes does without, has a case of its own.
-        r.tape.recompute();
-        let wanted = Wanted { direction, x: s, channels: c, moments: direction == Direction::Forward };
-        let Convolution::Direct(variant) = r.tape.convolution(wanted)? else {
-            return Err(Error::Validation("a tape that recomputes chose Winograd's algorithm".into()));
-        };
-        let packing = Packing::new(caps, variant, direction, [c, c]);
-        let (packing, weights, mut calls) = match packing.in_place(&weight) {
-            Some(in_place) => (in_place, weight, Vec::new()),
-            None => {
-                let packed = r.tensor(packing.shape())?;
-                (packing, packed, vec![conv2d_3x3::pack(&packing, &weight, &packed)?])
-            }
-        };
-        let (bias, activation) = match direction {
-            Direction::Forward => (Some(&bias), Activation::Softplus),
-            Direction::Backward => (None, Activation::None),
-        };
-        // As in the networks: with the moments for the norm behind it.
-        let tiles = r.tensor(norm::tiles(s))?;
-        let output = Output { y: &y, tiles: (direction == Direction::Forward).then_some(&tiles) };
-        calls.extend(conv2d_3x3::forward(&packing, &x, &weights, bias, activation, output, false)?);
-        Ok(calls)
-    });
-    record.counted_as(groups)
-}
-
-/// A 3×3 convolution by Winograd's algorithm, with the transform of its weights.
-fn by_winograd(s: Shape) -> Case {
-    let shaders = &["winograd_weights", "winograd_input", "winograd_product", "winograd_output"];
-    case(shaders, format!("3×3 of {s}"), move |r| {
-        let (caps, c) = (r.tape.caps(), s.c);
-        let (x, y) = (r.tensor(s)?, r.tensor(s)?);
-        let (weight, bias) = (r.tensor(Conv2d::same(3).weight(c, c))?, r.tensor(Shape::vector(c))?);
-        let weights = r.tensor(winograd::transformed(c, c))?;
-        let (input, product) = (r.tensor(winograd::windows(s, c))?, r.tensor(winograd::windows(s, c))?);
-        let scratch = winograd::Scratch { weights: &weights, input: &input, product: &product };
-        let transform = winograd::weights(Direction::Forward, &weight, [c, c], &weights)?;
-        let softplus = Activation::Softplus;
-        let convolve = winograd::convolve(caps, &x, scratch, Some(&bias), softplus, &y, false)?;
-        Ok([transform].into_iter().chain(convolve).collect())
-    })
-}
-
-/// A 3×3 convolution of halves on cooperative matrices, with the packing of its weights; without matrices the packing for those of
-/// most GPUs.
-fn on_matrices(s: Shape, caps: Caps) -> Case {
-    let matrices = caps.matrices.unwrap_or(Matrices { side: 16, subgroup: 32 });
-    let shaders = &["conv2d_3x3_cooperative_pack", "conv2d_3x3_cooperative"];
-    let record = case(shaders, format!("3×3 of halves, {s}"), move |r| {
-        let c = s.c;
-        let weight = r.tensor(Conv2d::same(3).weight(c, c))?;
-        let packed = r.halves(conv2d_3x3_cooperative::packed(matrices, c, c))?;
-        let pack = conv2d_3x3_cooperative::pack(matrices, Direction::Forward, &weight, [c, c], &packed)?;
-        if caps.matrices.is_none() {
-            return Ok(vec![pack]);
-        }
-        let (x, y, bias) = (r.halves(s)?, r.halves(s)?, r.tensor(Shape::vector(c))?);
-        let softplus = Activation::Softplus;
-        let convolve = conv2d_3x3_cooperative::forward(matrices, &x, &packed, Some(&bias), softplus, &y, false)?;
-        Ok(vec![pack, convolve])
-    });
-    record.counted_as(&[("conv2d_3x3_cooperative", "3×3 convolution on matrices")])
-}
-
-/// The convolutions of images whose rows are whole quads.
-fn convolutions_with_subgroups(s: Shape) -> [Case; 3] {
-    let c = s.c;
-    [
-        convolution(s, Direction::Forward),
-        convolution(s, Direction::Backward),
-        case(&["conv2d_3x3_grad_weight", "sum_splits"], format!("3×3 of {s}"), move |r| {
-            let (caps, variant) = (r.tape.caps(), r.tape.weight_gradient_variant(s, c)?);
-            let (x, y) = (r.tensor(s)?, r.tensor(s)?);
-            let parts = conv2d_3x3_grad_weight::parts(caps, variant.outputs, s, c);
-            let (sums, gradient) = (r.tensor(parts.shape())?, r.tensor(Shape::vector(parts.values()))?);
-            let calls = [conv2d_3x3_grad_weight::grad_weight(caps, variant, &x, &y, &sums)?];
-            // A single split needs no sum.
-            let sum =
-                (parts.splits > 1).then(|| split_sum::sum_splits(parts, &sums, 0, &gradient, false)).transpose()?;
-            Ok(calls.into_iter().chain(sum).collect())
-        }),
-    ]
-}
-
-/// The transposed convolution from the level below, with twice the channels, up to this one.
-fn step_up(s: Shape) -> Case {
-    let c = s.c;
-    let shaders = &["conv_transpose2d", "conv_transpose2d_grad_input", "conv_transpose2d_grad_weight"];
-    case(shaders, format!("up to {s}"), move |r| {
-        let caps = r.tape.caps();
-        let below = Shape::new(s.n, 2 * c, s.h / 2, s.w / 2);
-        let (x, gx, y) = (r.tensor(below)?, r.tensor(below)?, r.tensor(s)?);
-        let (weight, bias) = (r.tensor(Shape::new(2 * c, c, 2, 2))?, r.tensor(Shape::vector(c))?);
-        let parts = r.tensor(up::parts(caps, below, c).shape())?;
-        Ok(vec![
-            up::forward(caps, 2, &x, &weight, &bias, &y)?,
-            up::grad_input(caps, 2, &y, &weight, &gx, false)?,
-            up::grad_weight(caps, &x, &y, &parts)?,
-        ])
-    })
 }
 
 /// Kernels of the diffusion, on single-channel images.

@@ -273,6 +273,12 @@ impl Sampler {
         &self.step
     }
 
+    /// All plans, each with how often [`Sampler::sample`] replays it, for counting.
+    pub fn plans(&self) -> [(&Plan, usize); 4] {
+        let groups = self.options.samples.div_ceil(self.batch);
+        [(&self.rate, 1), (&self.start, groups), (&self.step, groups * self.options.steps), (&self.finish, groups)]
+    }
+
     /// Samples the target of a condition `x [Cx, H, W]`. `progress` is told of each step of each batch, one step ahead of the
     /// device, and may stop the work by an error.
     ///
