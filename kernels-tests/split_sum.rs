@@ -2,7 +2,8 @@
 
 mod harness;
 
-use cvdm::kernels::split_sum::{Parts, channel_sum, sum_splits};
+use cvdm::gpu::Caps;
+use cvdm::kernels::split_sum::{Parts, channel_parts, channel_sum, channel_sums, sum_splits};
 use cvdm::tape::Tape;
 use cvdm::tensor::Shape;
 use harness::{close, given, random, run, wide};
@@ -129,6 +130,31 @@ fn channels_are_summed_over_samples_and_pixels() {
             },
         );
     }
+}
+
+/// As on a GPU, where a channel of many values is shared out: splits of unequal size, and some without any value.
+#[test]
+fn channels_are_summed_in_splits() {
+    for ([n, c, h, w], splits) in [([4, 2, 31, 33], 5), ([1, 1, 5, 13], 3), ([2, 5, 64, 64], 2), ([1, 3, 2, 2], 7)] {
+        let shape = Shape::new(n, c, h, w);
+        let x = random(shape, 1, -1.0, 1.0);
+        let before = random(Shape::vector(c), 2, -1.0, 1.0);
+        let of = |c: usize| (0..n).flat_map(move |n| (n * shape.c + c) * h * w..(n * shape.c + c + 1) * h * w);
+        let want: Vec<f64> =
+            (0..c).map(|i| f64::from(before.values[i]) + of(i).map(|k| f64::from(x.values[k])).sum::<f64>()).collect();
+        let parts = parts(splits, 1, [c, c.next_multiple_of(4)], 0);
+        // Padding that no one writes is not read either.
+        let sums = given(parts.shape(), vec![3.0; parts.shape().len()]);
+        run(
+            &[x, before, sums],
+            |_, v| Ok(vec![channel_sums(parts, &v[0], &v[2])?, sum_splits(parts, &v[2], 0, &v[1], true)?]),
+            |mode, got| close(&format!("{mode}: {shape} in {splits}"), &got[1], &want, tolerance(n * h * w), 0.0),
+        );
+    }
+    let gpu = Caps { software: false, ..harness::caps() };
+    let splits = |caps, n, c, side| channel_parts(caps, Shape::new(n, c, side, side)).splits;
+    assert_eq!([splits(gpu, 4, 1, 64), splits(gpu, 16, 1, 256), splits(gpu, 16, 512, 16)], [4, 256, 1]);
+    assert_eq!(splits(Caps { software: true, ..gpu }, 16, 1, 256), 1);
 }
 
 #[test]

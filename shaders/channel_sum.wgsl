@@ -1,4 +1,5 @@
-// y[c] = sum over samples and pixels of x[n, c], or added to y. A workgroup a channel, added up in a fixed tree.
+// y[c] = sum over samples and pixels of x[n, c], or added to y. A workgroup a channel or, where that would leave most of a GPU without work (the
+// head's one channel), one a channel's split: partial sums, which sum_splits.wgsl adds up. In a fixed tree.
 
 override WG: u32 = 64u;
 
@@ -7,7 +8,10 @@ struct Params {
     batch: u32,
     plane: u32,
     offset: u32, // of y in its buffer
-    workgroups: u32,
+    channels: u32,
+    splits: u32,
+    share: u32, // values of a split
+    part: u32,  // from one split's sums to the next one's
     accumulate: u32,
 }
 
@@ -17,8 +21,8 @@ struct Params {
 
 alias Share = f32; // tree_sum.wgsl
 
-fn value(p: Params, c: u32, i: u32) -> f32 {
-    if (i >= p.batch * p.plane) {
+fn value(p: Params, c: u32, i: u32, past: u32) -> f32 {
+    if (i >= past) {
         return 0.0;
     }
     return x[p.x.x + quotient(i, p.plane) * p.x.y + c * p.plane + remainder(i, p.plane)];
@@ -27,19 +31,24 @@ fn value(p: Params, c: u32, i: u32) -> f32 {
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index) local: u32) {
     let p = params;
-    let c = linear(workgroup);
+    let id = linear(workgroup);
+    let c = remainder(id, p.channels);
+    let split = quotient(id, p.channels);
     var sum = 0.0;
-    if (c < p.workgroups) {
+    if (split < p.splits) {
+        let past = min((split + 1u) * p.share, p.batch * p.plane);
         // Four at a time: Mesa's llvmpipe ends an invocation's loops after 65,535 iterations, and says nothing.
-        for (var i = local; i < p.batch * p.plane; i += 4u * WG) {
-            sum += (value(p, c, i) + value(p, c, i + WG)) + (value(p, c, i + 2u * WG) + value(p, c, i + 3u * WG));
+        for (var i = split * p.share + local; i < past; i += 4u * WG) {
+            sum += (value(p, c, i, past) + value(p, c, i + WG, past))
+                + (value(p, c, i + 2u * WG, past) + value(p, c, i + 3u * WG, past));
         }
     }
     var whole = sum_in_first(sum, local);
-    if (local == 0u && c < p.workgroups) {
+    if (local == 0u && split < p.splits) {
+        let at = p.offset + split * p.part + c;
         if (p.accumulate == 1u) {
-            whole += y[p.offset + c];
+            whole += y[at];
         }
-        y[p.offset + c] = whole;
+        y[at] = whole;
     }
 }

@@ -360,7 +360,18 @@ impl Tape {
             }
             Kernels::Portable => self.push([conv2d::grad_weight(spec, input.x, g, &gw, add_w)?]),
         }
-        self.push([split_sum::channel_sum(g, &gb, add_b)?]);
+        self.bias_gradient(g, &gb, add_b)
+    }
+
+    /// Records the sums of a gradient's channels, which are that of a bias.
+    pub(super) fn bias_gradient(&mut self, g: &View, gb: &View, add: bool) -> Result<()> {
+        let parts = split_sum::channel_parts(self.caps, g.shape);
+        if parts.splits == 1 {
+            self.push([split_sum::channel_sum(g, gb, add)?]);
+            return Ok(());
+        }
+        let sums = self.intermediate("partial sums", parts.shape())?;
+        self.push([split_sum::channel_sums(parts, g, &sums)?, split_sum::sum_splits(parts, &sums, 0, gb, add)?]);
         Ok(())
     }
 

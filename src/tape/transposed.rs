@@ -80,8 +80,7 @@ impl Tape {
         } else {
             self.push([conv2d::grad_weight(conv_transpose2d::adjoint(kernel)?, g, x, &gw, add_w)?]);
         }
-        self.push([split_sum::channel_sum(g, &gb, add_b)?]);
-        Ok(())
+        self.bias_gradient(g, &gb, add_b)
     }
 
     /// Records the gradient of what a transposed convolution read.
