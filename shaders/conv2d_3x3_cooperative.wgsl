@@ -12,7 +12,8 @@
 // of each. Products of halves are exact in single precision, sums are those of any convolution. Six steps of a sampler: 0.0012
 // of the result (0.0006 with the kernels that compute in single precision on stored halves).
 // Prediction, since no adapter with matrix units was at hand: 16 operations for every byte that a matrix is loaded from workgroup
-// memory or cache. That is at most 460 TFLOP/s of an H100's 29 TB/s: half of its matrix units, seven times its single precision.
+// memory or cache. That alone is at most 460 TFLOP/s of an H100's 29 TB/s: half of its matrix units, seven times its single precision. But
+// staging a window is 22.5 values a lane, one by one, for 36 products of matrices, which leaves 100 to 150 (benches/predictions.md).
 // Run on Mesa 26.2's llvmpipe, which computes matrices in software and calls 8 x 8 its own.
 
 override WG: u32 = 32u; // four subgroups
