@@ -8,7 +8,9 @@ use super::{Measured, Plan, PlanOptions, Role, Tape};
 use crate::gpu::{Gpu, Matrices};
 use crate::kernels::conv2d::{Activation, Direction};
 use crate::kernels::conv2d_3x3::{self, Output, Reads, Variant};
-use crate::kernels::{self, conv2d_3x3_cooperative, conv2d_3x3_grad_weight as grad_weight, instance_norm, winograd};
+use crate::kernels::{
+    self, conv2d_3x3_cooperative, conv2d_3x3_grad_weight as grad_weight, instance_norm, split_sum, winograd,
+};
 use crate::tensor::{Element, Shape, TensorId};
 use crate::{Error, Result};
 
@@ -160,12 +162,12 @@ impl Tape {
     /// # Errors
     /// Those of the measurement, if the tape is [tuned](Tape::on).
     pub fn convolution(&self, wanted: Wanted) -> Result<Convolution> {
-        let Wanted { direction, x, channels, moments } = wanted;
         if let Some(candidate) = self.candidate {
             return Ok(candidate);
         }
         let Some(gpu) = &self.tuned_for else { return Ok(self.fixed_convolution(wanted)) };
         let candidates = self.convolutions(wanted);
+        let Wanted { direction, x, channels, moments } = wanted;
         // Weights that stay are packed or transformed once, which takes Winograd's algorithm the longer.
         let (frozen, features) = (self.frozen, self.features);
         let question = format!(
@@ -175,31 +177,33 @@ impl Tape {
             if moments { ", for a norm" } else { "" },
             if self.recompute.is_enabled() { ", computed again" } else { "" },
         );
-        // Recorded as a network would record it, with what follows from the choice.
         let chosen = fastest(gpu, &question, candidates.len(), 3, |tape, number| {
             (tape.candidate, tape.frozen, tape.features) = (Some(candidates[number]), frozen, features);
-            let stored = |tape: &mut Tape, label: &str, shape| tape.stored(label, shape, Role::Persistent, features);
-            let (x, y) = (stored(tape, "x", x)?, stored(tape, "y", Shape { c: channels, ..x })?);
-            let weight = tape.persistent("weight", conv2d_3x3::SPEC.weight(x.shape.c, channels))?;
-            let tiles = match moments {
-                true => Some(tape.intermediate("moments of tiles", instance_norm::tiles(y.shape))?),
-                false => None,
-            };
-            let output = Output { y: &y, tiles: tiles.as_ref() };
-            let left = tape.conv2d_3x3(direction, &x, &weight, None, Activation::None, output, false)?;
-            if moments {
-                let map = Measured { map: y, tiles: tiles.filter(|_| left) };
-                let [affine, stats, scales] =
-                    [Shape::vector(channels), instance_norm::stats(y.shape), instance_norm::stats(y.shape)];
-                let [gain, shift] = [tape.persistent("gain", affine)?, tape.persistent("shift", affine)?];
-                let [stats, scales] =
-                    [tape.persistent("norm statistics", stats)?, tape.persistent("norm scales", scales)?];
-                let norm = instance_norm::scales(tape.caps, map.input(), [&gain, &shift], &stats, &scales, 1e-3)?;
-                tape.push([norm]);
-            }
-            Ok(())
+            tape.record_wanted(wanted)
         })?;
         Ok(chosen.map_or_else(|| self.fixed_convolution(wanted), |number| candidates[number]))
+    }
+
+    /// Records a convolution on tensors of its own, as a network records it, with the first stage of the norm behind it if there is one. The
+    /// first three tensors are the same whatever the choice of kernel.
+    fn record_wanted(&mut self, Wanted { direction, x, channels, moments }: Wanted) -> Result<()> {
+        let stored = |tape: &mut Self, label: &str, shape| tape.stored(label, shape, Role::Persistent, tape.features);
+        let (x, y) = (stored(self, "x", x)?, stored(self, "y", Shape { c: channels, ..x })?);
+        let weight = self.persistent("weight", conv2d_3x3::SPEC.weight(x.shape.c, channels))?;
+        if !moments {
+            return self.conv2d_3x3(direction, &x, &weight, None, Activation::None, &y, false).map(drop);
+        }
+        let tiles = self.intermediate("moments of tiles", instance_norm::tiles(y.shape))?;
+        let output = Output { y: &y, tiles: Some(&tiles) };
+        let left = self.conv2d_3x3(direction, &x, &weight, None, Activation::None, output, false)?;
+        let map = Measured { map: y, tiles: left.then_some(tiles) };
+        let affine =
+            [self.persistent("gain", Shape::vector(channels))?, self.persistent("shift", Shape::vector(channels))?];
+        let of_channels = instance_norm::stats(y.shape);
+        let (stats, scales) = (self.persistent("statistics", of_channels)?, self.persistent("scales", of_channels)?);
+        let [gain, shift] = &affine;
+        self.push([instance_norm::scales(self.caps, map.input(), [gain, shift], &stats, &scales, 1e-3)?]);
+        Ok(())
     }
 
     /// How to compute the weight gradient of a convolution. Variants with as many outputs and the same algorithm give the same bits; others
@@ -217,6 +221,10 @@ impl Tape {
             let (x, g) = (tape.persistent("x", x)?, tape.persistent("g", Shape { c: channels, ..x })?);
             let sums = tape.persistent("sums", parts.shape())?;
             tape.push([grad_weight::grad_weight(tape.caps, all[number], &x, &g, &sums)?]);
+            if parts.splits > 1 {
+                let gradient = tape.persistent("gradient", Shape::vector(parts.values()))?;
+                tape.push([split_sum::sum_splits(parts, &sums, 0, &gradient, false)?]);
+            }
             Ok(())
         })?;
         Ok(chosen.map_or(fixed, |number| all[number]))
