@@ -189,9 +189,9 @@ fn bench() -> Result<()> {
     let options = Options::read()?;
     let gpu = options.open()?;
     let effort = if options.quick {
-        Effort { runs: 11, least: 7, budget: Duration::from_millis(200) }
+        Effort { runs: 7, least: 7, budget: Duration::ZERO }
     } else {
-        Effort { runs: 31, least: 7, budget: Duration::from_secs(2) }
+        Effort { runs: 31, least: 9, budget: Duration::from_secs(2) }
     };
     let bench = Bench::new(&gpu, effort)?;
     let summary = gpu.summary();
