@@ -6,7 +6,9 @@
 #   PEERS_BUDGET    seconds a case, its first run counted         (60)
 #   PEERS_LIMIT     seconds after which a peer's case is given up (900)
 #   PEERS_BACKENDS  burn's backends                               (wgpu wgpu-untuned flex)
+#   PEERS_TORCH     PyTorch's: cpu, cuda, cuda-benchmark          (the latter two where PyTorch finds CUDA, else cpu)
 #   PEERS_PYTHON    a Python that has requirements.txt installed  (one made in target/peers/venv)
+#   CVDM_ADAPTER    the adapter of ours and of burn's wgpu, part of its name or its number (the fastest kind there is)
 set -euo pipefail
 cd "$(dirname "$0")/.."
 export NODEVICE_SELECT=1
@@ -22,51 +24,77 @@ mkdir -p "$out"
 
 say() { echo "== $*" >&2; }
 
-# An interpreter with PyTorch.
-python=${PEERS_PYTHON:-$out/venv/bin/python}
-if [ -z "${PEERS_PYTHON:-}" ] && ! [ -f "$out/venv/complete" ]; then
-    say "installing PyTorch into $out/venv"
-    python3 -m venv "$out/venv"
-    "$python" -m pip install --quiet --requirement "$peers/requirements.txt"
-    touch "$out/venv/complete"
-fi
-
-# Builds into a folder of its own. The first build starts from nothing and is timed, crates downloaded before.
-timed_build() {
-    local name=$1 manifest=$2
-    shift 2
-    local seconds_file=$out/$name.seconds
-    if [ -f "$seconds_file" ]; then
-        "$cargo" build --release --locked --manifest-path "$manifest" --target-dir "$out/build-$name" "$@"
-        return
-    fi
-    say "building $name from nothing"
-    "$cargo" fetch --locked --quiet --manifest-path "$manifest"
-    rm -rf "${out:?}/build-$name"
+# Runs a command and keeps how many seconds it took.
+timed() {
+    local seconds_file=$out/$1.seconds
+    shift
     local start=$SECONDS
-    "$cargo" build --release --locked --manifest-path "$manifest" --target-dir "$out/build-$name" "$@"
+    "$@"
     echo $((SECONDS - start)) >"$seconds_file"
 }
 
-# How many crates a package brings along on this machine, itself not counted.
-dependencies() {
-    local manifest=$1 package=$2
-    local crates
-    crates=$("$cargo" tree --locked --manifest-path "$manifest" --package "$package" --edges normal,build --prefix none |
-        sed 's/ (\*)$//' | sort -u | wc -l)
-    echo $((crates - 1))
+# An interpreter with PyTorch. Its installation is timed, as the builds are, without what is downloaded before.
+python=${PEERS_PYTHON:-$out/venv/bin/python}
+if [ -z "${PEERS_PYTHON:-}" ] && ! [ -f "$out/venv/complete" ]; then
+    say "installing PyTorch into $out/venv"
+    rm -rf "${out:?}/venv" "$out/wheels" "$out/torch.seconds"
+    python3 -m venv "$out/venv"
+    "$python" -m pip download --quiet --dest "$out/wheels" --requirement "$peers/requirements.txt"
+    timed torch "$python" -m pip install --quiet --no-index --find-links "$out/wheels" --requirement "$peers/requirements.txt"
+    rm -r "$out/wheels"
+    touch "$out/venv/complete"
+fi
+torch_backends=${PEERS_TORCH:-$("$python" -c 'import torch
+print("cuda cuda-benchmark" if torch.cuda.is_available() else "cpu")')}
+
+# Builds into a folder of its own.
+build() {
+    local name=$1 manifest=$2
+    shift 2
+    "$cargo" build --release --locked --manifest-path "$manifest" --target-dir "$out/build-$name" "$@"
+}
+
+# The first build starts from nothing and is timed, crates downloaded before.
+timed_build() {
+    if [ -f "$out/$1.seconds" ]; then
+        build "$@"
+        return
+    fi
+    say "building $1 from nothing"
+    "$cargo" fetch --locked --quiet --manifest-path "$2"
+    rm -rf "${out:?}/build-$1"
+    timed "$1" build "$@"
+}
+
+# What something takes, as a JSON line: seconds to build it, if that was timed, and the crates that it brings along on this
+# machine, itself and what only build scripts need not counted.
+crates() {
+    local described=$1 seconds=$2
+    shift 2
+    local count
+    count=$("$cargo" tree --locked --edges normal --prefix none "$@" | sed 's/ (\*)$//' | sort -u | wc -l)
+    echo "{\"of\": \"$described\", \"seconds\": $seconds, \"brings\": $((count - 1)), \"unit\": \"crates\", \"mib\": null}"
 }
 
 timed_build ours Cargo.toml --lib
 timed_build burn "$peers/burn/Cargo.toml"
 # Without autotuning and fusion, in case that with them it does not run on this adapter.
 if [[ " $backends " == *" wgpu-untuned "* ]]; then
-    "$cargo" build --release --locked --manifest-path "$peers/burn/Cargo.toml" --target-dir "$out/build-burn-untuned" \
-        --no-default-features --features flex
+    build burn-untuned "$peers/burn/Cargo.toml" --no-default-features --features flex
 fi
-ours_build=$(cat "$out/ours.seconds"),$(dependencies Cargo.toml cvdm)
-burn_build=$(cat "$out/burn.seconds"),$(dependencies "$peers/burn/Cargo.toml" burn)
 "$cargo" bench --quiet --locked --bench engine --no-run
+
+# How long something took, if it was timed. Who brought a Python installed PyTorch himself.
+seconds() { cat "$out/$1.seconds" 2>/dev/null || echo null; }
+torch_seconds=null
+if [ -z "${PEERS_PYTHON:-}" ]; then torch_seconds=$(seconds torch); fi
+{
+    crates "ours, the library, built" "$(seconds ours)"
+    crates "ours, the program" null --features cli
+    crates "burn, the program here, built" "$(seconds burn)" --manifest-path "$peers/burn/Cargo.toml"
+    crates "of it burn itself" null --manifest-path "$peers/burn/Cargo.toml" --package burn
+    "$python" "$peers/installed.py" torch --seconds "$torch_seconds"
+} >"$out/costs.jsonl"
 
 ours_lines=$out/ours.jsonl
 peer_lines=$out/peers.jsonl
@@ -77,10 +105,13 @@ peer_lines=$out/peers.jsonl
 # kernels are fastest here, and keeps the answers in a file.
 run_ours() {
     local what=$1 base=$2 batch=$3 size=$4
-    local bench=("$cargo" bench --quiet --locked --bench engine -- --quick --tune "$out/choices"
+    local bench=("$cargo" bench --quiet --locked --bench engine -- --all --tune "$out/choices"
         --filter "$what base $base, $batch × $size²" --json "$out/one.jsonl")
-    "${bench[@]}" >"$out/tuning.log"
+    "${bench[@]}" --quick >"$out/tuning.log"
     "${bench[@]}" >&2
+    if ! grep -q '"kind":"engine"' "$out/one.jsonl"; then
+        say "WARNING: ours has no such case; benches/shapes lists those that it has"
+    fi
     cat "$out/one.jsonl" >>"$ours_lines"
 }
 
@@ -100,23 +131,27 @@ run_peer() {
 }
 
 run_torch() {
-    local described=$1
-    shift
-    run_peer "\"peer\": \"torch\", \"backend\": \"cpu\", $described" "$python" "$peers/torch_unet.py" "$@"
+    local backend=$1 described=$2
+    shift 2
+    local device=(--device "${backend%-benchmark}")
+    if [ "$backend" = cuda-benchmark ]; then device+=(--cudnn-benchmark); fi
+    run_peer "\"peer\": \"torch\", \"backend\": \"$backend\", $described" "$python" "$peers/torch_unet.py" "${device[@]}" "$@"
 }
 
 run_burn() {
     local backend=$1 described=$2
     shift 2
     local build=build-burn
-    if [ "$backend" = wgpu-untuned ]; then build=build-burn-untuned; fi
+    if [ "$backend" = wgpu-untuned ]; then build="build-burn-untuned"; fi
     run_peer "\"peer\": \"burn\", \"backend\": \"$backend\", $described" \
         "$out/$build/release/peer-burn" --backend "${backend%-untuned}" "$@"
 }
 
 say "checking the peers' results"
 "$python" "$peers/torch_unet.py" --write-check "$out/check.safetensors"
-run_torch '"what": "check"' --check "$out/check.safetensors"
+for backend in $torch_backends; do
+    run_torch "$backend" '"what": "check"' --check "$out/check.safetensors"
+done
 for backend in $backends; do
     run_burn "$backend" '"what": "check"' --check "$out/check.safetensors"
 done
@@ -127,7 +162,9 @@ for case in $cases; do
         say "$what, base $base, $batch × $size²"
         described="\"what\": \"$what\", \"base\": $base, \"batch\": $batch, \"size\": $size"
         run_ours "$what" "$base" "$batch" "$size"
-        run_torch "$described" --cases "$case" --what "$what" --budget "$budget"
+        for backend in $torch_backends; do
+            run_torch "$backend" "$described" --cases "$case" --what "$what" --budget "$budget"
+        done
         for backend in $backends; do
             run_burn "$backend" "$described" --cases "$case" --what "$what" --budget "$budget"
         done
@@ -135,5 +172,4 @@ for case in $cases; do
 done
 
 echo
-"$python" "$peers/compare.py" --ours "$ours_lines" --peers "$peer_lines" \
-    --ours-build "$ours_build" --burn-build "$burn_build" | tee "$out/table.md"
+"$python" "$peers/compare.py" --ours "$ours_lines" --peers "$peer_lines" --costs "$out/costs.jsonl" | tee "$out/table.md"

@@ -1,11 +1,15 @@
 """PyTorch on the U-Net of this project's own benchmark; one JSON line a result.
 
-    python3 torch_unet.py [--threads N] [--runs N] [--budget SECONDS] [--cases 32,4,64 ...] [--what NAME]
+    python3 torch_unet.py [--device cpu|cuda] [--cudnn-benchmark] [--threads N] [--runs N] [--warm-up N]
+                          [--budget SECONDS] [--cases 32,4,64 ...] [--what NAME]
     python3 torch_unet.py --write-check FILE.safetensors
-    python3 torch_unet.py --check FILE.safetensors
+    python3 torch_unet.py [--device cpu|cuda] [--cudnn-benchmark] --check FILE.safetensors
 
-A case is base,batch,size. Times are of the processor; `first_ms` is the first run of all. The check file holds a small
-network's weights, an input, a target, and the loss and the norms of all gradients, computed in double precision.
+A case is base,batch,size. A time ends when the device is done; `first_ms` is the first run of all. Everything is single
+precision, TF32 off. On CUDA a line has the peak memory of one more run: MiB in tensors, cuDNN's workspaces among them
+(`memory_allocated_mib`), and MiB that PyTorch took from the driver for them (`memory_reserved_mib`). The check file
+holds a small network's weights, an input, a target, and the loss and the norms of all gradients, computed in double
+precision.
 """
 
 import argparse
@@ -65,12 +69,28 @@ class UNet(nn.Module):
         return self.out(x)
 
 
-def describe():
-    return {"peer": "torch", "backend": "cpu", "version": torch.__version__}
+def set_precision():
+    """No TF32, which CUDA's convolutions would take by themselves. Newer versions know it by another name too."""
+    torch.backends.cuda.matmul.allow_tf32 = False
+    torch.backends.cudnn.allow_tf32 = False
+    for operations in (torch.backends.cuda.matmul, getattr(torch.backends.cudnn, "conv", None)):
+        if hasattr(operations, "fp32_precision"):
+            operations.fp32_precision = "ieee"
 
 
-def adapter():
-    return f"{platform.machine()}, {torch.get_num_threads()} threads"
+def describe(device):
+    line = {"peer": "torch", "backend": device, "version": torch.__version__}
+    if device == "cpu":
+        return {**line, "adapter": f"{platform.machine()}, {torch.get_num_threads()} threads"}
+    benchmark = torch.backends.cudnn.benchmark
+    return {
+        **line,
+        "backend": "cuda-benchmark" if benchmark else "cuda",
+        "adapter": torch.cuda.get_device_name(),
+        "cudnn": torch.backends.cudnn.version(),
+        "cudnn_benchmark": benchmark,
+        "tf32": torch.backends.cudnn.allow_tf32 or torch.backends.cuda.matmul.allow_tf32,
+    }
 
 
 def ramp(*shape):
@@ -78,10 +98,10 @@ def ramp(*shape):
     return ((torch.arange(count) * 101 % 1009) / 504.5 - 1.0).reshape(shape)
 
 
-def job(what, base, batch, size):
+def job(what, base, batch, size, device):
     """What is timed, as a function without arguments."""
-    net = UNet(base)
-    x, y = ramp(batch, IN, size, size), ramp(batch, OUT, size, size)
+    net = UNet(base).to(device)
+    x, y = ramp(batch, IN, size, size).to(device), ramp(batch, OUT, size, size).to(device)
     if what == "unet_forward":
 
         def forward():
@@ -89,7 +109,8 @@ def job(what, base, batch, size):
                 net(x)
 
         return forward
-    adam = torch.optim.Adam(net.parameters(), LEARNING_RATE)
+    # The fastest that PyTorch has on CUDA, where by itself it takes another; on a processor its own choice.
+    adam = torch.optim.Adam(net.parameters(), LEARNING_RATE, fused=True if device == "cuda" else None)
 
     def step():
         adam.zero_grad(set_to_none=True)
@@ -99,19 +120,45 @@ def job(what, base, batch, size):
     return step
 
 
-def timed(run, runs, budget):
-    """Milliseconds of the first run, and of the others in rising order; at least one."""
+def wait(device):
+    """CUDA's calls return before their work is done."""
+    if device == "cuda":
+        torch.cuda.synchronize()
+
+
+def timed(run, arguments):
+    """Milliseconds of the first run, and of those after the warm-up in rising order; at least one."""
 
     def once():
+        wait(arguments.device)
         start = time.perf_counter()
         run()
+        wait(arguments.device)
         return 1e3 * (time.perf_counter() - start)
 
     begin = time.perf_counter()
-    first, rest = once(), [once()]
-    while len(rest) < runs and time.perf_counter() - begin < budget:
+    first = once()
+    for _ in range(arguments.warm_up):
+        if time.perf_counter() - begin > arguments.budget / 10:
+            break
+        once()
+    rest = [once()]
+    while len(rest) < arguments.runs and time.perf_counter() - begin < arguments.budget:
         rest.append(once())
     return first, sorted(rest)
+
+
+def peak_memory(run, device):
+    """The most MiB held during a run, in tensors and from the driver; `None` on a processor, where nobody counts."""
+    if device == "cpu":
+        return None, None
+    wait(device)
+    # What earlier runs left unused is not counted, such as what cuDNN's trials took.
+    torch.cuda.empty_cache()
+    torch.cuda.reset_peak_memory_stats()
+    run()
+    wait(device)
+    return torch.cuda.max_memory_allocated() / 2**20, torch.cuda.max_memory_reserved() / 2**20
 
 
 def quantile(ordered, share):
@@ -119,10 +166,12 @@ def quantile(ordered, share):
 
 
 def time_case(what, case, arguments):
-    first, rest = timed(job(what, *case), arguments.runs, arguments.budget)
+    run = job(what, *case, arguments.device)
+    first, rest = timed(run, arguments)
+    allocated, reserved = peak_memory(run, arguments.device)
     base, batch, size = case
     return {
-        **describe(),
+        **describe(arguments.device),
         "what": what,
         "base": base,
         "batch": batch,
@@ -132,7 +181,8 @@ def time_case(what, case, arguments):
         "p10_ms": quantile(rest, 0.1),
         "p90_ms": quantile(rest, 0.9),
         "first_ms": first,
-        "adapter": adapter(),
+        "memory_allocated_mib": allocated,
+        "memory_reserved_mib": reserved,
     }
 
 
@@ -158,22 +208,21 @@ def write_check(path):
     save_file({**tensors, "input": x, "target": y}, path)
 
 
-def check(path):
+def check(path, device):
     tensors = load_file(path)
-    net = UNet(tensors["weight/out.weight"].shape[1])
+    net = UNet(tensors["weight/out.weight"].shape[1]).to(device)
     net.load_state_dict({name.removeprefix("weight/"): t for name, t in tensors.items() if name.startswith("weight/")})
-    found = gradients(net, tensors["input"], tensors["target"])
+    found = gradients(net, tensors["input"].to(device), tensors["target"].to(device))
     errors = {name: abs(value - tensors[name].item()) / abs(tensors[name].item()) for name, value in found.items()}
     worst_of = max(errors, key=errors.get)
     return {
-        **describe(),
+        **describe(device),
         "what": "check",
         "right": all(error <= TOLERANCE for error in errors.values()),
         "worst": errors[worst_of],
         "worst_of": worst_of.removeprefix("gradient_norm/"),
         "loss": found["loss"],
         "loss_expected": tensors["loss"].item(),
-        "adapter": adapter(),
     }
 
 
@@ -189,23 +238,33 @@ def parse_case(text):
 
 def parse_arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
+    parser.add_argument("--cudnn-benchmark", action="store_true", help="let cuDNN try its algorithms and keep the fastest")
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--runs", type=int, default=31)
-    parser.add_argument("--budget", type=float, default=60.0, help="seconds a case; at least one run is timed")
+    parser.add_argument("--warm-up", type=int, default=10, help="runs between the first and those that are timed")
+    parser.add_argument("--budget", type=float, default=60.0, help="seconds a case, a tenth of it until the warm-up ends")
     parser.add_argument("--cases", type=parse_case, nargs="+", default=[(32, 4, 64), (32, 1, 128), (16, 1, 64)])
     parser.add_argument("--what", choices=WHATS)
     parser.add_argument("--write-check", metavar="FILE")
     parser.add_argument("--check", metavar="FILE")
-    return parser.parse_args()
+    arguments = parser.parse_args()
+    if arguments.cudnn_benchmark and arguments.device == "cpu":
+        parser.error("--cudnn-benchmark goes with --device cuda")
+    if arguments.device == "cuda" and not torch.cuda.is_available():
+        parser.error("--device cuda: PyTorch finds none here")
+    return arguments
 
 
 def main():
     arguments = parse_arguments()
     torch.set_num_threads(arguments.threads)
+    torch.backends.cudnn.benchmark = arguments.cudnn_benchmark
+    set_precision()
     if arguments.write_check:
         write_check(arguments.write_check)
     if arguments.check:
-        print(json.dumps(check(arguments.check)))
+        print(json.dumps(check(arguments.check, arguments.device)))
     if arguments.write_check or arguments.check:
         return
     for case in arguments.cases:

@@ -1,8 +1,10 @@
 //! Times and checks burn on the U-Net of this project's own benchmark; one JSON line a result.
 //!
-//! `peer-burn [--backend wgpu|flex] [--cases 32,4,64 ...] [--what unet_train_step|unet_forward] [--runs N]
-//! [--budget SECONDS]` times; `peer-burn [--backend wgpu|flex] --check FILE.safetensors` checks.
+//! `peer-burn [--backend wgpu|flex] [--adapter NAME] [--cases 32,4,64 ...] [--what unet_train_step|unet_forward]
+//! [--runs N] [--warm-up N] [--budget SECONDS]` times; `peer-burn [--backend wgpu|flex] [--adapter NAME]
+//! --check FILE.safetensors` checks. Without `--adapter` the environment variable `CVDM_ADAPTER` names it.
 
+mod adapter;
 mod check;
 mod net;
 mod timing;
@@ -11,7 +13,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use burn::tensor::{Device, DeviceKind};
+use burn::tensor::Device;
 use serde_json::json;
 
 use timing::{Case, Effort, What};
@@ -44,9 +46,9 @@ impl Backend {
         }
     }
 
-    fn device(self) -> Result<Device> {
+    fn device(self, adapter: Option<&str>) -> Result<Device> {
         match self {
-            Self::Wgpu => Ok(Device::vulkan(DeviceKind::DefaultDevice)),
+            Self::Wgpu => adapter::open(adapter),
             #[cfg(feature = "flex")]
             Self::Flex => Ok(Device::flex()),
             #[cfg(not(feature = "flex"))]
@@ -56,7 +58,7 @@ impl Backend {
 
     fn adapter(self, device: &Device) -> String {
         match self {
-            Self::Wgpu => device.identity().map_or_else(|| "unknown".into(), |identity| identity.name),
+            Self::Wgpu => adapter::name(device),
             Self::Flex => format!("processor, {} threads", std::thread::available_parallelism().map_or(1, usize::from)),
         }
     }
@@ -64,6 +66,7 @@ impl Backend {
 
 struct Options {
     backend: Backend,
+    adapter: Option<String>,
     cases: Vec<Case>,
     whats: Vec<What>,
     effort: Effort,
@@ -73,9 +76,10 @@ struct Options {
 fn options() -> Result<Options> {
     let mut options = Options {
         backend: Backend::Wgpu,
+        adapter: None,
         cases: Vec::new(),
         whats: What::ALL.to_vec(),
-        effort: Effort { runs: 31, budget: Duration::from_secs(60) },
+        effort: Effort { runs: 31, warm_up: 10, budget: Duration::from_secs(60) },
         check: None,
     };
     let mut arguments = std::env::args().skip(1).peekable();
@@ -83,8 +87,10 @@ fn options() -> Result<Options> {
         let mut value = || arguments.next().ok_or_else(|| format!("{argument} stands last; a value must follow it"));
         match argument.as_str() {
             "--backend" => options.backend = Backend::parse(&value()?)?,
+            "--adapter" => options.adapter = Some(value()?),
             "--what" => options.whats = what(&value()?)?,
             "--runs" => options.effort.runs = number(&argument, &value()?)?,
+            "--warm-up" => options.effort.warm_up = number(&argument, &value()?)?,
             "--budget" => options.effort.budget = Duration::from_secs(number(&argument, &value()?)?),
             "--check" => options.check = Some(value()?.into()),
             "--cases" => {
@@ -95,7 +101,8 @@ fn options() -> Result<Options> {
             }
             other => {
                 return Err(format!(
-                    "\"{other}\" is no option; there are --backend, --cases, --what, --runs, --budget, --check FILE"
+                    "\"{other}\" is no option; there are --backend, --adapter NAME, --cases, --what, --runs, --warm-up, \
+                     --budget, --check FILE"
                 ));
             }
         }
@@ -150,7 +157,7 @@ fn check(file: &std::path::Path, backend: Backend, device: &Device) -> Result<()
 
 fn run() -> Result<()> {
     let options = options()?;
-    let device = options.backend.device()?;
+    let device = options.backend.device(options.adapter.as_deref())?;
     match &options.check {
         Some(file) => check(file, options.backend, &device),
         None => time(&options, &device),

@@ -56,13 +56,14 @@ impl Case {
 }
 
 /// How often to run, and for how long at most. The time counts from the start of the case, the first run with it; one
-/// run after the first is always timed.
+/// run after the first is always timed. Between the two come runs that warm up, in a tenth of the time.
 pub struct Effort {
     pub runs: usize,
+    pub warm_up: usize,
     pub budget: Duration,
 }
 
-/// The first run, and those after it in rising order; milliseconds.
+/// The first run, and those after the warm-up in rising order; milliseconds.
 pub struct Times {
     pub first: f64,
     pub rest: Vec<f64>,
@@ -110,6 +111,12 @@ fn repeat<T>(effort: &Effort, device: &Device, mut step: impl FnMut() -> T) -> R
     };
     let begin = Instant::now();
     let first = once()?;
+    for _ in 0..effort.warm_up {
+        if begin.elapsed() > effort.budget / 10 {
+            break;
+        }
+        once()?;
+    }
     let mut rest = vec![once()?];
     while rest.len() < effort.runs && begin.elapsed() < effort.budget {
         rest.push(once()?);
