@@ -25,7 +25,7 @@ use std::collections::BTreeMap;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use cvdm::gpu::Gpu;
+use cvdm::gpu::{Gpu, Timer};
 use cvdm::{Error, Result};
 use serde_json::{Value, json};
 
@@ -79,8 +79,7 @@ fn profile(job: &Job) -> Result<Vec<(&'static str, f64, usize)>> {
 
 /// What is timed, and in which parts where it does not fit at once: of a step of a sampler one part is timed.
 fn on(case: &Case, job: &Job) -> String {
-    let part = job.group().filter(|&group| group < case.network.batch);
-    let note = match (part, job) {
+    let note = match (job.group(case.network.batch), job) {
         (None, _) => return case.on(),
         (Some(part), Job::Step(_)) => format!(", {part} of them"),
         (Some(part), _) => format!(", {part} at a time"),
@@ -123,13 +122,14 @@ fn run(bench: &Bench<'_>, case: &Case, options: &Options) -> Result<Value> {
     );
     let mut line = json!({
         "kind": "engine", "what": case.what.name(), "base": case.network.base, "batch": case.network.batch,
-        "size": case.network.size, "side_by_side": job.group(),
+        "size": case.network.size, "side_by_side": job.group(case.network.batch),
         "runs": all.0.len(), "median_ms": median, "p10_ms": all.quantile(0.1), "p90_ms": all.quantile(0.9),
         "host_ms": host, "gflops": gflops, "peak_gflops": peak, "flops": flops, "bytes": bytes, "dispatches": dispatches,
         "memory_mib": mib(memory.total()), "memory_unshared_mib": mib(memory.persistent + memory.unshared),
         "first_use_ms": first, "pipelines_compiled": compiled,
     });
-    if options.profile && gpu.caps().timestamps {
+    // A plan of very many dispatches has no timestamp for each.
+    if options.profile && gpu.caps().timestamps && job.plan().calls().len() <= Timer::MOST as usize {
         let shares = profile(&job)?;
         let total: f64 = shares.iter().map(|s| s.1).sum();
         for (name, ms, calls) in &shares {

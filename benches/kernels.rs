@@ -66,8 +66,10 @@ impl Report {
         let (share, passes) = (least / median, bytes as f64 / case.map as f64);
         let in_turn = measured.peaks.one_after_the_other(flops, bytes, timing.dispatches) / median;
         let (first, made) = measured.first.filter(|_| first).map(|(d, made)| (1e3 * d.as_secs_f64(), made)).unzip();
+        let doubt =
+            if possible(timing, &measured.peaks) { "" } else { "  more than the limit, which was measured too low" };
         println!(
-            "{:<28} {:<42} {:>10.1} {:>19} {:>7.2} {unit:<7} {:>3.0} % of {limit:<8} {passes:>6.1} {:>7}",
+            "{:<28} {:<42} {:>10.1} {:>19} {:>7.2} {unit:<7} {:>3.0} % of {limit:<8} {passes:>6.1} {:>7}{doubt}",
             timing.call.shader.name,
             case.on,
             median / 1e3,
@@ -88,11 +90,11 @@ impl Report {
             "share_with_dispatch": in_turn, "passes": passes, "dispatches": timing.dispatches,
             "peak_gflops": measured.peaks.gflops, "peak_gbytes": measured.peaks.gbytes,
             "empty_dispatch_us": measured.peaks.dispatch / 1e3,
-            "first_use_ms": first, "first_use_pipelines": made,
+            "possible": doubt.is_empty(), "first_use_ms": first, "first_use_pipelines": made,
         }))
     }
 
-    /// A case with a tensor that no binding of the adapter holds: training would split its batch.
+    /// A case that does not fit: a tensor that no binding of the adapter holds (training would split its batch), or no memory.
     fn left_out(&mut self, case: &Case, reason: &str) -> Result<()> {
         println!("{:<28} {:<42} not timed: {reason}", case.shaders.join(" "), case.on);
         self.lines.push(json!({ "kind": "left out", "shaders": case.shaders, "on": case.on, "reason": reason }))
@@ -118,18 +120,20 @@ impl Report {
     }
 }
 
-/// Measures a case, up to three times if a sum seems to have more multiply-adds than the adapter can do: then the host was slow while
-/// the limits were measured. Of Winograd's algorithm, which has fewer, nothing can be said.
+/// Whether a kernel does no more multiply-adds than the adapter can: if it seems to, the host was slow while the limits were measured. Of
+/// Winograd's algorithm, which has fewer of them, and of matrix units, which have a limit of their own, nothing can be said.
+fn possible(timing: &Timing, peaks: &Peaks) -> bool {
+    let (least, limit) = peaks.least(timing.call.flops, timing.call.bytes, timing.dispatches);
+    let name = timing.call.shader.name;
+    limit != "fma" || name.contains("winograd") || name.contains("cooperative") || least <= timing.quantile(0.5)
+}
+
+/// Measures a case, up to three times as long as it has what is not possible; if it still has, its row says so.
 fn plausible(bench: &Bench<'_>, case: &Case) -> Result<Measured> {
-    let possible = |measured: &Measured| {
-        measured.timings.iter().all(|timing| {
-            let (least, limit) = measured.peaks.least(timing.call.flops, timing.call.bytes, timing.dispatches);
-            limit != "fma" || timing.call.shader.name.contains("winograd") || least <= timing.quantile(0.5)
-        })
-    };
+    let all_possible = |measured: &Measured| measured.timings.iter().all(|timing| possible(timing, &measured.peaks));
     let mut measured = bench.measure(&case.record)?;
     for _ in 0..2 {
-        if possible(&measured) {
+        if all_possible(&measured) {
             break;
         }
         // What the first use took is known of the first time alone.
@@ -235,12 +239,14 @@ fn bench() -> Result<()> {
         "\n{:<28} {:<42} {:>10} {:>19} {:>15} {:>17} {:>6} {:>7}",
         "shader", "on", "median µs", "p10–p90", "rate", "limit", "passes", "first ms"
     );
-    let mut timed: BTreeSet<&str> = BTreeSet::new();
+    // Timed, or too large for this adapter at every shape.
+    let mut tried: BTreeSet<&str> = BTreeSet::new();
     for case in all_cases(&networks, caps) {
         let name = format!("{} {}", case.shaders.join(" "), case.on);
         if !name.contains(&options.filter) {
             continue;
         }
+        tried.extend(case.shaders);
         let measured = match plausible(&bench, &case) {
             Err(Error::Limit(reason) | Error::OutOfMemory(reason)) => {
                 report.left_out(&case, &reason)?;
@@ -255,7 +261,6 @@ fn bench() -> Result<()> {
             }
             report.row(&case, timing, &measured, i == 0)?;
         }
-        timed.extend(case.shaders);
     }
     report.summary()?;
     draw(&options, &report, peaks, &summary.name)?;
@@ -265,12 +270,12 @@ fn bench() -> Result<()> {
         Needs::Halves => caps.halves,
         Needs::Matrices => caps.matrices.is_some(),
     };
-    let possible = ALL.iter().filter(|s| met(s.needs)).map(|s| stem(s));
-    let missing: BTreeSet<&str> = possible.filter(|s| !timed.contains(s)).collect();
+    let known = ALL.iter().filter(|s| met(s.needs)).map(|s| stem(s));
+    let missing: BTreeSet<&str> = known.filter(|s| !tried.contains(s)).collect();
     if missing.is_empty() || !options.filter.is_empty() {
         return Ok(());
     }
-    Err(Error::Validation(format!("not timed: {missing:?}; add them to benches/kernels/cases.rs")))
+    Err(Error::Validation(format!("not timed: {missing:?}; add them to benches/kernels, a case each")))
 }
 
 fn main() -> ExitCode {

@@ -5,8 +5,10 @@ mod harness;
 
 use std::collections::BTreeMap;
 
-use cvdm::diffusion::{Hyper, Model, ModelConfig, SampleOptions, Sampler, StepOptions, Trainer, TrainerState};
-use cvdm::gpu::{Gpu, OpenOptions};
+use cvdm::diffusion::{
+    Hyper, Model, ModelConfig, SampleOptions, Sampler, StepCost, StepOptions, Trainer, TrainerState,
+};
+use cvdm::gpu::{Caps, Gpu, OpenOptions};
 use cvdm::kernels::{Bound, Call};
 use cvdm::tape::Plan;
 use harness::devices;
@@ -196,7 +198,7 @@ fn what_steps_cost_to_the_byte() {
         [
             Cost { dispatches: 342, flops: 5_791_353_311, bytes: 271_024_460, copies: 262, copied: 82_205_952, shared: 24_534_848 },
             Cost { dispatches: 322, flops: 5_809_196_543, bytes: 277_456_460, copies: 0, copied: 0, shared: 30_233_920 },
-            Cost { dispatches: 395, flops: 5_832_509_831, bytes: 630_050_540, copies: 0, copied: 0, shared: 32_679_488 },
+            Cost { dispatches: 395, flops: 5_832_509_831, bytes: 630_050_444, copies: 0, copied: 0, shared: 32_679_488 },
         ],
         [
             Cost { dispatches: 42, flops: 3_066_118_144, bytes: 69_000_796, copies: 44, copied: 27_095_552, shared: 8_290_304 },
@@ -230,6 +232,24 @@ fn what_steps_cost_to_the_byte() {
             assert_eq!(Cost::of(sampler.step_plan()), expected[kind], "a sampler step, halves {halves}, {mode}");
         }
     }
+}
+
+/// What a training step costs on a GPU with subgroups of 32, from a recording for one: no such device is needed.
+#[test]
+fn what_a_training_step_costs_on_a_large_gpu() {
+    let caps = Caps {
+        subgroups: true,
+        subgroup_sizes: [32, 32],
+        max_invocations: 1024,
+        software: false,
+        ends_loops: false,
+        max_binding: 2 << 30,
+        max_buffer: 2 << 30,
+        ..devices()[0].1.caps()
+    };
+    let model = Model::new(ModelConfig { noise_base: 32, rate_base: 16, ..ModelConfig::default() }).unwrap();
+    let cost = StepCost::of(caps, &model, &StepOptions::new(4, 64, 64)).unwrap();
+    assert_eq!([cost.dispatches as u64, cost.flops, cost.bytes], [394, 22_970_506_615, 1_445_859_308]);
 }
 
 /// What a device holds: buffers, textures, bind groups, pipelines, shader modules.

@@ -2,9 +2,12 @@
 
 mod harness;
 
+use std::collections::HashMap;
+
 use cvdm::gpu::Caps;
-use cvdm::kernels::split_sum::{Parts, channel_parts, channel_sum, channel_sums, sum_splits};
-use cvdm::tape::Tape;
+use cvdm::kernels::conv2d::{Activation, Conv2d};
+use cvdm::kernels::split_sum::{Parts, channel_splits, channel_sum, channel_sums, sum_splits};
+use cvdm::tape::{PlanOptions, Tape};
 use cvdm::tensor::Shape;
 use harness::{close, given, random, run, wide};
 
@@ -142,19 +145,49 @@ fn channels_are_summed_in_splits() {
         let of = |c: usize| (0..n).flat_map(move |n| (n * shape.c + c) * h * w..(n * shape.c + c + 1) * h * w);
         let want: Vec<f64> =
             (0..c).map(|i| f64::from(before.values[i]) + of(i).map(|k| f64::from(x.values[k])).sum::<f64>()).collect();
-        let parts = parts(splits, 1, [c, c.next_multiple_of(4)], 0);
-        // Padding that no one writes is not read either.
-        let sums = given(parts.shape(), vec![3.0; parts.shape().len()]);
+        let sums = Shape::new(splits, c, 1, 1);
         run(
-            &[x, before, sums],
-            |_, v| Ok(vec![channel_sums(parts, &v[0], &v[2])?, sum_splits(parts, &v[2], 0, &v[1], true)?]),
+            &[x, before, given(sums, vec![3.0; sums.len()])],
+            |_, v| Ok(vec![channel_sums(&v[0], &v[2])?, channel_sum(&v[2], &v[1], true)?]),
             |mode, got| close(&format!("{mode}: {shape} in {splits}"), &got[1], &want, tolerance(n * h * w), 0.0),
         );
     }
     let gpu = Caps { software: false, ..harness::caps() };
-    let splits = |caps, n, c, side| channel_parts(caps, Shape::new(n, c, side, side)).splits;
-    assert_eq!([splits(gpu, 4, 1, 64), splits(gpu, 16, 1, 256), splits(gpu, 16, 512, 16)], [4, 256, 1]);
+    let splits = |caps, n, c, side| channel_splits(caps, Shape::new(n, c, side, side));
+    assert_eq!(
+        [splits(gpu, 2, 1, 64), splits(gpu, 4, 1, 64), splits(gpu, 16, 1, 256), splits(gpu, 16, 512, 16)],
+        [1, 4, 256, 1]
+    );
+    assert_eq!(splits(gpu, 16, 512, 64), 2, "no more workgroups than are enough");
     assert_eq!(splits(Caps { software: true, ..gpu }, 16, 1, 256), 1);
+}
+
+/// A bias' gradient through a tape, of a map that a GPU sums in splits, from two convolutions by the same parameters.
+#[test]
+fn a_bias_gradient_is_the_sum_of_both_maps() {
+    let (xs, ys) = (Shape::new(4, 3, 64, 64), Shape::new(4, 1, 64, 64));
+    let [first, second] = [1, 2].map(|seed| random(ys, seed, -1.0, 1.0));
+    let want: f64 = [&first, &second].iter().flat_map(|g| wide(&g.values)).sum();
+    for (mode, gpu) in harness::devices() {
+        let mut tape = Tape::new(gpu.caps());
+        let [theta, gradient] = ["parameters", "gradient"].map(|l| tape.persistent(l, Shape::vector(5)).unwrap());
+        tape.parameters(&theta, &gradient).unwrap();
+        let (weight, bias) = (theta.range(0..3).unwrap(), theta.range(4..5).unwrap());
+        let x = tape.persistent("x", xs).unwrap();
+        let seeds = [(&first, "first"), (&second, "second")].map(|(given, label)| {
+            let y = tape.conv2d(Conv2d::same(1), &x, &weight, &bias, Activation::None).unwrap();
+            (y, tape.persistent(label, ys).unwrap(), given)
+        });
+        tape.backward(&seeds.each_ref().map(|(y, g, _)| (*y, *g))).unwrap();
+        let plan = tape.plan(gpu, &HashMap::new(), PlanOptions::default()).unwrap();
+        plan.write(&x, &vec![0.5f32; xs.len()]).unwrap();
+        seeds.iter().for_each(|(_, g, given)| plan.write(g, &given.values).unwrap());
+        plan.run().unwrap();
+        let got = plan.read(&gradient).unwrap();
+        close(&format!("{mode}: bias"), &got[4..], &[want], 2.0 * tolerance(2 * ys.len()), 0.0);
+        let sums = plan.calls().iter().filter(|call| call.shader.name == "channel_sum").count();
+        assert_eq!(sums, if gpu.caps().software { 2 } else { 4 }, "{mode}");
+    }
 }
 
 #[test]

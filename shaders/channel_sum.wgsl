@@ -1,5 +1,5 @@
 // y[c] = sum over samples and pixels of x[n, c], or added to y. A workgroup a channel or, where that would leave most of a GPU without work (the
-// head's one channel), one a channel's split: partial sums, which sum_splits.wgsl adds up. In a fixed tree.
+// head's one channel), one a channel's split: partial sums y[split, c], which are added up in the same way. In a fixed tree.
 
 override WG: u32 = 64u;
 
@@ -11,7 +11,6 @@ struct Params {
     channels: u32,
     splits: u32,
     share: u32, // values of a split
-    part: u32,  // from one split's sums to the next one's
     accumulate: u32,
 }
 
@@ -45,7 +44,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
     }
     var whole = sum_in_first(sum, local);
     if (local == 0u && split < p.splits) {
-        let at = p.offset + split * p.part + c;
+        let at = p.offset + id;
         if (p.accumulate == 1u) {
             whole += y[at];
         }

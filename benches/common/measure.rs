@@ -122,16 +122,13 @@ impl<'a> Bench<'a> {
 
     /// The nanoseconds of one run at each limit.
     fn limits(&self) -> Result<Vec<f64>> {
-        let [_, copy, _] = &self.limits;
-        let once = |plan: &Plan| -> Result<f64> {
-            // What reads no memory has nothing to find in a cache.
-            if std::ptr::eq(plan, copy) {
-                self.flush.run()?;
-                self.gpu.wait()?;
-            }
-            Ok(self.once(plan)?.iter().sum())
-        };
-        self.limits.iter().map(once).collect()
+        let once = |plan: &Plan| -> Result<f64> { Ok(self.once(plan)?.iter().sum()) };
+        let [multiply_adds, copy, nothing] = &self.limits;
+        let first = once(multiply_adds)?;
+        // Only the copy has something to find in a cache.
+        self.flush.run()?;
+        self.gpu.wait()?;
+        Ok(vec![first, once(copy)?, once(nothing)?])
     }
 
     fn peaks(&self, runs: &[Vec<f64>]) -> Peaks {
@@ -189,8 +186,8 @@ impl<'a> Bench<'a> {
             self.flush.run()?;
             self.gpu.wait()?;
             runs.push(self.once(&plan)?);
-            // Before, between and behind them.
-            if runs.len() == self.effort.least / 2 {
+            // Before them, two or three times between, and behind them.
+            if runs.len().is_multiple_of((self.effort.least / 2).max(self.effort.runs / 3)) {
                 limits.push(self.limits()?);
             }
         }

@@ -66,7 +66,7 @@ pub fn multiply_adds(gpu: &Gpu) -> Result<Plan> {
 /// caches of large GPUs hold. Those of some processors hold more ([`last_cache`]); writing so much before every run would take
 /// minutes there.
 pub fn past_caches(gpu: &Gpu) -> usize {
-    let wanted: u64 = if gpu.caps().software { 64 << 20 } else { 512 << 20 };
+    let wanted: u64 = if gpu.caps().software { 64 << 20 } else { 256 << 20 };
     wanted.min(gpu.caps().max_binding).min(gpu.caps().max_buffer) as usize
 }
 

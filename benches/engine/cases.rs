@@ -115,12 +115,13 @@ impl Job {
     }
 
     /// Samples that go through the network side by side, if that is not the whole batch: where the adapter's bindings hold fewer.
-    pub fn group(&self) -> Option<usize> {
-        match self {
-            Self::Plan(_) => None,
-            Self::Training { trainer, .. } => Some(trainer.micro_batch()),
-            Self::Sampler { sampler, .. } | Self::Step(sampler) => Some(sampler.batch()),
-        }
+    pub fn group(&self, batch: usize) -> Option<usize> {
+        let group = match self {
+            Self::Plan(_) => batch,
+            Self::Training { trainer, .. } => trainer.micro_batch(),
+            Self::Sampler { sampler, .. } | Self::Step(sampler) => sampler.batch(),
+        };
+        (group < batch).then_some(group)
     }
 }
 

@@ -169,6 +169,16 @@ pub fn diffusion(level: Level) -> Vec<Case> {
             let (rng, y) = (rng(r)?, r.tensor(s)?);
             random::fill(&rng, &y, random::Kind::Normals, Stream::Noise)
         }),
+        case(&["channel_sum"], format!("{s}, a bias"), move |r| {
+            let splits = split_sum::channel_splits(r.tape.caps(), s);
+            let (g, y) = (r.tensor(s)?, r.tensor(Shape::vector(1))?);
+            if splits == 1 {
+                return Ok(vec![split_sum::channel_sum(&g, &y, false)?]);
+            }
+            let sums = r.tensor(Shape::new(splits, 1, 1, 1))?;
+            Ok(vec![split_sum::channel_sums(&g, &sums)?, split_sum::channel_sum(&sums, &y, false)?])
+        })
+        .counted_as(&[("channel_sum", "sum of the head's channel")]),
         case(&["noising"], s, move |r| {
             let (rng, y, lambda, rho, latent) = (rng(r)?, r.tensor(s)?, r.tensor(s)?, r.tensor(rows)?, r.tensor(both)?);
             noising::forward(&rng, &y, &lambda, &rho, &latent.range(0..1)?, &latent.range(1..2)?)

@@ -128,9 +128,12 @@ impl ThreeByThree {
             let y = Shape { c: to, ..x };
             let forward = direction == Direction::Forward;
             if how == How::Halves {
+                // For sampling, which packs its weights once.
+                r.tape.freeze();
                 r.tape.store_halves()?;
             }
-            // Winograd's algorithm, which a tape that recomputes does without, and matrices have cases of their own.
+            // Winograd's algorithm, which a tape that recomputes does without, and matrices have cases of their own. So what is measured here
+            // is another question than a network's that does not recompute, and its answer another line among the kept ones.
             r.tape.recompute();
             let variant = match r.tape.convolution(Wanted { direction, x, channels: to, moments: forward })? {
                 Convolution::Direct(variant) => variant,

@@ -33,7 +33,7 @@ def engine(lines):
             f"{line['median_ms']:.1f}",
             f"{line['p10_ms']:.1f}–{line['p90_ms']:.1f}",
             f"{line['gflops']:.1f}",
-            f"{line['host_ms']:.2f}",
+            "" if line["host_ms"] is None else f"{line['host_ms']:.2f}",
             str(line["dispatches"]),
             f"{line['memory_mib']:.0f}",
             f"{line['first_use_ms']:.0f}",

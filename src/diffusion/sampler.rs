@@ -3,7 +3,8 @@
 //!
 //! The rate `λ` is computed once for a measurement; with it, the schedule of the whole run is one map and `T` numbers. A
 //! step is the noise network and one fused kernel. All samples of a batch run side by side, and number `j` of sample `i` at
-//! step `s` depends on the seed alone, so the samples do not depend on how they are batched.
+//! step `s` depends on the seed alone, so the samples do not depend on how they are batched,
+//! but where kernels are [measured](crate::gpu::OpenOptions::tuning) for each size of batch.
 
 use std::collections::HashMap;
 

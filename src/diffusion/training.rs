@@ -224,7 +224,7 @@ impl Trainer {
     }
 
     /// One optimiser step on conditions `x [N, Cx, H, W]` and targets `y [N, Cy, s H, s W]`, `s` being [`Model::scale`]. Submits and
-    /// does not wait.
+    /// does not wait: a loop should, for the step before the last ([`Behind`](crate::gpu::Behind)), or what it writes piles up.
     ///
     /// # Errors
     /// [`Error::Shape`] if there are not exactly as many values, [`Error::Input`] for a rate of an average that is not kept, device

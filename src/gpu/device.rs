@@ -28,10 +28,12 @@ pub struct OpenOptions {
     /// in a file in this folder. `None` takes a fixed choice. Of the answers those about weight gradients, and on GPUs those about
     /// slices of a convolution's channels, change a result in its last digits: the order of a sum, or a sum for
     /// [an algorithm](crate::kernels::conv2d_3x3_grad_weight::Variant::winograd) that rounds 1.4 times as much. Where
-    /// [Winograd's algorithm for maps](crate::kernels::winograd) is faster they are rounded a few times as much.
+    /// [Winograd's algorithm for maps](crate::kernels::winograd) is faster they are rounded a few times as much, and of halves the direct sums and
+    /// those of [matrices](OpenOptions::matrices) differ by the rounding of normalised inputs. A shape's batch is part of it: a sample may then
+    /// differ by as much from one size of group to another.
     pub tuning: Option<PathBuf>,
     /// Use the adapter's cooperative matrices (tensor cores), where it has those that [`Caps::matrices`] names: convolutions of
-    /// halves run on them. Off by default, since to wgpu they are an experiment.
+    /// halves run on them, or with [tuning](OpenOptions::tuning) where that is faster. Off by default, since to wgpu they are an experiment.
     pub matrices: bool,
     /// Pretend that a storage binding holds no more bytes than this, so that batches are split as on a smaller adapter.
     pub max_binding: Option<u64>,
@@ -352,16 +354,21 @@ impl Gpu {
         self.poll(wgpu::PollType::wait_indefinitely())
     }
 
-    /// Waits until a submission, and everything before it, is done.
+    /// Waits until a submission of this device, and everything before it, is done.
     ///
     /// # Errors
-    /// As [`Gpu::check`].
+    /// [`Error::Validation`] for one that this device has not been given yet, such as another's; else as [`Gpu::check`].
     pub fn wait_for(&self, submission: &Submission) -> Result<()> {
         self.poll(wgpu::PollType::Wait { submission_index: Some(submission.0.clone()), timeout: None })
     }
 
     fn poll(&self, until: wgpu::PollType) -> Result<()> {
-        self.0.device.poll(until).map_err(|e| Error::DeviceLost(e.to_string()))?;
+        self.0.device.poll(until).map_err(|e| match e {
+            wgpu::PollError::WrongSubmissionIndex(..) => {
+                Error::Validation(format!("waiting for a submission of another device: {e}"))
+            }
+            wgpu::PollError::Timeout => Error::DeviceLost(e.to_string()),
+        })?;
         self.check()
     }
 

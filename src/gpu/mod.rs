@@ -13,6 +13,5 @@ pub use choices::Choices;
 pub use device::{AdapterSummary, Caps, Gpu, Matrices, OpenOptions, adapters};
 pub(crate) use image::Image;
 pub use pipeline::{Elements, Needs, Overrides, Pipeline, Shader, Specialisation};
-pub(crate) use submission::Behind;
-pub use submission::Submission;
+pub use submission::{Behind, Submission};
 pub use timer::Timer;

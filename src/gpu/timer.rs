@@ -12,12 +12,15 @@ pub struct Timer {
 }
 
 impl Timer {
+    /// Passes that fit at most.
+    pub const MOST: u32 = 2048;
+
     /// A timer for `capacity` passes.
     ///
     /// # Errors
-    /// [`Error::Limit`] if the adapter has no timestamps or `capacity` is over 2048, [`Error::OutOfMemory`] if the device has no room.
+    /// [`Error::Limit`] if the adapter has no timestamps or `capacity` is over [`Timer::MOST`], [`Error::OutOfMemory`] if the device has no room.
     pub fn new(gpu: &Gpu, capacity: u32) -> Result<Self> {
-        if !gpu.caps().timestamps || capacity == 0 || capacity > 2048 {
+        if !gpu.caps().timestamps || capacity == 0 || capacity > Self::MOST {
             return Err(Error::Limit(format!(
                 "timestamps around {capacity} passes: the adapter must offer TIMESTAMP_QUERY, and 1 to 2048 passes fit"
             )));

@@ -124,34 +124,32 @@ struct Channels {
     channels: u32,
     splits: u32,
     share: u32,
-    part: u32,
     accumulate: u32,
 }
 
-/// Values of a channel that one workgroup of a GPU adds up, and workgroups that are enough for one.
+/// Values of a channel that one workgroup of a GPU adds up where it does not add up all, and workgroups that are enough for one.
 const SHARE: usize = 4096;
 const ENOUGH: usize = 1024;
 
-/// How to add up the channels of `x`: in one split on a software adapter; on a GPU a channel of many values, of which there are few, in as many as
-/// keep it busy.
-pub fn channel_parts(caps: Caps, x: Shape) -> Parts {
-    let most = if caps.software { 1 } else { ENOUGH.div_ceil(x.c) };
-    let splits = (x.n * x.plane()).div_ceil(SHARE).clamp(1, most);
-    Parts { splits, rows: 1, row: x.c, padded: x.c.next_multiple_of(4), bias: 0 }
+/// In how many splits to add up the channels of `x`: in one on a software adapter; on a GPU, where a channel has many values and channels are few,
+/// in as many as keep it busy. Less than two shares are added up sooner than a second dispatch begins.
+pub fn channel_splits(caps: Caps, x: Shape) -> usize {
+    let values = x.n * x.plane();
+    if caps.software || values <= 2 * SHARE {
+        return 1;
+    }
+    values.div_ceil(SHARE).min(ENOUGH.div_ceil(x.c.max(1)))
 }
 
-/// The partial sums of each channel of `x` over samples and pixels, for [`sum_splits`].
+/// The partial sums of each channel of `x` over samples and pixels, whose [`channel_sum`] is that of `x`.
 ///
-/// Shapes: `x [N, C, H, W]`, `sums` as the [`Parts`] say, which are [of it](channel_parts).
+/// Shapes: `x [N, C, H, W]`, `sums [splits, C, 1, 1]` for any number of [splits](channel_splits).
 ///
 /// # Errors
-/// [`Error::Shape`] if `sums` has another shape, lies in `x`'s tensor, or the parts are not of `C` values.
-pub fn channel_sums(parts: Parts, x: &View, sums: &View) -> Result<Call> {
-    if parts.values() != x.shape.c {
-        return Err(Error::shape(format!("sums of {} channels in parts of {}", x.shape.c, parts.values())));
-    }
-    expect_whole("the partial sums", sums, parts.shape())?;
-    sum_channels(parts.splits, parts.shape().w, x, sums, false)
+/// [`Error::Shape`] if `sums` has another shape or lies in `x`'s tensor.
+pub fn channel_sums(x: &View, sums: &View) -> Result<Call> {
+    expect_whole("the partial sums", sums, Shape::new(sums.shape.n, x.shape.c, 1, 1))?;
+    sum_channels(sums.shape.n, x, sums, false)
 }
 
 /// `y[c] = Σ x[n, c, ·, ·]` over samples and pixels, or added to `y`.
@@ -167,13 +165,13 @@ pub fn channel_sum(x: &View, y: &View, accumulate: bool) -> Result<Call> {
     if y.shape.n != 1 && !y.is_whole() {
         return Err(Error::shape(format!("channel sums into a channel range of {}; it must be contiguous", y.shape)));
     }
-    sum_channels(1, x.shape.c, x, y, accumulate)
+    sum_channels(1, x, y, accumulate)
 }
 
-/// In so many splits, the sums of each so many values after the ones before.
-fn sum_channels(splits: usize, part: usize, x: &View, y: &View, accumulate: bool) -> Result<Call> {
+/// In so many splits, one's sums after the other's.
+fn sum_channels(splits: usize, x: &View, y: &View, accumulate: bool) -> Result<Call> {
     distinct("a channel sum", &[y], &[x])?;
-    let share = (x.shape.n * x.shape.plane()).div_ceil(splits);
+    let share = (x.shape.n * x.shape.plane()).div_ceil(splits.max(1));
     let (wg, iterations) = summing_workgroup(share, 4);
     let params = Channels {
         x: x.into(),
@@ -183,7 +181,6 @@ fn sum_channels(splits: usize, part: usize, x: &View, y: &View, accumulate: bool
         channels: x.shape.c as u32,
         splits: splits as u32,
         share: share as u32,
-        part: part as u32,
         accumulate: accumulate.into(),
     };
     let call = Call::new(&CHANNEL_SUM, params, grid(x.shape.c * splits)).with("WG", wg).loops(iterations);

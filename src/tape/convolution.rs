@@ -365,13 +365,13 @@ impl Tape {
 
     /// Records the sums of a gradient's channels, which are that of a bias.
     pub(super) fn bias_gradient(&mut self, g: &View, gb: &View, add: bool) -> Result<()> {
-        let parts = split_sum::channel_parts(self.caps, g.shape);
-        if parts.splits == 1 {
+        let splits = split_sum::channel_splits(self.caps, g.shape);
+        if splits == 1 {
             self.push([split_sum::channel_sum(g, gb, add)?]);
             return Ok(());
         }
-        let sums = self.intermediate("partial sums", parts.shape())?;
-        self.push([split_sum::channel_sums(parts, g, &sums)?, split_sum::sum_splits(parts, &sums, 0, gb, add)?]);
+        let sums = self.intermediate("partial sums", Shape::new(splits, g.shape.c, 1, 1))?;
+        self.push([split_sum::channel_sums(g, &sums)?, split_sum::channel_sum(&sums, gb, add)?]);
         Ok(())
     }
 

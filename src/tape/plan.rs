@@ -326,7 +326,8 @@ impl Plan {
         self.submit(&self.prologue)
     }
 
-    /// Replays all dispatches in one submission. Does not wait.
+    /// Replays all dispatches in one submission, to be [waited for](Gpu::wait_for). Does not wait: a loop should, for the submission before the
+    /// last ([`Behind`](crate::gpu::Behind)), or its writes pile up.
     ///
     /// # Errors
     /// An error that the device has reported.

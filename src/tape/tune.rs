@@ -1,11 +1,12 @@
 //! Choosing among kernels that compute the same, by measuring each once on the device; without that, a fixed choice.
 
 use std::collections::HashMap;
+use std::fmt::Debug;
 use std::sync::OnceLock;
 use std::time::Instant;
 
 use super::{Measured, Plan, PlanOptions, Role, Tape};
-use crate::gpu::{Gpu, Matrices};
+use crate::gpu::{Gpu, Matrices, Timer};
 use crate::kernels::conv2d::{Activation, Direction};
 use crate::kernels::conv2d_3x3::{self, Output, Reads, Variant};
 use crate::kernels::{
@@ -62,25 +63,41 @@ fn prepare(
     unless_too_large(run())
 }
 
-/// The nanoseconds of one run: the device's own, where it tells them.
-fn time(gpu: &Gpu, plan: &Plan) -> Result<f64> {
-    if gpu.caps().timestamps {
-        return Ok(plan.profile()?.iter().sum());
-    }
+/// The nanoseconds of one run by the device's clock, where it has one.
+fn on_the_device(plan: &Plan) -> Result<f64> {
+    Ok(plan.profile()?.iter().sum())
+}
+
+/// The nanoseconds of one run as the host sees them.
+fn on_the_host(plan: &Plan) -> Result<f64> {
     let begin = Instant::now();
     plan.run()?;
     plan.wait()?;
     Ok(begin.elapsed().as_nanos() as f64)
 }
 
-/// A number for the text of all shaders (FNV-1a): what was measured of others is not an answer of these.
-fn fingerprint() -> u32 {
+/// The least time of each plan by one clock: in every round each of them runs once.
+fn least(plans: &[Option<Plan>], clock: fn(&Plan) -> Result<f64>) -> Result<Vec<f64>> {
+    let mut least = vec![f64::INFINITY; plans.len()];
+    for _ in 0..ROUNDS {
+        for (plan, least) in plans.iter().zip(&mut least).filter_map(|(plan, least)| Some((plan.as_ref()?, least))) {
+            *least = clock(plan)?.min(*least);
+        }
+    }
+    Ok(least)
+}
+
+/// A number for a text (FNV-1a), begun with another text's.
+fn fingerprint(begin: u32, text: &str) -> u32 {
+    text.bytes().fold(begin, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193))
+}
+
+/// That of all shaders: what was measured of others is not an answer of these.
+fn shaders() -> u32 {
     static OF_ALL: OnceLock<u32> = OnceLock::new();
     *OF_ALL.get_or_init(|| {
         let texts = kernels::ALL.iter().flat_map(|shader| shader.sources.iter());
-        texts
-            .flat_map(|text| text.bytes())
-            .fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193))
+        texts.fold(0x811c_9dc5, |hash, text| fingerprint(hash, text))
     })
 }
 
@@ -92,25 +109,26 @@ fn unless_too_large<T>(made: Result<T>) -> Result<Option<T>> {
     }
 }
 
-/// The number of the fastest of some recordings on scratch tensors, from the device's choices or by measuring; none without choices, or
-/// if none of them can run. Their first `common` tensors, whatever the number, are the same, and lie in the same buffers.
-fn fastest(
+/// The fastest of some candidates, from the device's choices or by measuring what `record` records of each on scratch tensors; none without
+/// choices, or if none of them can run. Their first `common` tensors are the same for all of them, and lie in the same buffers.
+fn fastest<T: Copy + Debug>(
     gpu: &Gpu,
     question: &str,
-    candidates: usize,
+    candidates: &[T],
     common: usize,
-    record: impl Fn(&mut Tape, usize) -> Result<()>,
-) -> Result<Option<usize>> {
+    record: impl Fn(&mut Tape, T) -> Result<()>,
+) -> Result<Option<T>> {
     let Some(choices) = gpu.choices() else { return Ok(None) };
     // An answer is a number in a list that depends on what the adapter is and is treated as: not to be read as one in another.
-    let question = &format!("{question}, of {candidates}, by kernels {:08x}", fingerprint());
-    if let Some(known) = choices.known(question, candidates) {
-        return Ok(Some(known));
+    let of = fingerprint(shaders(), &format!("{candidates:?}"));
+    let question = &format!("{question}, of {}, by kernels {of:08x}", candidates.len());
+    if let Some(known) = choices.known(question, candidates.len()) {
+        return Ok(Some(candidates[known]));
     }
     let mut shared = HashMap::new();
     let mut plans = Vec::new();
-    for number in 0..candidates {
-        let plan = prepare(gpu, &shared, |tape| record(tape, number))?;
+    for &candidate in candidates {
+        let plan = prepare(gpu, &shared, |tape| record(tape, candidate))?;
         if let Some(plan) = plan.as_ref().filter(|_| shared.is_empty()) {
             shared = plan.first_buffers(common);
         }
@@ -119,22 +137,28 @@ fn fastest(
     if plans.iter().all(Option::is_none) {
         return Ok(None);
     }
-    let mut best = vec![f64::INFINITY; candidates];
-    for _ in 0..ROUNDS {
-        for (plan, best) in plans.iter().zip(&mut best).filter_map(|(plan, best)| Some((plan.as_ref()?, best))) {
-            *best = time(gpu, plan)?.min(*best);
-        }
-    }
-    let fastest = (0..candidates).min_by(|&a, &b| best[a].total_cmp(&best[b])).unwrap_or(0);
+    // By one clock for all: the device's, if it has enough timestamps for each and they tell a time.
+    let few = plans.iter().flatten().all(|plan| plan.calls().len() <= Timer::MOST as usize);
+    let told = if gpu.caps().timestamps && few { Some(least(&plans, on_the_device)?) } else { None };
+    let times = match told.filter(|times| times.iter().all(|&time| time > 0.0)) {
+        Some(times) => times,
+        None => least(&plans, on_the_host)?,
+    };
+    let fastest = (0..candidates.len()).min_by(|&a, &b| times[a].total_cmp(&times[b])).unwrap_or(0);
     choices.keep(question, fastest)?;
-    Ok(Some(fastest))
+    Ok(Some(candidates[fastest]))
 }
 
 impl Tape {
+    /// The matrices that a convolution of halves of this shape can run on.
+    fn matrices_for(&self, x: Shape) -> Option<Matrices> {
+        self.caps.matrices.filter(|&matrices| conv2d_3x3_cooperative::suits(matrices, x))
+    }
+
     /// The choice without measuring.
     fn fixed_convolution(&self, Wanted { x, channels, .. }: Wanted) -> Convolution {
         if self.features == Element::F16 {
-            let matrices = self.caps.matrices.filter(|&m| conv2d_3x3_cooperative::suits(m, x));
+            let matrices = self.matrices_for(x);
             let variant = Variant::of_halves(self.caps, x, channels);
             return matrices.map_or(Convolution::Direct(variant), Convolution::Matrices);
         }
@@ -147,7 +171,7 @@ impl Tape {
     fn convolutions(&self, Wanted { x, channels, .. }: Wanted) -> Vec<Convolution> {
         let direct = Variant::candidates(self.caps, x, channels).into_iter();
         if self.features == Element::F16 {
-            let matrices = self.caps.matrices.filter(|&m| conv2d_3x3_cooperative::suits(m, x));
+            let matrices = self.matrices_for(x);
             let direct = direct.filter(|variant| variant.reads == Reads::Storage);
             return direct.map(Convolution::Direct).chain(matrices.map(Convolution::Matrices)).collect();
         }
@@ -177,11 +201,11 @@ impl Tape {
             if moments { ", for a norm" } else { "" },
             if self.recompute.is_enabled() { ", computed again" } else { "" },
         );
-        let chosen = fastest(gpu, &question, candidates.len(), 3, |tape, number| {
-            (tape.candidate, tape.frozen, tape.features) = (Some(candidates[number]), frozen, features);
+        let chosen = fastest(gpu, &question, &candidates, 3, |tape, candidate| {
+            (tape.candidate, tape.frozen, tape.features) = (Some(candidate), frozen, features);
             tape.record_wanted(wanted)
         })?;
-        Ok(chosen.map_or_else(|| self.fixed_convolution(wanted), |number| candidates[number]))
+        Ok(chosen.unwrap_or_else(|| self.fixed_convolution(wanted)))
     }
 
     /// Records a convolution on tensors of its own, as a network records it, with the first stage of the norm behind it if there is one. The
@@ -216,18 +240,18 @@ impl Tape {
         let fixed = grad_weight::Variant::fixed(self.caps, channels);
         let Some(gpu) = &self.tuned_for else { return Ok(fixed) };
         let question = format!("conv2d_3x3_grad_weight of {x} to {channels} channels");
-        let chosen = fastest(gpu, &question, all.len(), 2, |tape, number| {
-            let parts = grad_weight::parts(tape.caps(), all[number].outputs, x, channels);
+        let chosen = fastest(gpu, &question, &all, 2, |tape, variant| {
+            let parts = grad_weight::parts(tape.caps(), variant.outputs, x, channels);
             let (x, g) = (tape.persistent("x", x)?, tape.persistent("g", Shape { c: channels, ..x })?);
             let sums = tape.persistent("sums", parts.shape())?;
-            tape.push([grad_weight::grad_weight(tape.caps, all[number], &x, &g, &sums)?]);
+            tape.push([grad_weight::grad_weight(tape.caps, variant, &x, &g, &sums)?]);
             if parts.splits > 1 {
                 let gradient = tape.persistent("gradient", Shape::vector(parts.values()))?;
                 tape.push([split_sum::sum_splits(parts, &sums, 0, &gradient, false)?]);
             }
             Ok(())
         })?;
-        Ok(chosen.map_or(fixed, |number| all[number]))
+        Ok(chosen.unwrap_or(fixed))
     }
 }
 
