@@ -4,7 +4,7 @@ use super::autograd::Gradients;
 use super::tune::{Convolution, Wanted};
 use super::{Op, Tape};
 use crate::Result;
-use crate::gpu::{Caps, Matrices};
+use crate::gpu::Caps;
 use crate::kernels::conv2d::{self, Activation, Conv2d, Direction};
 use crate::kernels::conv2d_3x3::{self, Input, Output, Packing};
 use crate::kernels::split_sum::{self, Parts};
@@ -213,76 +213,44 @@ impl Tape {
         let (input, output) = (input.into(), output.into());
         let y = output.y;
         let x = input.x.shape;
+        let channels = [x.c, y.shape.c];
         let wanted = Wanted { direction, x, channels: y.shape.c, moments: output.tiles.is_some() };
-        let variant = match self.convolution(wanted)? {
-            Convolution::Direct(variant) => variant,
+        match self.convolution(wanted)? {
+            Convolution::Direct(variant) => {
+                let packing = Packing::new(self.caps, variant, direction, channels);
+                let (packing, weights) = self.packed(packing, &format!("{variant:?}, {direction:?}"), weight)?;
+                self.push(conv2d_3x3::forward(&packing, input, &weights, bias, activation, output, accumulate)?);
+                return Ok(output.tiles.is_some());
+            }
             Convolution::Winograd => {
-                self.winograd(direction, input, weight, bias, activation, y, accumulate)?;
-                return Ok(false);
+                let record = |to: &View| winograd::weights(direction, weight, channels, to);
+                let label = format!("weight transformed, {direction:?}");
+                let weights = self.derived(&label, weight, winograd::transformed(x.c, y.shape.c), record)?;
+                let input_windows = self.intermediate("windows of a convolution", winograd::windows(x, x.c))?;
+                let product = self.intermediate("product of a convolution", winograd::windows(x, y.shape.c))?;
+                let scratch = winograd::Scratch { weights: &weights, input: &input_windows, product: &product };
+                self.push(winograd::convolve(self.caps, input, scratch, bias, activation, y, accumulate)?);
             }
             Convolution::Matrices(matrices) => {
-                self.on_matrices(matrices, direction, input, weight, bias, activation, y, accumulate)?;
-                return Ok(false);
+                let shape = conv2d_3x3_cooperative::packed(matrices, x.c, y.shape.c);
+                let record = |to: &View| conv2d_3x3_cooperative::pack(matrices, direction, weight, channels, to);
+                let weights =
+                    self.derived(&format!("weight packed in matrices, {direction:?}"), weight, shape, record)?;
+                let call = conv2d_3x3_cooperative::forward(matrices, input, &weights, bias, activation, y, accumulate)?;
+                self.push([call]);
             }
-        };
-        let packing = Packing::new(self.caps, variant, direction, [x.c, y.shape.c]);
-        // Frozen weights are packed once, and then lie next to each other.
-        let (packing, weights) = match packing.in_place(weight).filter(|_| !self.frozen) {
-            Some(in_place) => (in_place, *weight),
-            None => {
-                let record = |packed: &View| conv2d_3x3::pack(&packing, weight, packed);
-                // Micro-batches of other sizes may want another packing.
-                let label = format!("weight packed by {variant:?}, {direction:?}");
-                (packing, self.derived(&label, weight, packing.shape(), record)?)
-            }
-        };
-        self.push(conv2d_3x3::forward(&packing, input, &weights, bias, activation, output, accumulate)?);
-        Ok(output.tiles.is_some())
+        }
+        Ok(false)
     }
 
-    /// Records a 3×3 convolution by Winograd's algorithm, which [suits](winograd::suits), with the transform of its weights.
-    #[allow(clippy::too_many_arguments)]
-    fn winograd(
-        &mut self,
-        direction: Direction,
-        input: Input<'_>,
-        weight: &View,
-        bias: Option<&View>,
-        activation: Activation,
-        y: &View,
-        accumulate: bool,
-    ) -> Result<()> {
-        let (x, channels) = (input.x.shape, y.shape.c);
-        let record = |to: &View| winograd::weights(direction, weight, [x.c, channels], to);
-        let label = format!("weight transformed, {direction:?}");
-        let weights = self.derived(&label, weight, winograd::transformed(x.c, channels), record)?;
-        let windows = self.intermediate("windows of a convolution", winograd::windows(x, x.c))?;
-        let product = self.intermediate("product of a convolution", winograd::windows(x, channels))?;
-        let scratch = winograd::Scratch { weights: &weights, input: &windows, product: &product };
-        self.push(winograd::convolve(self.caps, input, scratch, bias, activation, y, accumulate)?);
-        Ok(())
-    }
-
-    /// Records a 3×3 convolution of halves on cooperative matrices, which [suit](conv2d_3x3_cooperative::suits), with the packing of its
-    /// weights.
-    #[allow(clippy::too_many_arguments)]
-    fn on_matrices(
-        &mut self,
-        matrices: Matrices,
-        direction: Direction,
-        input: Input<'_>,
-        weight: &View,
-        bias: Option<&View>,
-        activation: Activation,
-        y: &View,
-        accumulate: bool,
-    ) -> Result<()> {
-        let channels = [input.x.shape.c, y.shape.c];
-        let shape = conv2d_3x3_cooperative::packed(matrices, channels[0], channels[1]);
-        let record = |packed: &View| conv2d_3x3_cooperative::pack(matrices, direction, weight, channels, packed);
-        let packed = self.derived(&format!("weight packed in matrices, {direction:?}"), weight, shape, record)?;
-        self.push([conv2d_3x3_cooperative::forward(matrices, input, &packed, bias, activation, y, accumulate)?]);
-        Ok(())
+    /// The weights of a direct sum where they lie, if it can read them there, or packed. Frozen ones are packed once, and then lie next to each
+    /// other. `how` tells packings apart: micro-batches of other sizes may want another.
+    fn packed(&mut self, packing: Packing, how: &str, weight: &View) -> Result<(Packing, View)> {
+        if let Some(in_place) = packing.in_place(weight).filter(|_| !self.frozen) {
+            return Ok((in_place, *weight));
+        }
+        let record = |packed: &View| conv2d_3x3::pack(&packing, weight, packed);
+        Ok((packing, self.derived(&format!("weight packed by {how}"), weight, packing.shape(), record)?))
     }
 
     /// Whether a 3×3 convolution with a stride is faster as one at every pixel, of which most are left out: the kernels for stride 1

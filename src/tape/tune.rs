@@ -172,6 +172,7 @@ impl Tape {
         let direct = Variant::candidates(self.caps, x, channels).into_iter();
         if self.features == Element::F16 {
             let matrices = self.matrices_for(x);
+            // From uniform buffers sums would pass from dispatch to dispatch through halves, and images hold none.
             let direct = direct.filter(|variant| variant.reads == Reads::Storage);
             return direct.map(Convolution::Direct).chain(matrices.map(Convolution::Matrices)).collect();
         }
