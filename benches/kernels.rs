@@ -148,7 +148,8 @@ fn stem(shader: &Shader) -> &'static str {
 
 /// What the summary counts a shader as: a norm that merges the moments of tiles apart from one that reads its map twice.
 fn form(shader: &Shader) -> &'static str {
-    if shader.name.contains(".tiles") { shader.name.trim_end_matches(".singles") } else { stem(shader) }
+    let name = shader.name.trim_end_matches(".singles").trim_end_matches(".images");
+    if name.ends_with(".tiles") { name } else { stem(shader) }
 }
 
 /// The levels of the networks, each once.

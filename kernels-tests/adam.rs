@@ -9,7 +9,9 @@ use harness::{close, given, random, run, wide};
 #[test]
 fn a_step_is_pytorchs() {
     let hyper = Hyper { learning_rate: 1e-2, ema_rate: 0.9, ..Hyper::default() };
-    for (len, k, scale) in [(1, 1, 1.0), (3, 2, 0.5), (4, 1000, 1.0), (5, 3, 1.0), (257, 1, 0.25), (1030, 7, 1.0)] {
+    for (len, k, scale) in
+        [(1, 1, 1.0), (3, 2, 0.5), (4, 1000, 1.0), (5, 3, 1.0), (257, 1, 0.25), (1030, 7, 1.0), ((1 << 19) + 5, 2, 1.0)]
+    {
         let shape = Shape::vector(len);
         let g = random(shape, 1, -1.0, 1.0);
         let p = random(shape, 2, -1.0, 1.0);
@@ -36,13 +38,14 @@ fn a_step_is_pytorchs() {
         for averaged in [true, false] {
             run(
                 &inputs,
-                |_, t| {
-                    assert!(step(&t[0], &t[1], &t[2], &t[3], &t[3], None).is_err(), "one tensor for two moments");
+                |tape, t| {
+                    let caps = tape.caps();
+                    assert!(step(caps, &t[0], &t[1], &t[2], &t[3], &t[3], None).is_err(), "one tensor for two moments");
                     assert!(
-                        step(&t[0], &t[1], &t[2], &t[3], &t[4], Some(&t[2])).is_err(),
+                        step(caps, &t[0], &t[1], &t[2], &t[3], &t[4], Some(&t[2])).is_err(),
                         "the average is the parameters"
                     );
-                    step(&t[0], &t[1], &t[2], &t[3], &t[4], averaged.then_some(&t[5]))
+                    step(caps, &t[0], &t[1], &t[2], &t[3], &t[4], averaged.then_some(&t[5]))
                 },
                 |mode, got| {
                     let what = format!("{mode}: {len} parameters, averaged {averaged}");
@@ -69,7 +72,7 @@ fn no_gradient_and_no_history_leave_the_parameters_alone() {
     let want = p.values.clone();
     run(
         &[settings, zeros(), p, zeros(), zeros(), zeros()],
-        |_, t| step(&t[0], &t[1], &t[2], &t[3], &t[4], Some(&t[5])),
+        |tape, t| step(tape.caps(), &t[0], &t[1], &t[2], &t[3], &t[4], Some(&t[5])),
         |mode, got| {
             assert_eq!(got[2], want, "{mode}");
             close(&format!("{mode}: an average of rate 0 copies"), &got[5], &wide(&want), 0.0, 2e-7);

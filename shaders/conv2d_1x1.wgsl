@@ -29,10 +29,9 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> x: array<vec4<In>>;           // [N, Cin, H W]
-@group(0) @binding(2) var<storage, read> weights: array<vec4<Weight>>; // [Cin, 8 blocks]
-@group(0) @binding(3) var<storage, read> bias: array<f32>;             // [Cout]
-@group(0) @binding(4) var<storage, read_write> y: array<vec4<Out>>;    // [N, Cout, H W]
+// Bindings 1 and 2 are x, [N, Cin, H W], and the packed weights, [Cin, 8 blocks]: input_*.wgsl, weights_*.wgsl.
+@group(0) @binding(3) var<storage, read> bias: array<f32>;          // [Cout]
+@group(0) @binding(4) var<storage, read_write> y: array<vec4<Out>>; // [N, Cout, H W]
 
 // The products of a quad of pixels and four channels' weights: a column a channel.
 fn outer(pixels: vec4f, w: vec4f) -> mat4x4f {
@@ -76,13 +75,13 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
     var low_next = mat4x4f();
     var high_next = mat4x4f();
     for (var k = 0u; k < p.in_channels; k++) {
-        let here = vec4f(x[at]);
-        let there = vec4f(x[at + next]);
-        let w_low = vec4f(weights[w]);
+        let here = input_at(at);
+        let there = input_at(at + next);
+        let w_low = weight_quad(w);
         low += outer(here, w_low);
         low_next += outer(there, w_low);
         if (CHANNELS == 8u) {
-            let w_high = vec4f(weights[w + 1u]);
+            let w_high = weight_quad(w + 1u);
             high += outer(here, w_high);
             high_next += outer(there, w_high);
         }

@@ -23,22 +23,21 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> x: array<vec4f>;         // [N, Cin, H W]
-@group(0) @binding(2) var<storage, read> g: array<vec4f>;         // [N, Cout, H W]
+// Bindings 1 and 2 are x, [N, Cin, H W], and g, [N, Cout, H W]: input_*.wgsl, gradient_*.wgsl.
 @group(0) @binding(3) var<storage, read_write> parts: array<vec4f>; // [splits, Cout, row / 4]
 
 // The quads of four channels from `first` on, of the last one where there are none.
 fn of_x(p: Params, start: u32, first: u32) -> mat4x4f {
     let c = min(first + vec4u(0u, 1u, 2u, 3u), vec4u(p.in_channels - 1u)) * p.quads + start;
-    return mat4x4f(x[c.x], x[c.y], x[c.z], x[c.w]);
+    return mat4x4f(input_at(c.x), input_at(c.y), input_at(c.z), input_at(c.w));
 }
 
 fn of_g(p: Params, start: u32, first: u32) -> mat4x4f {
     if (CHANNELS == 1u) {
-        return mat4x4f(g[first * p.quads + start], vec4f(), vec4f(), vec4f());
+        return mat4x4f(gradient_at(first * p.quads + start), vec4f(), vec4f(), vec4f());
     }
     let c = min(first + vec4u(0u, 1u, 2u, 3u), vec4u(p.out_channels - 1u)) * p.quads + start;
-    return mat4x4f(g[c.x], g[c.y], g[c.z], g[c.w]);
+    return mat4x4f(gradient_at(c.x), gradient_at(c.y), gradient_at(c.z), gradient_at(c.w));
 }
 
 fn put(p: Params, split: u32, row: u32, column: u32, sums: mat4x4f) {

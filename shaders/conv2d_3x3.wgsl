@@ -324,9 +324,9 @@ fn main(
         if (PAIRED == 1u) {
             scale = select(scale, subgroupShuffle(scales_next, turn), side == 2u);
         }
-        let v0 = select(vec4f(), scaled(input_quad(at0), scale), in0);
-        let v1 = select(vec4f(), scaled(input_quad(at1), scale), in1);
-        let v2 = select(vec4f(), scaled(input_quad(at2), scale), in2);
+        let v0 = select(vec4f(), scaled(input_at(at0), scale), in0);
+        let v1 = select(vec4f(), scaled(input_at(at1), scale), in1);
+        let v2 = select(vec4f(), scaled(input_at(at2), scale), in2);
         let v = Window(upper(v0), lower(v0), upper(v1), lower(v1), upper(v2), lower(v2));
         // All loads before the sums: among them Mesa 25.0 takes a quarter longer.
         let a = weight_quad(at);

@@ -72,7 +72,7 @@ struct Factors { o0: Factor, o1: Factor, o2: Factor, o3: Factor }
 
 // The lane's part of two rows of the window.
 fn load_part(at: u32, inside: bool, channel: u32, scale: vec2f) -> vec4f {
-    return select(vec4f(), scaled(input_quad(at + channel), scale), inside);
+    return select(vec4f(), scaled(input_at(at + channel), scale), inside);
 }
 
 // The next output channel's sums in the first one's place.
@@ -99,8 +99,8 @@ fn load_row(at: u32, row: u32, next: u32, alive: bool) -> Row {
     let in_hi = in_lo && next > 0u;
     let index = at + row * p.quads;
     return Row(
-        select(vec4f(), gradient_quad(select(0u, index, in_lo)), in_lo),
-        select(vec4f(), gradient_quad(select(0u, index + next, in_hi)), in_hi),
+        select(vec4f(), gradient_at(select(0u, index, in_lo)), in_lo),
+        select(vec4f(), gradient_at(select(0u, index + next, in_hi)), in_hi),
     );
 }
 

@@ -106,8 +106,8 @@ fn main(
     var f2 = f0;
     var f3 = f0;
     for (var ci = first; ci < past; ci += 4u) {
-        let v = input_quad(start + min(ci + own_channel, last_channel) * plane);
-        let u = input_quad(start + min(ci + 2u + own_channel, last_channel) * plane);
+        let v = input_at(start + min(ci + own_channel, last_channel) * plane);
+        let u = input_at(start + min(ci + 2u + own_channel, last_channel) * plane);
         let w = mat4x4f(weight(p, ci, co_read), weight(p, ci + 1u, co_read), weight(p, ci + 2u, co_read), weight(p, ci + 3u, co_read));
         // All channels of a quad in turn: a sum is fetched and put back once for four multiply-adds.
         f0 = add(f0, w, subgroupBroadcast(v, 0u), subgroupBroadcast(v, 4u), subgroupBroadcast(u, 0u), subgroupBroadcast(u, 4u));

@@ -102,7 +102,7 @@ fn main(
     for (var co = first; co < past; co++) {
         let w = weight(at_w);
         let v = weight(at_v);
-        let a = input_quad(at);
+        let a = input_at(at);
         let a0 = subgroupBroadcast(a, 0u);
         let a1 = subgroupBroadcast(a, 1u);
         let a2 = subgroupBroadcast(a, 2u);
@@ -115,7 +115,7 @@ fn main(
         let a7 = subgroupBroadcast(a, 7u);
         w1 = gather(w1, w, a4, a5, a6, a7);
         v1 = gather(v1, v, a4, a5, a6, a7);
-        let b = input_quad(at_next);
+        let b = input_at(at_next);
         let b0 = subgroupBroadcast(b, 0u);
         let b1 = subgroupBroadcast(b, 1u);
         let b2 = subgroupBroadcast(b, 2u);

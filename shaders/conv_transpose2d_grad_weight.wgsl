@@ -43,10 +43,10 @@ struct Patch { t00: vec4f, t01: vec4f, t10: vec4f, t11: vec4f }
 // Patches of a channel of g that starts at a place, in rows of so many vec4; those of a quad below the image are zeros.
 fn load_patch(channel: u32, wide: u32, quad: Quad, inside: bool) -> Patch {
     let at = channel + select(0u, quad.row * 2u * wide + quad.column * 2u, inside);
-    let t0 = select(vec4f(), gradient_quad(at), inside);
-    let t1 = select(vec4f(), gradient_quad(at + 1u), inside);
-    let b0 = select(vec4f(), gradient_quad(at + wide), inside);
-    let b1 = select(vec4f(), gradient_quad(at + wide + 1u), inside);
+    let t0 = select(vec4f(), gradient_at(at), inside);
+    let t1 = select(vec4f(), gradient_at(at + 1u), inside);
+    let b0 = select(vec4f(), gradient_at(at + wide), inside);
+    let b1 = select(vec4f(), gradient_at(at + wide + 1u), inside);
     return Patch(vec4f(t0.xz, t1.xz), vec4f(t0.yw, t1.yw), vec4f(b0.xz, b1.xz), vec4f(b0.yw, b1.yw));
 }
 
@@ -120,12 +120,12 @@ fn main(
             n++;
             quad = Quad();
         }
-        let v = input_quad(start + channel0);
+        let v = input_at(start + channel0);
         s0 = taps(s0, subgroupBroadcast(v, 0u), subgroupBroadcast(v, 1u), a, b);
         s1 = taps(s1, subgroupBroadcast(v, 2u), subgroupBroadcast(v, 3u), a, b);
         s2 = taps(s2, subgroupBroadcast(v, 4u), subgroupBroadcast(v, 5u), a, b);
         s3 = taps(s3, subgroupBroadcast(v, 6u), subgroupBroadcast(v, 7u), a, b);
-        let u = input_quad(start + channel1);
+        let u = input_at(start + channel1);
         s4 = taps(s4, subgroupBroadcast(u, 0u), subgroupBroadcast(u, 1u), a, b);
         s5 = taps(s5, subgroupBroadcast(u, 2u), subgroupBroadcast(u, 3u), a, b);
         s6 = taps(s6, subgroupBroadcast(u, 4u), subgroupBroadcast(u, 5u), a, b);

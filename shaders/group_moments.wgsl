@@ -11,7 +11,7 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> x: array<V>;                 // [N, C, H, W]
+// Binding 1 is x, [N, C, H, W]: input_storage.wgsl.
 @group(0) @binding(2) var<storage, read_write> deviations: array<vec2f>; // [N, C]: mean, sum of squared deviations
 
 @compute @workgroup_size(WG)

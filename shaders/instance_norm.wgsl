@@ -18,7 +18,7 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> x: array<VIn>;             // [N, C, H, W]
+// Binding 1 is x, [N, C, H, W]: input_*.wgsl.
 @group(0) @binding(2) var<storage, read> weight: array<f32>;        // [C]
 @group(0) @binding(3) var<storage, read> bias: array<f32>;          // [C]
 @group(0) @binding(4) var<storage, read_write> stats: array<vec2f>; // [N, C]: mean, 1 / sqrt(var + epsilon)
@@ -46,7 +46,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
     }
     if (number < p.planes) {
         for (var i = local % TEAM; i < p.items; i += TEAM) {
-            y[into + i] = VOut((V(x[at_x + i]) - mean) * scale + offset);
+            y[into + i] = VOut((input_at(at_x + i) - mean) * scale + offset);
         }
         if (local % TEAM == 0u) {
             stats[id] = vec2f(mean, inverse);

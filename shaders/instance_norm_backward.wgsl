@@ -24,8 +24,7 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> x: array<V>;              // [N, C, H, W]
-@group(0) @binding(2) var<storage, read> g: array<V>;              // [N, C, H, W]
+// Bindings 1 and 2 are x and g: input_*.wgsl, gradient_*.wgsl.
 @group(0) @binding(3) var<storage, read> weight: array<f32>;       // [C]
 @group(0) @binding(4) var<storage, read> stats: array<vec2f>;      // [N, C]: mean, inverse
 @group(0) @binding(5) var<storage, read_write> sums: array<vec2f>; // [N, C]: sum(g), sum(g * xn)
@@ -48,9 +47,9 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
     var sum = V();
     var product = V();
     for (var i = local % TEAM; i < p.items; i += TEAM) {
-        let v = g[at_g + i];
+        let v = gradient_at(at_g + i);
         sum += v;
-        product += v * (x[at_x + i] - mean);
+        product += v * (input_at(at_x + i) - mean);
     }
     var both = vec2f(total(sum), total(product) * inverse);
     if (TEAM > 1u) {
@@ -78,8 +77,8 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
         sums[id] = both;
     }
     for (var i = local % TEAM; i < p.items; i += TEAM) {
-        let v = x[at_x + i];
-        var gradient = scale * (g[at_g + i] - means.x - (v - mean) * tilt);
+        let v = input_at(at_x + i);
+        var gradient = scale * (gradient_at(at_g + i) - means.x - (v - mean) * tilt);
         if (SOFTPLUS == 1u) {
             gradient *= softplus_slope(v);
         }

@@ -20,7 +20,7 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> x: array<VIn>;             // [N, C, 2H, 2W]
+// Binding 1 is x, [N, C, 2H, 2W]: input_*.wgsl.
 @group(0) @binding(2) var<storage, read> weight: array<f32>;        // [C]
 @group(0) @binding(3) var<storage, read> bias: array<f32>;          // [C]
 @group(0) @binding(4) var<storage, read_write> stats: array<vec2f>; // [N, C]: mean, 1 / sqrt(var + epsilon)
@@ -53,10 +53,10 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
     for (var i = local % TEAM; i < p.items / 4u; i += TEAM) {
         let top = 2u * (i + quotient(i, p.width) * p.width);
         let bottom = top + 2u * p.width;
-        let upper_left = (V(x[at + top]) - mean) * scale + offset;
-        let upper_right = (V(x[at + top + 1u]) - mean) * scale + offset;
-        let lower_left = (V(x[at + bottom]) - mean) * scale + offset;
-        let lower_right = (V(x[at + bottom + 1u]) - mean) * scale + offset;
+        let upper_left = (input_at(at + top) - mean) * scale + offset;
+        let upper_right = (input_at(at + top + 1u) - mean) * scale + offset;
+        let lower_left = (input_at(at + bottom) - mean) * scale + offset;
+        let lower_right = (input_at(at + bottom + 1u) - mean) * scale + offset;
         y[into + top] = VOut(upper_left);
         y[into + top + 1u] = VOut(upper_right);
         y[into + bottom] = VOut(lower_left);

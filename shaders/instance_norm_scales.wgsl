@@ -15,7 +15,7 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> x: array<VIn>;              // [N, C, H, W]
+// Binding 1 is x, [N, C, H, W]: input_*.wgsl.
 @group(0) @binding(2) var<storage, read> weight: array<f32>;         // [C]
 @group(0) @binding(3) var<storage, read> bias: array<f32>;           // [C]
 @group(0) @binding(4) var<storage, read_write> stats: array<vec2f>;  // [N, C]: mean, 1 / sqrt(var + epsilon)

@@ -16,8 +16,7 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> x: array<V>;        // [N, C, 2H, 2W]
-@group(0) @binding(2) var<storage, read> g: array<V>;        // [N, C, H, W]
+// Bindings 1 and 2 are x, [N, C, 2H, 2W], and g, [N, C, H, W]: input_*.wgsl, gradient_*.wgsl.
 @group(0) @binding(3) var<storage, read_write> gx: array<V>; // [N, C, 2H, 2W]
 
 fn put(index: u32, even: V, odd: V) {
@@ -39,13 +38,17 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
         let block = 2u * (item + quotient(item, p.width) * p.width);
         let top = (p.x.x + own.n * p.x.y) / LANES + block;
         let bottom = top + 2u * p.width;
-        let upper_left = evens(x[top], x[top + 1u]);
-        let upper_right = odds(x[top], x[top + 1u]);
-        let lower_left = evens(x[bottom], x[bottom + 1u]);
-        let lower_right = odds(x[bottom], x[bottom + 1u]);
+        let top_a = input_at(top);
+        let top_b = input_at(top + 1u);
+        let bottom_a = input_at(bottom);
+        let bottom_b = input_at(bottom + 1u);
+        let upper_left = evens(top_a, top_b);
+        let upper_right = odds(top_a, top_b);
+        let lower_left = evens(bottom_a, bottom_b);
+        let lower_right = odds(bottom_a, bottom_b);
         let largest = max(max(upper_left, upper_right), max(lower_left, lower_right));
         // What one pixel takes is gone for those after it.
-        let whole = g[(p.g.x + own.n * p.g.y) / LANES + item];
+        let whole = gradient_at((p.g.x + own.n * p.g.y) / LANES + item);
         let at_first = upper_left == largest;
         let at_second = upper_right == largest;
         let at_third = lower_left == largest;

@@ -27,7 +27,7 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> weights: array<vec4f>;
+// Binding 1 is the weights: input_*.wgsl.
 @group(0) @binding(2) var<storage, read_write> packed: array<vec4<Out>>;
 
 fn taps(p: Params, co: u32, ci: u32) -> Taps {

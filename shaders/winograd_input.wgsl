@@ -22,7 +22,7 @@ struct Line { l: f32, m: vec4f, r: f32 }
 struct Patch { i0: Line, i1: Line, i2: Line, i3: Line, i4: Line, i5: Line }
 
 fn quad_at(at: i32, inside: bool, scale: vec2f) -> vec4f {
-    return select(vec4f(), scaled(input_quad(select(0u, u32(at), inside)), scale), inside);
+    return select(vec4f(), scaled(input_at(select(0u, u32(at), inside)), scale), inside);
 }
 
 fn line(p: Params, image: i32, row: i32, column: i32, scale: vec2f) -> Line {

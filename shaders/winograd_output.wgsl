@@ -31,12 +31,12 @@ fn transformed(s: Six) -> Four {
 // A column, whose six numbers lie six planes apart.
 fn column(at: u32, plane: u32) -> Four {
     return transformed(Six(
-        input_quad(at),
-        input_quad(at + 6u * plane),
-        input_quad(at + 12u * plane),
-        input_quad(at + 18u * plane),
-        input_quad(at + 24u * plane),
-        input_quad(at + 30u * plane),
+        input_at(at),
+        input_at(at + 6u * plane),
+        input_at(at + 12u * plane),
+        input_at(at + 18u * plane),
+        input_at(at + 24u * plane),
+        input_at(at + 30u * plane),
     ));
 }
 

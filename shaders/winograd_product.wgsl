@@ -70,10 +70,10 @@ fn main(
     var s2 = Four();
     var s3 = Four();
     for (var ci = 0u; ci < p.in_channels; ci += 8u) {
-        let v0 = input_quad(at);
-        let v1 = input_quad(at + 2u * p.stride);
-        let v2 = input_quad(at + 4u * p.stride);
-        let v3 = input_quad(at + 6u * p.stride);
+        let v0 = input_at(at);
+        let v1 = input_at(at + 2u * p.stride);
+        let v2 = input_at(at + 4u * p.stride);
+        let v3 = input_at(at + 6u * p.stride);
         let u0 = weight_quad(weight);
         let u1 = weight_quad(weight + quads);
         let u2 = weight_quad(weight + 2u * quads);

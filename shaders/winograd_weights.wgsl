@@ -14,7 +14,7 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> weights: array<vec4f>;
+// Binding 1 is the weights: input_storage.wgsl.
 @group(0) @binding(2) var<storage, read_write> u: array<vec4f>;
 
 fn taps(p: Params, co: u32, ci: u32) -> Taps {

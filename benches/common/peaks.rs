@@ -10,8 +10,24 @@ use cvdm::tensor::Shape;
 use super::measure::Recording;
 
 static FMA: Shader = Shader { name: "fma", sources: &[include_str!("../shaders/fma.wgsl")], needs: Needs::Nothing };
-static COPY_PEAK: Shader =
-    Shader { name: "copy_peak", sources: &[include_str!("../shaders/copy_peak.wgsl")], needs: Needs::Nothing };
+static COPY_PEAK: Shader = Shader {
+    name: "copy_peak",
+    sources: &[
+        include_str!("../../shaders/shared/quads.wgsl"),
+        include_str!("../../shaders/shared/input_storage.wgsl"),
+        include_str!("../shaders/copy_peak.wgsl"),
+    ],
+    needs: Needs::Nothing,
+};
+static COPY_PEAK_IMAGE: Shader = Shader {
+    name: "copy_peak.image",
+    sources: &[
+        include_str!("../../shaders/shared/image.wgsl"),
+        include_str!("../../shaders/shared/input_image.wgsl"),
+        include_str!("../shaders/copy_peak.wgsl"),
+    ],
+    needs: Needs::Nothing,
+};
 
 /// Items of a workgroup.
 const BLOCK: usize = 256;
@@ -79,14 +95,16 @@ pub fn last_cache() -> Option<usize> {
     (0..8).filter_map(size).max().map(|kib| kib << 10)
 }
 
-/// A copy of as much as lies between two runs.
+/// A copy of as much as lies between two runs, as the adapter does it best.
 pub fn copy(gpu: &Gpu) -> Result<Plan> {
     let values = past_caches(gpu) / 2 / 4;
     let mut r = Recording::new(gpu);
     let (x, y) = (r.tensor(Shape::vector(values))?, r.tensor(Shape::vector(values))?);
     let items = values / 4;
-    let call = Call::new(&COPY_PEAK, items as u32, grid(items.div_ceil(BLOCK))).in_blocks(BLOCK as u32);
-    r.plan(gpu, vec![call.bind(&x).bind(&y)])
+    let image = gpu.caps().slow_buffers;
+    let shader = if image { &COPY_PEAK_IMAGE } else { &COPY_PEAK };
+    let call = Call::new(shader, items as u32, grid(items.div_ceil(BLOCK))).in_blocks(BLOCK as u32);
+    r.plan(gpu, vec![call.bind_read(&x, image).bind(&y)])
 }
 
 /// One value written: what is left is the dispatch.

@@ -176,7 +176,7 @@ impl Case {
             let partials = tape.intermediate("partial sums", losses::noise_partials(tape.caps(), y.shape))?;
             tape.push(losses::noise(tape.caps(), &rng, &y, 1.0, &g, &values, &partials)?);
             tape.backward(&[(y, g)])?;
-            tape.push(adam::step(&hyper, &gradient, &theta, &first, &second, None)?);
+            tape.push(adam::step(tape.caps(), &hyper, &gradient, &theta, &first, &second, None)?);
             let plan = tape.plan(gpu, &HashMap::new(), PlanOptions::default())?;
             plan.write(&hyper, &Hyper::default().values(1, 1.0))?;
             plan.write(&rng, &state(1, 0, 0))?;

@@ -99,7 +99,7 @@ pub fn network(level: Level, caps: Caps) -> Vec<Case> {
         case(&["max_pool2d", "max_pool2d_backward"], s, move |r| {
             let half = max_pool2d::output(s)?;
             let (x, y, g, gx) = (r.tensor(s)?, r.tensor(half)?, r.tensor(half)?, r.tensor(s)?);
-            Ok(vec![max_pool2d::forward(&x, &y)?, max_pool2d::backward(&x, &g, &gx, true)?])
+            Ok(vec![max_pool2d::forward(&x, &y)?, max_pool2d::backward(r.tape.caps(), &x, &g, &gx, true)?])
         }),
         case(&["activation", "activation_backward"], s, move |r| {
             let (x, y, gx) = (r.tensor(s)?, r.tensor(s)?, r.tensor(s)?);
@@ -337,16 +337,16 @@ pub fn optimiser(parameters: usize) -> Vec<Case> {
             reduce::sum_of_squares(&x, &partials, &y)
         }),
         case(&["adam"], format!("{parameters} parameters"), move |r| {
-            let hyper = r.tensor(Shape::vector(8))?;
+            let (caps, hyper) = (r.tape.caps(), r.tensor(Shape::vector(8))?);
             let mut new = || r.tensor(Shape::vector(parameters));
             let (gradient, weights, first, second) = (new()?, new()?, new()?, new()?);
-            adam::step(&hyper, &gradient, &weights, &first, &second, None)
+            adam::step(caps, &hyper, &gradient, &weights, &first, &second, None)
         }),
         case(&["adam"], format!("{parameters} parameters and their average"), move |r| {
-            let hyper = r.tensor(Shape::vector(8))?;
+            let (caps, hyper) = (r.tape.caps(), r.tensor(Shape::vector(8))?);
             let mut new = || r.tensor(Shape::vector(parameters));
             let (gradient, weights, first, second, average) = (new()?, new()?, new()?, new()?, new()?);
-            adam::step(&hyper, &gradient, &weights, &first, &second, Some(&average))
+            adam::step(caps, &hyper, &gradient, &weights, &first, &second, Some(&average))
         }),
     ];
     over(Shape::vector(parameters), cases)

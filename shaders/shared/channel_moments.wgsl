@@ -3,13 +3,13 @@
 // Every component of every invocation runs Welford's recurrence over its share, and the results are merged (team_moments.wgsl), so that
 // nothing cancels. All is relative to the channel's first value, or a large mean would cost the recurrence its last digits.
 fn channel_moments(at: u32, items: u32, local: u32) -> vec3f {
-    let origin = first(V(x[at]));
+    let origin = first(input_at(at));
     var centre = V();
     var squares = V();
     var count = 0.0;
     let member = local % TEAM;
     for (var i = member; i < items; i += TEAM) {
-        let v = V(x[at + i]) - origin;
+        let v = input_at(at + i) - origin;
         let delta = v - centre;
         count += 1.0;
         centre += delta * (1.0 / count);

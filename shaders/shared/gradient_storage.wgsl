@@ -1,5 +1,5 @@
-// The gradient of a convolution's output in a storage buffer: [N, Cout, H, W / 4].
-@group(0) @binding(2) var<storage, read> g: array<vec4f>;
-fn gradient_quad(index: u32) -> vec4f {
+// The gradient that a kernel reads, single values or quads of it, in a storage buffer.
+@group(0) @binding(2) var<storage, read> g: array<V>;
+fn gradient_at(index: u32) -> V {
     return g[index];
 }

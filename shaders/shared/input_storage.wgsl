@@ -1,5 +1,5 @@
-// The input of a convolution in a storage buffer: [N, Cin, H, W / 4].
+// The map or the weights that a kernel reads, single values or quads of them, in a storage buffer.
 @group(0) @binding(1) var<storage, read> x: array<VIn>;
-fn input_quad(index: u32) -> vec4f {
-    return vec4f(x[index]);
+fn input_at(index: u32) -> V {
+    return V(x[index]);
 }

@@ -35,6 +35,9 @@ pub struct OpenOptions {
     /// Use the adapter's cooperative matrices (tensor cores), where it has those that [`Caps::matrices`] names: convolutions of
     /// halves run on them, or with [tuning](OpenOptions::tuning) where that is faster. Off by default, since to wgpu they are an experiment.
     pub matrices: bool,
+    /// Whether loads from buffers are to be taken as [slow](Caps::slow_buffers); `None` asks the adapter and the processor. Results are the
+    /// same, bit for bit.
+    pub slow_buffers: Option<bool>,
     /// Pretend that a storage binding holds no more bytes than this, so that batches are split as on a smaller adapter.
     pub max_binding: Option<u64>,
 }
@@ -70,6 +73,10 @@ pub struct Caps {
     /// The adapter is a CPU, and to be treated as one: it has few threads, and per-invocation loads are what costs, from buffers more than from
     /// [images](crate::kernels::Call::bind_image).
     pub software: bool,
+    /// Loads from buffers are several times as slow as from [images](crate::kernels::Call::bind_image), copies included: those kernels that read
+    /// much read images even of what they read once. So it is with Mesa's llvmpipe on processors without AVX-512, where it passes every value that a
+    /// lane loads through memory (`shaders/shared/image.wgsl`).
+    pub slow_buffers: bool,
     /// Loops of many iterations may be ended early, without a word, as Mesa's llvmpipe does: those are refused.
     pub ends_loops: bool,
     /// Largest image, in bytes.
@@ -137,6 +144,16 @@ fn instance() -> wgpu::Instance {
 fn subgroup_sizes(info: &wgpu::AdapterInfo) -> [u32; 2] {
     let said = [info.subgroup_min_size, info.subgroup_max_size];
     subgroups::sizes(info.backend, info.device_type, &info.name, said)
+}
+
+/// Whether the adapter is Mesa's llvmpipe, whose subgroups are eight invocations where the processor has vectors of 256 bits, on a processor
+/// without AVX-512, which alone can put a value into any place of a vector in a register.
+fn slow_buffers(info: &wgpu::AdapterInfo) -> bool {
+    #[cfg(target_arch = "x86_64")]
+    let puts_anywhere = std::arch::is_x86_feature_detected!("avx512vl");
+    #[cfg(not(target_arch = "x86_64"))]
+    let puts_anywhere = true; // Not measured.
+    info.device_type == wgpu::DeviceType::Cpu && subgroup_sizes(info)[0] >= 8 && !puts_anywhere
 }
 
 fn summary(info: &wgpu::AdapterInfo) -> AdapterSummary {
@@ -248,6 +265,7 @@ impl Gpu {
             timestamps: offered.contains(wgpu::Features::TIMESTAMP_QUERY),
             ends_loops: info.device_type == wgpu::DeviceType::Cpu,
             software: info.device_type == wgpu::DeviceType::Cpu && !options.as_gpu,
+            slow_buffers: options.slow_buffers.unwrap_or_else(|| slow_buffers(&info) && !options.as_gpu),
             max_image: image::ROW * u64::from(limits.max_texture_dimension_2d),
             max_binding: limits.max_storage_buffer_binding_size.min(options.max_binding.unwrap_or(u64::MAX)),
             max_buffer: limits.max_buffer_size,

@@ -1,23 +1,32 @@
 //! Adam, and an exponential moving average of the parameters if one is wanted, in one dispatch over one flat tensor, or over each
-//! part of one that no binding holds.
+//! part of one that no binding holds or that is read as images.
 
 use bytemuck::{Pod, Zeroable};
 
 use super::lanes::BLOCK;
 use super::{Call, grid, shader};
-use crate::gpu::Shader;
+use crate::gpu::{Caps, Shader};
 use crate::tensor::{Shape, View};
 use crate::{Error, Result};
 
 /// `shaders/adam.wgsl`.
-pub static ADAM: Shader = shader!("adam", ["grid", "average_none"]);
+pub static ADAM: Shader = shader!("adam", ["grid", "adam_storage", "average_none"]);
 /// The same with a moving average.
-pub static ADAM_AVERAGE: Shader = shader!("adam", "average", ["grid", "average_kept"]);
+pub static ADAM_AVERAGE: Shader = shader!("adam", "average", ["grid", "adam_storage", "average_kept"]);
+/// The same from images.
+pub static ADAM_IMAGES: Shader = shader!("adam", "images", ["grid", "image", "adam_images", "average_none"]);
+/// With a moving average, from images.
+pub static ADAM_AVERAGE_IMAGES: Shader =
+    shader!("adam", "average.images", ["grid", "image", "adam_images", "average_kept_image"]);
+
+/// Parameters that a dispatch updates from images: they and what is read of them stay in a last cache, and the images are small.
+const PART: usize = 1 << 19;
 
 #[derive(Debug, Clone, Copy, Pod, Zeroable)]
 #[repr(C)]
 struct Params {
     len: u32,
+    first: u32,
 }
 
 /// Settings of the optimiser.
@@ -64,11 +73,12 @@ impl Hyper {
 
 /// One step of Adam as PyTorch computes it: `hyper` `[1, 8, 1, 1]` of [`Hyper::values`]; `gradient`, `parameters`, `first`
 /// and `second` moment, and the moving `average` of the parameters if one is kept, are whole tensors of one shape, or the same part
-/// (`View::parts`) of each, all but the first updated in place.
+/// (`View::parts`) of each, all but the first updated in place. Where [loads from buffers are slow](Caps::slow_buffers), in parts from images.
 ///
 /// # Errors
 /// [`Error::Shape`] for other shapes, channel ranges, or a tensor given twice.
 pub fn step(
+    caps: Caps,
     hyper: &View,
     gradient: &View,
     parameters: &View,
@@ -87,14 +97,30 @@ pub fn step(
     if twice || !hyper.is_whole() || !all[1..].iter().all(|v| same_part(v)) {
         return Err(Error::shape("Adam takes different whole tensors, or the same part of all but its settings"));
     }
-    let workgroups = len.div_ceil(4 * BLOCK);
-    let (shader, operations) = if average.is_some() { (&ADAM_AVERAGE, 16) } else { (&ADAM, 13) };
-    let params = Params { len: len as u32 };
-    let mut call = Call::new(shader, params, grid(workgroups)).in_blocks(BLOCK as u32).costs(operations * len);
-    for view in &all {
-        call = call.bind(view);
+    let operations = if average.is_some() { 16 } else { 13 };
+    let call = |shader: &'static Shader, part: &View| {
+        let params = Params { len: part.shape.len() as u32, first: part.offset() as u32 / 4 };
+        let workgroups = part.shape.len().div_ceil(4 * BLOCK);
+        let call = Call::new(shader, params, grid(workgroups)).in_blocks(BLOCK as u32);
+        call.costs(operations * part.shape.len()).bind(hyper)
+    };
+    let updated = [Some(parameters), Some(first), Some(second), average].into_iter().flatten();
+    if !caps.slow_buffers {
+        let shader = if average.is_some() { &ADAM_AVERAGE } else { &ADAM };
+        let call = call(shader, parameters).bind(gradient);
+        return Ok(vec![updated.fold(call, |call, view| call.bind(view).adds_to(view, true))]);
     }
-    // All but the settings and the gradient are written, too.
-    call.bytes += (all.len() - 2) as u64 * parameters.bytes();
-    Ok(vec![call])
+    let shader = if average.is_some() { &ADAM_AVERAGE_IMAGES } else { &ADAM_IMAGES };
+    let part = |begin: usize| -> Result<Call> {
+        let part = |view: &View| view.range(begin..len.min(begin + PART));
+        let [gradient, parameters, first, second] = [part(gradient)?, part(parameters)?, part(first)?, part(second)?];
+        let call =
+            [&gradient, &parameters, &first, &second].into_iter().fold(call(shader, &parameters), Call::bind_image);
+        let call = [&parameters, &first, &second].into_iter().fold(call, Call::bind);
+        match average.map(part).transpose()? {
+            Some(average) => Ok(call.bind_image(&average).bind(&average)),
+            None => Ok(call),
+        }
+    };
+    (0..len).step_by(PART).map(part).collect()
 }

@@ -284,6 +284,11 @@ impl Span {
     pub fn in_image(view: &View) -> Self {
         Self { offset: 0, stride: view.batch_stride() as u32 }
     }
+
+    /// Where a view lies in what [`Call::bind_read`] binds.
+    pub fn read(view: &View, image: bool) -> Self {
+        if image { Self::in_image(view) } else { view.into() }
+    }
 }
 
 impl From<&View> for Span {

@@ -17,7 +17,9 @@ use crate::Result;
 use crate::gpu::{Caps, Shader};
 use crate::tensor::{Element, Shape, View};
 
-pub(super) static PACK: Shader = shader!("pack_weights", ["grid", "shifted", "taps"]);
+pub(super) static PACK: Shader = shader!("pack_weights", ["grid", "quads", "shifted", "input_storage", "taps"]);
+pub(super) static PACK_IMAGES: Shader =
+    shader!("pack_weights", "images", ["grid", "quads", "shifted", "image", "input_image", "taps"]);
 pub(super) static FORWARD: Shader = shader!(
     "conv2d_3x3",
     ["grid", "quads", "activation", "input_storage", "weights_storage", "scales", "whole"],
@@ -112,6 +114,8 @@ pub struct Packing {
     /// The `vec4`s from one input channel to the next.
     channel_stride: usize,
     in_place: bool,
+    /// Whether packing reads an image.
+    from_image: bool,
 }
 
 /// The part of a convolution that one dispatch does: from which input channels to which blocks.
@@ -145,6 +149,7 @@ impl Packing {
             block_stride,
             channel_stride: lanes * per_lane,
             in_place: false,
+            from_image: caps.slow_buffers,
         }
     }
 
@@ -226,8 +231,11 @@ pub fn pack(packing: &Packing, weight: &View, packed: &View) -> Result<Call> {
         Direction::Forward => (1, in_channels),
         Direction::Backward => (out_channels, 1),
     };
+    // An image begins with the whole vec4 that the weights begin in.
+    let (shader, offset) =
+        if packing.from_image { (&PACK_IMAGES, weight.start() % 4) } else { (&PACK, weight.offset()) };
     let params = Pack {
-        offset: weight.offset() as u32,
+        offset: offset as u32,
         in_channels: in_channels as u32,
         out_channels: out_channels as u32,
         in_step: in_step as u32,
@@ -240,7 +248,8 @@ pub fn pack(packing: &Packing, weight: &View, packed: &View) -> Result<Call> {
         blocks_first: (packing.direction == Direction::Backward).into(),
         invocations: invocations as u32,
     };
-    Ok(Call::new(&PACK, params, grid(invocations.div_ceil(64))).bind(weight).bind(packed).stored(weight, packed))
+    let call = Call::new(shader, params, grid(invocations.div_ceil(64))).bind_read(weight, packing.from_image);
+    Ok(call.bind(packed).stored(weight, packed))
 }
 
 /// Where a dispatch's sums start.
@@ -352,7 +361,7 @@ pub fn forward<'i, 'o>(
         let workgroups = groups * tiles[0] * tiles[1] * part.blocks;
         let share = workgroup.share(channels.len(), 1);
         let params = Forward {
-            x: if images { Span::in_image(&x) } else { (&x).into() },
+            x: Span::read(&x, images),
             y: y.into(),
             scales: scales.as_ref().map_or(NO_SCALES, Span::from),
             in_channels: channels.len() as u32,

@@ -171,10 +171,9 @@ pub fn grad_weight<'a>(
     let runs = Runs::new(caps, outputs, x.shape, g.shape.c);
     let (co_blocks, ci_blocks) = (g.shape.c.div_ceil(wg * outputs), x.shape.c.div_ceil(4));
     let workgroups = co_blocks * ci_blocks * parts.splits;
-    let span = |view: &View| if images { Span::in_image(view) } else { view.into() };
     let params = GradWeight {
-        x: span(x),
-        g: span(g),
+        x: Span::read(x, images),
+        g: Span::read(g, images),
         scales: scales.map_or(NO_SCALES, Span::from),
         in_channels: x.shape.c as u32,
         out_channels: g.shape.c as u32,

@@ -12,7 +12,8 @@ use crate::tensor::{Shape, View};
 use crate::{Error, Result};
 
 /// `shaders/group_moments.wgsl`.
-pub static MOMENTS: Lanes = lanes!("group_moments", ["teams", "moments", "team_moments", "channel_moments"]);
+pub static MOMENTS: Lanes =
+    lanes!("group_moments", ["teams", "moments", "team_moments", "channel_moments", "input_storage"]);
 /// `shaders/group_norm.wgsl`.
 pub static FORWARD: Lanes = lanes!("group_norm", ["moments"]);
 /// `shaders/group_sums.wgsl`.

@@ -3,31 +3,59 @@
 use bytemuck::{Pod, Zeroable};
 
 use super::call::{distinct, expect_whole};
-use super::lanes::{Teams, lanes};
-use super::{Call, Lanes, Span, grid, max_pool2d, shader};
+use super::lanes::{Maps, Teams, maps};
+use super::{Call, Span, grid, max_pool2d, shader};
 use crate::gpu::{Caps, Shader};
 use crate::tensor::{Shape, View};
 use crate::{Error, Result};
 
 /// `shaders/instance_norm.wgsl`.
-pub static FORWARD: Lanes =
-    lanes!("instance_norm", ["teams", "moments", "team_moments", "channel_moments", "moments_of_map"]);
+pub static FORWARD: Maps = maps!(
+    "instance_norm",
+    ["teams", "moments", "team_moments", "channel_moments", "moments_of_map"],
+    ["input_storage"],
+    ["input_image"]
+);
 /// The same from [tiles].
-pub static FORWARD_OF_TILES: Lanes =
-    lanes!("instance_norm", "tiles", ["teams", "moments", "team_moments", "tile_moments", "moments_of_tiles"]);
+pub static FORWARD_OF_TILES: Maps = maps!(
+    "instance_norm",
+    "tiles",
+    ["teams", "moments", "team_moments", "tile_moments", "moments_of_tiles"],
+    ["input_storage"],
+    ["input_image"]
+);
 /// `shaders/instance_norm_scales.wgsl`.
-pub static SCALES: Lanes = lanes!("instance_norm_scales", ["teams", "moments", "team_moments", "channel_moments"]);
+pub static SCALES: Maps = maps!(
+    "instance_norm_scales",
+    ["teams", "moments", "team_moments", "channel_moments"],
+    ["input_storage"],
+    ["input_image"]
+);
 /// `shaders/instance_norm_tile_scales.wgsl`.
 pub static SCALES_OF_TILES: Shader =
     shader!("instance_norm_tile_scales", ["grid", "teams", "moments", "team_moments", "tile_moments"]);
 /// `shaders/instance_norm_pool.wgsl`.
-pub static POOL: Lanes =
-    lanes!("instance_norm_pool", ["teams", "moments", "team_moments", "channel_moments", "moments_of_map"]);
+pub static POOL: Maps = maps!(
+    "instance_norm_pool",
+    ["teams", "moments", "team_moments", "channel_moments", "moments_of_map"],
+    ["input_storage"],
+    ["input_image"]
+);
 /// The same from [tiles].
-pub static POOL_OF_TILES: Lanes =
-    lanes!("instance_norm_pool", "tiles", ["teams", "moments", "team_moments", "tile_moments", "moments_of_tiles"]);
+pub static POOL_OF_TILES: Maps = maps!(
+    "instance_norm_pool",
+    "tiles",
+    ["teams", "moments", "team_moments", "tile_moments", "moments_of_tiles"],
+    ["input_storage"],
+    ["input_image"]
+);
 /// `shaders/instance_norm_backward.wgsl`.
-pub static BACKWARD: Lanes = lanes!("instance_norm_backward", ["teams", "series"]);
+pub static BACKWARD: Maps = maps!(
+    "instance_norm_backward",
+    ["teams", "series"],
+    ["input_storage", "gradient_storage"],
+    ["input_image", "gradient_image"]
+);
 /// `shaders/instance_norm_affine.wgsl`.
 pub static AFFINE: Shader = shader!("instance_norm_affine", ["grid"]);
 
@@ -69,7 +97,7 @@ impl<'a> Input<'a> {
     }
 
     /// Of two forms of a kernel the one that reads this.
-    fn form(&self, of_map: &'static Lanes, of_tiles: &'static Lanes) -> &'static Lanes {
+    fn form(&self, of_map: &'static Maps, of_tiles: &'static Maps) -> &'static Maps {
         if self.tiles.is_some() { of_tiles } else { of_map }
     }
 
@@ -162,9 +190,9 @@ pub fn forward<'a>(
     expect_epsilon(epsilon)?;
     let (weight, bias) = affine.unzip();
     distinct("instance norm", &[statistics, y], &input.and(&[weight.unwrap_or(x), bias.unwrap_or(x)]))?;
-    let teams = input.form(&FORWARD, &FORWARD_OF_TILES).teams(caps, x.shape, 2);
+    let (teams, images) = input.form(&FORWARD, &FORWARD_OF_TILES).teams(caps, x, 2);
     let params = Forward {
-        x: x.into(),
+        x: Span::read(x, images),
         y: y.into(),
         size: input.size(),
         channels: x.shape.c as u32,
@@ -175,7 +203,7 @@ pub fn forward<'a>(
         planes: teams.planes,
         epsilon,
     };
-    let call = teams.call(params).bind(x).bind_or(weight, x).bind_or(bias, x).bind(statistics).bind(y);
+    let call = teams.call(params).bind_read(x, images).bind_or(weight, x).bind_or(bias, x).bind(statistics).bind(y);
     Ok(input.bind_tiles(call).stored(x, y).costs(10 * x.shape.len()))
 }
 
@@ -239,9 +267,9 @@ pub fn scales<'a>(
         let call = teams.call(params).bind(tiles).bind(weight).bind(bias).bind(statistics).bind(scales);
         return Ok(call.costs(8 * tiles.shape.len()));
     }
-    let teams = SCALES.teams(caps, x.shape, 1);
+    let (teams, images) = SCALES.teams(caps, x, 1);
     let params = Scales {
-        x: x.into(),
+        x: Span::read(x, images),
         channels: x.shape.c as u32,
         items: teams.items,
         weight_offset: weight.offset() as u32,
@@ -250,7 +278,14 @@ pub fn scales<'a>(
         epsilon,
     };
     let call = teams.call(params);
-    Ok(call.bind(x).bind(weight).bind(bias).bind(statistics).bind(scales).stored(x, scales).costs(8 * x.shape.len()))
+    Ok(call
+        .bind_read(x, images)
+        .bind(weight)
+        .bind(bias)
+        .bind(statistics)
+        .bind(scales)
+        .stored(x, scales)
+        .costs(8 * x.shape.len()))
 }
 
 #[derive(Clone, Copy, Pod, Zeroable)]
@@ -293,9 +328,9 @@ pub fn pooled<'a>(
     expect_affine(x.shape, bias, "instance norm's bias")?;
     expect_epsilon(epsilon)?;
     distinct("instance norm with pooling", &[statistics, y, pooled], &input.and(&[weight, bias]))?;
-    let teams = input.form(&POOL, &POOL_OF_TILES).teams_of_pairs(caps, x.shape, 2);
+    let (teams, images) = input.form(&POOL, &POOL_OF_TILES).teams_of_pairs(caps, x, 2);
     let params = Pooled {
-        x: x.into(),
+        x: Span::read(x, images),
         y: y.into(),
         pooled: pooled.into(),
         size: input.size(),
@@ -307,7 +342,7 @@ pub fn pooled<'a>(
         planes: teams.planes,
         epsilon,
     };
-    let call = teams.call(params).bind(x).bind(weight).bind(bias).bind(statistics).bind(y).bind(pooled);
+    let call = teams.call(params).bind_read(x, images).bind(weight).bind(bias).bind(statistics).bind(y).bind(pooled);
     Ok(input.bind_tiles(call).stored(x, y).costs(10 * x.shape.len() + 3 * pooled.shape.len()))
 }
 
@@ -358,10 +393,10 @@ pub fn backward(
         expect_affine(x.shape, weight, "instance norm's weight")?;
     }
     distinct("instance norm's gradient", &[sums, gx], &[x, weight.unwrap_or(x), statistics, g])?;
-    let teams = BACKWARD.teams(caps, x.shape, 2);
+    let (teams, images) = BACKWARD.teams(caps, x, 2);
     let params = Backward {
-        x: x.into(),
-        g: g.into(),
+        x: Span::read(x, images),
+        g: Span::read(g, images),
         gx: gx.into(),
         channels: x.shape.c as u32,
         items: teams.items,
@@ -370,7 +405,7 @@ pub fn backward(
         planes: teams.planes,
     };
     let call = teams.call(params);
-    let call = call.bind(x).bind(g).bind_or(weight, x).bind(statistics).bind(sums).bind(gx);
+    let call = call.bind_read(x, images).bind_read(g, images).bind_or(weight, x).bind(statistics).bind(sums).bind(gx);
     let call = call.accumulates(gx, options.accumulate).with("SOFTPLUS", options.softplus.into());
     Ok(call.costs(12 * x.shape.len()))
 }

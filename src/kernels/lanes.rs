@@ -3,7 +3,7 @@
 use super::call::{ITERATIONS, expect_whole, fewest_invocations};
 use super::{Call, Span, grid};
 use crate::gpu::{Caps, Shader};
-use crate::tensor::{Shape, View};
+use crate::tensor::{Element, Shape, View};
 use crate::{Error, Result};
 
 /// Invocations of a workgroup of kernels that sum, on GPUs.
@@ -49,6 +49,34 @@ macro_rules! lanes {
     };
 }
 pub(crate) use lanes;
+
+/// A shader that reads whole maps from buffers, over quads or single values, or over quads from [images](Call::bind_image), where
+/// [loads from buffers are slow](Caps::slow_buffers).
+#[derive(Debug)]
+pub struct Maps {
+    /// From buffers.
+    pub buffers: Lanes,
+    /// From images.
+    pub images: Shader,
+}
+
+/// [`Maps`] of `shaders/NAME.wgsl`, perhaps in a form, with helpers and those that declare what is read; the third shader is called
+/// `NAME.images` or `NAME.FORM.images`.
+macro_rules! maps {
+    ($name:literal, $helpers:tt, $buffers:tt, $images:tt) => { maps!(@ $name, $name, $helpers, $buffers, $images) };
+    ($name:literal, $form:literal, $helpers:tt, $buffers:tt, $images:tt) => {
+        maps!(@ $name, concat!($name, ".", $form), $helpers, $buffers, $images)
+    };
+    (@ $file:literal, $name:expr, [$($helper:literal),*], [$($buffer:literal),*], [$($image:literal),*]) => {
+        $crate::kernels::lanes::Maps {
+            buffers: $crate::kernels::lanes::lanes!(@@ $file, $name, [$($helper,)* $($buffer),*]),
+            images: $crate::kernels::shader!(
+                @ $file, concat!($name, ".images"), ["grid", "quads", "image" $(, $helper)* $(, $image)*]
+            ),
+        }
+    };
+}
+pub(crate) use maps;
 
 /// How the values of `[N, C, H, W]` tensors are dealt out: items of one or four values, in blocks that a workgroup takes each (`block_of` in
 /// `shaders/shared/grid.wgsl`), or, in kernels that sum, in a few shares, of which every invocation leaves a partial sum. Neighbouring
@@ -128,11 +156,6 @@ impl Lanes {
         self.teams_of(caps, shape, in_quads(shape), passes)
     }
 
-    /// As [`Lanes::teams`], with items in pairs, none of them across two rows: for what pools them.
-    pub(super) fn teams_of_pairs(&'static self, caps: Caps, shape: Shape, passes: usize) -> Teams {
-        self.teams_of(caps, shape, shape.w.is_multiple_of(8), passes)
-    }
-
     fn teams_of(&'static self, caps: Caps, shape: Shape, quads: bool, passes: usize) -> Teams {
         let (shader, items) = if quads { (&self.quads, shape.plane() / 4) } else { (&self.singles, shape.plane()) };
         Teams::of(caps, shader, items, [shape.n, shape.c], passes)
@@ -152,6 +175,38 @@ impl Lanes {
             wg: Some(summing_lanes(caps) as u32),
             iterations: 0,
         }
+    }
+}
+
+impl Maps {
+    /// As [`Lanes::teams`], and whether the maps, such as `x`, are read as images.
+    pub(super) fn teams(&'static self, caps: Caps, x: &View, passes: usize) -> (Teams, bool) {
+        self.teams_of(caps, x, in_quads(x.shape), passes)
+    }
+
+    /// The same with items in pairs, none of them across two rows: for what pools them.
+    pub(super) fn teams_of_pairs(&'static self, caps: Caps, x: &View, passes: usize) -> (Teams, bool) {
+        self.teams_of(caps, x, x.shape.w.is_multiple_of(8), passes)
+    }
+
+    fn teams_of(&'static self, caps: Caps, x: &View, quads: bool, passes: usize) -> (Teams, bool) {
+        let teams = self.buffers.teams_of(caps, x.shape, quads, passes);
+        if Self::reads_images(caps, x, quads) {
+            (Teams { shader: &self.images, ..teams }, true)
+        } else {
+            (teams, false)
+        }
+    }
+
+    /// As [`Lanes::each_in_row`], and whether the maps, such as `x`, are read as images.
+    pub(super) fn each_in_row(&'static self, caps: Caps, x: &View) -> (Deal, usize, bool) {
+        let (deal, row) = self.buffers.each_in_row(x.shape);
+        let images = Self::reads_images(caps, x, x.shape.w.is_multiple_of(4));
+        (if images { Deal { shader: &self.images, ..deal } } else { deal }, row, images)
+    }
+
+    fn reads_images(caps: Caps, x: &View, quads: bool) -> bool {
+        caps.slow_buffers && quads && x.element == Element::F32
     }
 }
 

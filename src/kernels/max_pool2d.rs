@@ -3,15 +3,17 @@
 use bytemuck::{Pod, Zeroable};
 
 use super::call::distinct;
-use super::lanes::lanes;
+use super::lanes::{Maps, lanes, maps};
 use super::{Call, Lanes, Span};
+use crate::gpu::Caps;
 use crate::tensor::{Shape, View};
 use crate::{Error, Result};
 
 /// `shaders/max_pool2d.wgsl`.
 pub static FORWARD: Lanes = lanes!("max_pool2d", []);
 /// `shaders/max_pool2d_backward.wgsl`.
-pub static BACKWARD: Lanes = lanes!("max_pool2d_backward", []);
+pub static BACKWARD: Maps =
+    maps!("max_pool2d_backward", [], ["input_storage", "gradient_storage"], ["input_image", "gradient_image"]);
 
 /// The output's shape: half the size.
 ///
@@ -76,19 +78,20 @@ struct Backward {
 ///
 /// # Errors
 /// [`Error::Shape`] if a shape is another or `gx` lies in the tensor of an input.
-pub fn backward(x: &View, g: &View, gx: &View, accumulate: bool) -> Result<Call> {
+pub fn backward(caps: Caps, x: &View, g: &View, gx: &View, accumulate: bool) -> Result<Call> {
     g.expect("max-pooling's output gradient", output(x.shape)?)?;
     gx.expect("max-pooling's input gradient", x.shape)?;
     distinct("max-pooling's gradient", &[gx], &[x, g])?;
-    let (deal, width) = BACKWARD.each_in_row(g.shape);
+    let (deal, width, images) = BACKWARD.each_in_row(caps, g);
     let params = Backward {
-        x: x.into(),
-        g: g.into(),
+        x: Span::read(x, images),
+        g: Span::read(g, images),
         gx: gx.into(),
         items: deal.items,
         blocks: deal.blocks,
         workgroups: deal.workgroups,
         width: width as u32,
     };
-    Ok(deal.call(params).bind(x).bind(g).bind(gx).accumulates(gx, accumulate).costs(6 * g.shape.len()))
+    let call = deal.call(params).bind_read(x, images).bind_read(g, images).bind(gx);
+    Ok(call.accumulates(gx, accumulate).costs(6 * g.shape.len()))
 }

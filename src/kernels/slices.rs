@@ -102,6 +102,7 @@ pub(super) mod tests {
             matrices: None,
             timestamps: true,
             software: false,
+            slow_buffers: false,
             ends_loops: false,
             max_image: 1 << 30,
             max_binding: 1 << 30,

@@ -21,7 +21,8 @@ use crate::gpu::{Caps, Shader};
 use crate::tensor::{Element, Shape, View};
 use crate::{Error, Result};
 
-pub(super) static WEIGHTS: Shader = shader!("winograd_weights", ["grid", "shifted", "taps", "winograd"]);
+pub(super) static WEIGHTS: Shader =
+    shader!("winograd_weights", ["grid", "quads", "shifted", "input_storage", "taps", "winograd"]);
 pub(super) static INPUT: Shader = shader!("winograd_input", ["grid", "quads", "input_storage", "scales", "winograd"]);
 pub(super) static PRODUCT: Shader =
     shader!("winograd_product", ["grid", "quads", "input_storage", "weights_storage"], Subgroups);
@@ -225,7 +226,7 @@ pub fn convolve<'a>(
     let (all_tiles, stride) = (x.shape.n * tiles(x.shape), stride(x.shape));
     let fours = all_tiles.div_ceil(4);
     let params = Windows {
-        x: if images { Span::in_image(x) } else { x.into() },
+        x: Span::read(x, images),
         scales: input.scales.map_or(NO_SCALES, Span::from),
         tiles: Tiles::new(x.shape, x.shape.c),
         normalise: u32::from(input.scales.is_some()),

@@ -53,7 +53,7 @@ fn adam(r: &mut Recording, a: &Arguments) -> Result<()> {
     }
     let (first, second) = (moment("moment1", &zeros)?, moment("moment2", &zeros)?);
     let average = moment("average", &x.values)?;
-    r.tape.push(step(&settings, &gradient, &parameters, &first, &second, Some(&average))?);
+    r.tape.push(step(r.tape.caps(), &settings, &gradient, &parameters, &first, &second, Some(&average))?);
     for (name, view) in [("y", &parameters), ("moment1", &first), ("moment2", &second), ("average", &average)] {
         r.result(name, &x.shape, view);
     }

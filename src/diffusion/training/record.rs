@@ -99,7 +99,7 @@ pub(super) fn record(tape: &mut Tape, model: &Model, options: &StepOptions) -> R
     let average = views.average.as_ref().map(|v| v.parts(values));
     for i in 0..parameters.len() {
         let average = average.as_ref().map(|parts| &parts[i]);
-        tape.push(adam::step(&views.hyper, &gradient[i], &parameters[i], &first[i], &second[i], average)?);
+        tape.push(adam::step(tape.caps(), &views.hyper, &gradient[i], &parameters[i], &first[i], &second[i], average)?);
     }
     Ok(views)
 }
