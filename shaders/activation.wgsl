@@ -13,7 +13,7 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> x: array<V>;
+// Binding 1 is x: input_*.wgsl.
 @group(0) @binding(2) var<storage, read_write> y: array<V>;
 
 fn apply(v: V) -> V {
@@ -31,7 +31,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
     let p = params;
     let own = block_of(workgroup, p.blocks, p.workgroups, BLOCK, p.items);
     for (var item = own.first + local; item < own.end; item += WG) {
-        let v = x[(p.x.x + own.n * p.x.y) / LANES + item];
+        let v = input_at((p.x.x + own.n * p.x.y) / LANES + item);
         let into = (p.y.x + own.n * p.y.y) / LANES + item;
         y[into] = apply(v);
     }

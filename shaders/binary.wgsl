@@ -15,8 +15,7 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> a: array<V>;
-@group(0) @binding(2) var<storage, read> b: array<V>;
+// Bindings 1 and 2 are a and b: input_*.wgsl, second_*.wgsl.
 @group(0) @binding(3) var<storage, read_write> y: array<V>;
 
 @compute @workgroup_size(WG)
@@ -25,11 +24,11 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
     let own = block_of(workgroup, p.blocks, p.workgroups, BLOCK, p.items);
     for (var item = own.first + local; item < own.end; item += WG) {
         let into = (p.y.x + own.n * p.y.y) / LANES + item;
-        var v = a[(p.a.x + own.n * p.a.y) / LANES + item];
+        var v = input_at((p.a.x + own.n * p.a.y) / LANES + item);
         if (KIND == 1u) {
-            v += b[(p.b.x + own.n * p.b.y) / LANES + item];
+            v += second_at((p.b.x + own.n * p.b.y) / LANES + item);
         } else {
-            v *= b[(p.b.x + own.n * p.b.y) / LANES + item];
+            v *= second_at((p.b.x + own.n * p.b.y) / LANES + item);
         }
         if (ACCUMULATE == 1u) {
             v += y[into];

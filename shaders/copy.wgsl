@@ -15,7 +15,7 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> x: array<V>;
+// Binding 1 is x: input_*.wgsl.
 @group(0) @binding(2) var<storage, read_write> y: array<V>;
 
 @compute @workgroup_size(WG)
@@ -24,7 +24,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
     let own = block_of(workgroup, p.blocks, p.workgroups, BLOCK, p.items);
     for (var item = own.first + local; item < own.end; item += WG) {
         let into = (p.y.x + own.n * p.y.y) / LANES + item;
-        var v = p.factor * x[(p.x.x + own.n * p.x.y) / LANES + item] + p.shift;
+        var v = p.factor * input_at((p.x.x + own.n * p.x.y) / LANES + item) + p.shift;
         if (ACCUMULATE == 1u) {
             v += y[into];
         }

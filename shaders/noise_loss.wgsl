@@ -15,8 +15,8 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> rng: vec4u;
-@group(0) @binding(2) var<storage, read> prediction: array<V>; // [N, C, H, W]
+// Binding 1 is the prediction, [N, C, H, W]: input_*.wgsl.
+@group(0) @binding(2) var<storage, read> rng: vec4u;
 @group(0) @binding(3) var<storage, read_write> gprediction: array<V>; // [N, C, H, W]
 @group(0) @binding(4) var<storage, read_write> partials: array<f32>; // [N, blocks, WG]
 
@@ -28,7 +28,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
     var sum = V();
     for (var item = own.first + local; item < own.end; item += WG) {
         let eps = noise(random, 0u, own.n, item);
-        let error = prediction[(p.prediction.x + own.n * p.prediction.y) / LANES + item] - eps;
+        let error = input_at((p.prediction.x + own.n * p.prediction.y) / LANES + item) - eps;
         gprediction[(p.gprediction.x + own.n * p.gprediction.y) / LANES + item] = p.scale * error;
         sum += error * error;
     }

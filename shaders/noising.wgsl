@@ -18,9 +18,8 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> rng: vec4u; // seed, seed, step, first sample
-@group(0) @binding(2) var<storage, read> y: array<V>; // [N, C, H, W]
-@group(0) @binding(3) var<storage, read> lambda: array<V>; // [N, C, H, W]
+// Bindings 1 and 2 are y and lambda, [N, C, H, W]: input_*.wgsl, second_*.wgsl.
+@group(0) @binding(3) var<storage, read> rng: vec4u; // seed, seed, step, first sample
 @group(0) @binding(4) var<storage, read> rho: array<f32>; // [M, 3], row n is sample n's
 @group(0) @binding(5) var<storage, read_write> latent: array<V>; // [N, .., H, W], gamma and z ranges of it
 
@@ -31,9 +30,9 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
     let random = rng;
     let time = rho[p.rho.x + own.n * p.rho.y];
     for (var item = own.first + local; item < own.end; item += WG) {
-        let d = decay(lambda[(p.lambda.x + own.n * p.lambda.y) / LANES + item] * time);
+        let d = decay(second_at((p.lambda.x + own.n * p.lambda.y) / LANES + item) * time);
         let sigma = max(d.gone, V(p.sigma_floor));
-        let value = y[(p.y.x + own.n * p.y.y) / LANES + item];
+        let value = input_at((p.y.x + own.n * p.y.y) / LANES + item);
         latent[(p.gamma.x + own.n * p.gamma.y) / LANES + item] = d.left;
         latent[(p.z.x + own.n * p.z.y) / LANES + item] = sqrt(d.left) * value + sqrt(sigma) * noise(random, 0u, own.n, item);
     }

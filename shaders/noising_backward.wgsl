@@ -22,11 +22,10 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> rng: vec4u;
-@group(0) @binding(2) var<storage, read> y: array<V>; // [N, C, H, W]
-@group(0) @binding(3) var<storage, read> lambda: array<V>; // [N, C, H, W]
-@group(0) @binding(4) var<storage, read> rho: array<f32>; // [M, 3]
-@group(0) @binding(5) var<storage, read> glatent: array<V>; // [N, .., H, W], gamma and z ranges of it
+// Bindings 1 and 2 are y, [N, C, H, W], and the latent's gradient, [N, .., H, W], gamma and z ranges of it: input_*.wgsl, gradient_*.wgsl.
+@group(0) @binding(3) var<storage, read> rng: vec4u;
+@group(0) @binding(4) var<storage, read> lambda: array<V>; // [N, C, H, W]
+@group(0) @binding(5) var<storage, read> rho: array<f32>; // [M, 3]
 @group(0) @binding(6) var<storage, read_write> glambda: array<V>; // [N, C, H, W]
 @group(0) @binding(7) var<storage, read_write> partials: array<f32>; // [N, blocks, WG]
 
@@ -44,9 +43,9 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
         let least = V(p.sigma_floor);
         let eps = noise(random, 0u, own.n, item);
         let spread = select(V(), gamma * eps / sqrt(max(d.gone, least)), d.gone >= least);
-        let value = y[(p.y.x + own.n * p.y.y) / LANES + item];
-        let g = glatent[(p.gamma.x + own.n * p.gamma.y) / LANES + item];
-        let h = glatent[(p.z.x + own.n * p.z.y) / LANES + item];
+        let value = input_at((p.y.x + own.n * p.y.y) / LANES + item);
+        let g = gradient_at((p.gamma.x + own.n * p.gamma.y) / LANES + item);
+        let h = gradient_at((p.z.x + own.n * p.z.y) / LANES + item);
         let da = 0.5 * h * (spread - sqrt(gamma) * value) - gamma * g;
         let to = (p.glambda.x + own.n * p.glambda.y) / LANES + item;
         if (ACCUMULATE == 1u) {

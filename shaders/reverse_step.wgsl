@@ -27,11 +27,10 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> rng: vec4u; // the third word is i
-@group(0) @binding(2) var<storage, read> lambda: array<V>; // [N / repeats, C, H, W]
-@group(0) @binding(3) var<storage, read> tau: array<f32>; // [T], entry j - 1 at time j / T
-@group(0) @binding(4) var<storage, read> sums: array<vec4f>; // [T + 1, 2], row k of the first k steps (reverse.wgsl)
-@group(0) @binding(5) var<storage, read> prediction: array<V>; // [N, C, H, W]
+// Bindings 1 and 2 are lambda, [N / repeats, C, H, W], and the prediction, [N, C, H, W]: input_*.wgsl, second_*.wgsl.
+@group(0) @binding(3) var<storage, read> rng: vec4u; // the third word is i
+@group(0) @binding(4) var<storage, read> tau: array<f32>; // [T], entry j - 1 at time j / T
+@group(0) @binding(5) var<storage, read> sums: array<vec4f>; // [T + 1, 2], row k of the first k steps (reverse.wgsl)
 @group(0) @binding(6) var<storage, read_write> latent: array<V>; // [N, .., H, W]
 
 @compute @workgroup_size(WG)
@@ -45,7 +44,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
     let powers = power_sums(i - 1u);
     let measurement = (p.lambda.x + quotient(own.n, p.repeats) * p.lambda.y) / LANES;
     for (var item = own.first + local; item < own.end; item += WG) {
-        let rate = lambda[measurement + item] * per_step;
+        let rate = input_at(measurement + item) * per_step;
         var before: Power;
         var b: Beta;
         if (EXPONENTIAL == 1u) {
@@ -56,7 +55,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
             b = beta_of(tau_i, rate);
         }
         let sigma = next(before, b).sigma;
-        let eps = prediction[(p.prediction.x + own.n * p.prediction.y) / LANES + item];
+        let eps = second_at((p.prediction.x + own.n * p.prediction.y) / LANES + item);
         let at = (p.z.x + own.n * p.z.y) / LANES + item;
         let z = latent[at];
         var result: V;

@@ -74,8 +74,8 @@ pub struct Caps {
     /// [images](crate::kernels::Call::bind_image).
     pub software: bool,
     /// Loads from buffers are several times as slow as from [images](crate::kernels::Call::bind_image), copies included: those kernels that read
-    /// much read images even of what they read once. So it is with Mesa's llvmpipe on processors without AVX-512, where it passes every value that a
-    /// lane loads through memory (`shaders/shared/image.wgsl`).
+    /// much read images even of what they read once. So it is with Mesa's llvmpipe before 25 on processors without AVX-512, where it passes every value
+    /// that a lane loads through memory (`shaders/shared/image.wgsl`).
     pub slow_buffers: bool,
     /// Loops of many iterations may be ended early, without a word, as Mesa's llvmpipe does: those are refused.
     pub ends_loops: bool,
@@ -146,14 +146,23 @@ fn subgroup_sizes(info: &wgpu::AdapterInfo) -> [u32; 2] {
     subgroups::sizes(info.backend, info.device_type, &info.name, said)
 }
 
-/// Whether the adapter is Mesa's llvmpipe, whose subgroups are eight invocations where the processor has vectors of 256 bits, on a processor
-/// without AVX-512, which alone can put a value into any place of a vector in a register.
+/// Whether the adapter is a Mesa llvmpipe of before 25, whose subgroups are eight invocations where the processor has vectors of 256 bits, on a
+/// processor without AVX-512, which alone can put a value into any place of a vector in a register. Measured of 22.3 (slow) and 25.0 (not slow);
+/// those between are taken to be slow, since images then cost them little.
 fn slow_buffers(info: &wgpu::AdapterInfo) -> bool {
     #[cfg(target_arch = "x86_64")]
     let puts_anywhere = std::arch::is_x86_feature_detected!("avx512vl");
     #[cfg(not(target_arch = "x86_64"))]
     let puts_anywhere = true; // Not measured.
-    info.device_type == wgpu::DeviceType::Cpu && subgroup_sizes(info)[0] >= 8 && !puts_anywhere
+    info.device_type == wgpu::DeviceType::Cpu
+        && subgroup_sizes(info)[0] >= 8
+        && !puts_anywhere
+        && mesa_major(&info.driver_info).is_some_and(|major| major < 25)
+}
+
+/// The major version of a driver that calls itself Mesa.
+fn mesa_major(driver_info: &str) -> Option<u32> {
+    driver_info.strip_prefix("Mesa ")?.split('.').next()?.parse().ok()
 }
 
 fn summary(info: &wgpu::AdapterInfo) -> AdapterSummary {
@@ -429,5 +438,17 @@ impl Gpu {
     /// That error; [`Error::DeviceLost`] every time once the device is lost.
     pub fn check(&self) -> Result<()> {
         self.0.failures.check()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::mesa_major;
+
+    #[test]
+    fn mesa_says_its_version() {
+        assert_eq!(mesa_major("Mesa 22.3.6 (LLVM 15.0.6)"), Some(22));
+        assert_eq!(mesa_major("Mesa 25.0.7-2~bpo12+1 (LLVM 15.0.6)"), Some(25));
+        assert_eq!(["", "550.54.14", "Mesa"].map(mesa_major), [None; 3]);
     }
 }

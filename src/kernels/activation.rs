@@ -4,15 +4,20 @@
 use bytemuck::{Pod, Zeroable};
 
 use super::call::distinct;
-use super::lanes::lanes;
-use super::{Call, Lanes, Span};
+use super::lanes::{Maps, maps};
+use super::{Call, Span};
 use crate::Result;
 use crate::tensor::View;
 
 /// `shaders/activation.wgsl`.
-pub static FORWARD: Lanes = lanes!("activation", ["activation", "gelu"]);
+pub static FORWARD: Maps = maps!("activation", ["activation", "gelu"], ["input_storage"], ["input_image"]);
 /// `shaders/activation_backward.wgsl`.
-pub static BACKWARD: Lanes = lanes!("activation_backward", ["activation", "series", "gelu"]);
+pub static BACKWARD: Maps = maps!(
+    "activation_backward",
+    ["activation", "series", "gelu"],
+    ["input_storage", "gradient_storage"],
+    ["input_image", "gradient_image"]
+);
 
 /// Operations of one value: an exponential, and a division with a polynomial or without.
 const SOFTPLUS_FLOPS: usize = 20;
@@ -81,7 +86,7 @@ fn forward(kind: u32, flops: usize, x: &View, y: &View) -> Result<Call> {
     let deal = FORWARD.each(x.shape);
     let params =
         Forward { x: x.into(), y: y.into(), items: deal.items, blocks: deal.blocks, workgroups: deal.workgroups };
-    Ok(deal.call(params).with("KIND", kind).bind(x).bind(y).costs(flops * x.shape.len()))
+    Ok(deal.call(params).with("KIND", kind).bind_map(x).bind(y).costs(flops * x.shape.len()))
 }
 
 /// `y = ln(1 + exp(x))`, to a few roundings for every finite `x`. Both `[N, C, H, W]`.
@@ -149,7 +154,7 @@ fn backward(kind: u32, flops: usize, v: &View, g: &View, gx: &View, accumulate: 
         blocks: deal.blocks,
         workgroups: deal.workgroups,
     };
-    let call = deal.call(params).with("KIND", kind).bind(v).bind(g).bind(gx).accumulates(gx, accumulate);
+    let call = deal.call(params).with("KIND", kind).bind_map(v).bind_map(g).bind(gx).accumulates(gx, accumulate);
     Ok(call.costs((flops + 1) * v.shape.len()))
 }
 

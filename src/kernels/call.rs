@@ -23,6 +23,8 @@ pub struct Call {
     pub tensors: Vec<TensorId>,
     /// The tensors that are bound in part, or in another way.
     pub windows: Vec<Window>,
+    /// The shader that reads some of the tensors as images, all of each, where [loads from buffers are slow](Caps::slow_buffers).
+    pub images_form: Option<ImagesForm>,
     /// Workgroups.
     pub grid: [u32; 3],
     /// Items of a workgroup's block, if its invocations [take them in turn](Call::in_blocks).
@@ -33,6 +35,15 @@ pub struct Call {
     pub flops: u64,
     /// Bytes that must cross memory at least once.
     pub bytes: u64,
+}
+
+/// What takes a call's place where loads from buffers are slow.
+#[derive(Debug, Clone)]
+pub struct ImagesForm {
+    /// The same source with other declarations.
+    pub shader: &'static Shader,
+    /// What it reads as images.
+    pub windows: Vec<Window>,
 }
 
 /// A part of a tensor that is bound: as a uniform buffer or an image, or because the tensor is larger than one binding.
@@ -87,6 +98,7 @@ impl Call {
             params,
             tensors: Vec::new(),
             windows: Vec::new(),
+            images_form: None,
             grid,
             block: None,
             iterations: 0,
@@ -193,6 +205,32 @@ impl Call {
             Some(view) => self.bind(view),
             None => self.bind_unread(other),
         }
+    }
+
+    /// Says which shader reads the [maps](Call::bind_map) that are bound from now on as images, if there is one.
+    pub fn with_images(mut self, shader: Option<&'static Shader>) -> Self {
+        self.images_form = shader.map(|shader| ImagesForm { shader, windows: Vec::new() });
+        self
+    }
+
+    /// [`Call::bind`] of a map that the [form for images](Call::with_images), if there is one, reads as an image of its whole tensor: where
+    /// the view lies in it is the same.
+    pub fn bind_map(mut self, view: &View) -> Self {
+        let bytes = 0..view.element.bytes(view.shape.n * view.batch_stride()).next_multiple_of(16);
+        let index = self.tensors.len();
+        self.images_form.iter_mut().for_each(|form| {
+            form.windows.push(Window { index, bytes: bytes.clone(), bound: Bound::Image });
+        });
+        self.bind(view)
+    }
+
+    /// The call as such an adapter runs it: from images, if it has a form for them and loads from buffers are slow.
+    pub(crate) fn on(mut self, caps: Caps) -> Self {
+        if let Some(form) = self.images_form.take().filter(|_| caps.slow_buffers) {
+            self.shader = form.shader;
+            self.windows.extend(form.windows);
+        }
+        self
     }
 
     /// The bytes of tensor number `index` that are bound, of so many.

@@ -3,15 +3,15 @@
 use bytemuck::{Pod, Zeroable};
 
 use super::call::distinct;
-use super::lanes::lanes;
+use super::lanes::{Maps, lanes, maps};
 use super::{Call, Lanes, Span};
 use crate::tensor::{Shape, View};
 use crate::{Error, Result};
 
 /// `shaders/binary.wgsl`.
-pub static BINARY: Lanes = lanes!("binary", []);
+pub static BINARY: Maps = maps!("binary", [], ["input_storage", "second_storage"], ["input_image", "second_image"]);
 /// `shaders/copy.wgsl`.
-pub static COPY: Lanes = lanes!("copy", []);
+pub static COPY: Maps = maps!("copy", [], ["input_storage"], ["input_image"]);
 /// `shaders/fill.wgsl`.
 pub static FILL: Lanes = lanes!("fill", []);
 
@@ -46,7 +46,7 @@ fn binary(kind: u32, what: &str, a: &View, b: &View, y: &View, accumulate: bool)
         blocks: deal.blocks,
         workgroups: deal.workgroups,
     };
-    let call = deal.call(params).with("KIND", kind).bind(a).bind(b).bind(y).accumulates(y, accumulate);
+    let call = deal.call(params).with("KIND", kind).bind_map(a).bind_map(b).bind(y).accumulates(y, accumulate);
     Ok(call.costs((1 + usize::from(accumulate)) * a.shape.len()))
 }
 
@@ -112,7 +112,7 @@ pub fn affine(x: &View, factor: f32, shift: f32, y: &View, accumulate: bool) -> 
         shift,
     };
     let flops = usize::from(factor != 1.0) + usize::from(shift != 0.0) + usize::from(accumulate);
-    Ok(deal.call(params).bind(x).bind(y).accumulates(y, accumulate).costs(flops * y.shape.len()))
+    Ok(deal.call(params).bind_map(x).bind(y).accumulates(y, accumulate).costs(flops * y.shape.len()))
 }
 
 /// `y = x`, or added to `y`: [`scale`] by one.

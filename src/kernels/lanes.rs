@@ -96,6 +96,8 @@ pub(super) struct Deal {
     pub wg: Option<u32>,
     /// Iterations of the [loops](Call::loops) for an item.
     iterations: usize,
+    /// The shader's form for images.
+    images: Option<&'static Shader>,
 }
 
 /// Workgroups that share a sample in kernels that sum: one for every 512 items, at most sixteen, and more only where eight invocations would
@@ -174,6 +176,7 @@ impl Lanes {
             workgroups: (shape.n * blocks) as u32,
             wg: Some(summing_lanes(caps) as u32),
             iterations: 0,
+            images: None,
         }
     }
 }
@@ -196,6 +199,21 @@ impl Maps {
         } else {
             (teams, false)
         }
+    }
+
+    /// As [`Lanes::each`]; the call's maps are to be bound by [`Call::bind_map`].
+    pub(super) fn each(&'static self, shape: Shape) -> Deal {
+        Deal { images: in_quads(shape).then_some(&self.images), ..self.buffers.each(shape) }
+    }
+
+    /// As [`Lanes::each_in_loops`], likewise.
+    pub(super) fn each_in_loops(&'static self, shape: Shape, iterations: usize) -> Deal {
+        Deal { iterations, ..self.each(shape) }
+    }
+
+    /// As [`Lanes::in_shares`], likewise.
+    pub(super) fn in_shares(&'static self, caps: Caps, shape: Shape) -> Deal {
+        Deal { images: in_quads(shape).then_some(&self.images), ..self.buffers.in_shares(caps, shape) }
     }
 
     /// As [`Lanes::each_in_row`], and whether the maps, such as `x`, are read as images.
@@ -289,12 +307,13 @@ impl Deal {
             workgroups: (samples * blocks) as u32,
             wg: None,
             iterations: 0,
+            images: None,
         }
     }
 
     /// A call over this grid.
     pub fn call<P: bytemuck::NoUninit>(&self, params: P) -> Call {
-        let call = Call::new(self.shader, params, grid(self.workgroups as usize));
+        let call = Call::new(self.shader, params, grid(self.workgroups as usize)).with_images(self.images);
         match self.wg {
             Some(wg) => call.with("WG", wg),
             None => call.in_blocks(self.share).loops(self.iterations),

@@ -6,7 +6,7 @@
 use bytemuck::{Pod, Zeroable};
 
 use super::call::distinct;
-use super::lanes::{expect_rng, lanes, partial_count};
+use super::lanes::{Maps, expect_rng, lanes, maps, partial_count};
 use super::noising::SIGMA_FLOOR;
 use super::reduce::{Sum, expect_partials};
 use super::{Call, Lanes, Span};
@@ -15,7 +15,7 @@ use crate::tensor::{Shape, View};
 use crate::{Error, Result};
 
 /// `shaders/noise_loss.wgsl`.
-pub static NOISE: Lanes = lanes!("noise_loss", ["philox"]);
+pub static NOISE: Maps = maps!("noise_loss", ["philox"], ["input_storage"], ["input_image"]);
 /// `shaders/weighted_noise_loss.wgsl`.
 pub static WEIGHTED_NOISE: Lanes = lanes!("weighted_noise_loss", ["philox", "series"]);
 /// `shaders/schedule_losses.wgsl`.
@@ -100,7 +100,8 @@ pub fn noise(
         workgroups: deal.workgroups,
         scale: 2.0 * weight / shape.len() as f32,
     };
-    let first = deal.call(params).bind(rng).bind(prediction).bind(gprediction).bind(partials).costs(50 * shape.len());
+    let first =
+        deal.call(params).bind_map(prediction).bind(rng).bind(gprediction).bind(partials).costs(50 * shape.len());
     let sum = Sum { scale: 1.0 / shape.len() as f32, ..Sum::all(partials.shape.len()) };
     Ok(vec![first, sum.call(partials, &losses.range(0..1)?)])
 }

@@ -3,17 +3,23 @@
 use bytemuck::{Pod, Zeroable};
 
 use super::call::distinct;
-use super::lanes::{channels_of_one, expect_rng, lanes, partial_count};
+use super::lanes::{Maps, channels_of_one, expect_rng, maps, partial_count};
 use super::reduce::{Sum, expect_partials};
-use super::{Call, Lanes, Span};
+use super::{Call, Span};
 use crate::gpu::Caps;
 use crate::tensor::{Shape, View};
 use crate::{Error, Result};
 
 /// `shaders/noising.wgsl`.
-pub static FORWARD: Lanes = lanes!("noising", ["philox", "series"]);
+pub static FORWARD: Maps =
+    maps!("noising", ["philox", "series"], ["input_storage", "second_storage"], ["input_image", "second_image"]);
 /// `shaders/noising_backward.wgsl`.
-pub static BACKWARD: Lanes = lanes!("noising_backward", ["philox", "series"]);
+pub static BACKWARD: Maps = maps!(
+    "noising_backward",
+    ["philox", "series"],
+    ["input_storage", "gradient_storage"],
+    ["input_image", "gradient_image"]
+);
 
 /// The noise power `σ = 1 − γ` never falls below this, so that `1/sqrt(σ)` and `log σ` stay finite at `t = 0`.
 pub const SIGMA_FLOOR: f32 = 1e-7;
@@ -84,9 +90,9 @@ pub fn forward(rng: &View, y: &View, lambda: &View, rho: &View, gamma: &View, z:
             workgroups: deal.workgroups,
             sigma_floor: SIGMA_FLOOR,
         })
+        .bind_map(y)
+        .bind_map(lambda)
         .bind(rng)
-        .bind(y)
-        .bind(lambda)
         .bind(rho)
         .bind(gamma)
         .costs(80 * y.shape.len());
@@ -154,11 +160,11 @@ pub fn backward(caps: Caps, o: &Backward<'_>) -> Result<Vec<Call>> {
             workgroups: deal.workgroups,
             sigma_floor: SIGMA_FLOOR,
         })
+        .bind_map(o.y)
+        .bind_map(o.ggamma)
         .bind(o.rng)
-        .bind(o.y)
         .bind(o.lambda)
         .bind(o.rho)
-        .bind(o.ggamma)
         .bind(o.glambda)
         .bind(o.partials)
         .accumulates(o.glambda, o.accumulate_lambda)

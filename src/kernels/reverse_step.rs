@@ -5,7 +5,7 @@
 use bytemuck::{Pod, Zeroable};
 
 use super::call::{distinct, expect_whole};
-use super::lanes::{channels_of_one, expect_rng, lanes};
+use super::lanes::{Maps, channels_of_one, expect_rng, lanes, maps};
 use super::{Call, Lanes, Span};
 use crate::tensor::{Shape, View};
 use crate::{Error, Result};
@@ -13,7 +13,12 @@ use crate::{Error, Result};
 /// `shaders/reverse_start.wgsl`.
 pub static START: Lanes = lanes!("reverse_start", ["philox", "series", "reverse"]);
 /// `shaders/reverse_step.wgsl`.
-pub static STEP: Lanes = lanes!("reverse_step", ["philox", "series", "reverse"]);
+pub static STEP: Maps = maps!(
+    "reverse_step",
+    ["philox", "series", "reverse"],
+    ["input_storage", "second_storage"],
+    ["input_image", "second_image"]
+);
 
 #[derive(Debug, Clone, Copy, Pod, Zeroable)]
 #[repr(C)]
@@ -200,7 +205,8 @@ pub fn step(o: &Reverse<'_>, prediction: &View, variant: Variant) -> Result<Vec<
     };
     let flops = o.z.shape.len() * (60 + o.series());
     let call = deal.call(params).with("VARIANT", variant as u32).with("EXPONENTIAL", o.exponential());
-    let mut call = call.bind(o.rng).bind(o.lambda).bind(o.tau).bind(o.sums).bind(prediction).bind(o.z).costs(flops);
+    let mut call =
+        call.bind_map(o.lambda).bind_map(prediction).bind(o.rng).bind(o.tau).bind(o.sums).bind(o.z).costs(flops);
     call.bytes += o.z.bytes() + o.gamma.bytes();
     Ok(vec![call])
 }

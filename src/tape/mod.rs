@@ -198,7 +198,8 @@ impl Tape {
 
     /// Adds dispatches, on tensors of this tape; others are refused by [`Tape::check_limits`] and [`Tape::plan`].
     pub fn push(&mut self, calls: impl IntoIterator<Item = Call>) {
-        self.calls.extend(calls);
+        let caps = self.caps;
+        self.calls.extend(calls.into_iter().map(|call| call.on(caps)));
     }
 
     /// The calls recorded so far.

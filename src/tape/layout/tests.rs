@@ -36,7 +36,7 @@ fn recording(dice: &mut Dice) -> (Vec<TensorInfo>, Vec<Call>) {
         (i * tensors.len() / calls + dice.below(4)).min(tensors.len() - 1)
     };
     let calls = (0..calls).map(|i| {
-        let mut call = Call::new(&elementwise::COPY.quads, 0u32, [1, 1, 1]);
+        let mut call = Call::new(&elementwise::COPY.buffers.quads, 0u32, [1, 1, 1]);
         call.tensors = (0..1 + dice.below(5)).map(|_| TensorId(pick(dice, i))).collect();
         call
     });
