@@ -63,7 +63,7 @@ fn an_output_in_the_tensor_of_an_input_is_refused() {
     let heads = new(Shape::new(1, 8, 2, 2));
     let (x8, four) = (new(Shape::new(1, 8, 2, 2)), new(conv2d_1x1::packed(8, 4)));
     let [y4, bias_beside] = [0..4, 4..5].map(|r| heads.range(r).unwrap());
-    let head = |bias: &View| conv2d_1x1::forward(caps, &x8, &four, Some(bias), Activation::None, &y4, false);
+    let head = |bias: &View| conv2d_1x1::forward(&x8, &four, Some(bias), Activation::None, &y4, false);
     assert!(head(&View { shape: Shape::vector(4), ..bias_beside }).refused() && head(&new(Shape::vector(4))).is_ok());
     let one = Conv2d { kernel: 1, stride: 1, padding: 0 };
     let row = Shape::new(1, 1, 1, 1);
@@ -273,8 +273,8 @@ fn packed_weights_and_partial_sums_are_whole_tensors() {
 
     let parts = conv2d_1x1::parts(map, 4);
     let (sums, range) = (new(parts.shape()), after_four(new(room(parts.shape()))));
-    assert!(conv2d_1x1::grad_weight(caps, &x, &y, &sums).is_ok());
-    assert!(refused(conv2d_1x1::grad_weight(caps, &x, &y, &range).unwrap_err()));
+    assert!(conv2d_1x1::grad_weight(&x, &y, &sums).is_ok());
+    assert!(refused(conv2d_1x1::grad_weight(&x, &y, &range).unwrap_err()));
     let of = conv2d_3x3_grad_weight::Variant::ALL[0];
     let parts = conv2d_3x3_grad_weight::parts(caps, of.outputs, map, 4);
     let more = Shape { c: parts.splits + 1, ..parts.shape() };

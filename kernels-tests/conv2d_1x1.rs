@@ -68,7 +68,6 @@ fn forward_and_both_gradients() {
                 let (w, b) = (v[2].range(1..1 + weight.len())?, v[2].range(1 + weight.len()..v[2].shape.c)?);
                 let y = |i: usize| v[i].range(2..2 + channels);
                 let gx = |i: usize| v[i].range(1..1 + c);
-                let caps = tape.caps();
                 let forth = tape.persistent("packed", conv2d_1x1::packed(c, channels))?;
                 let back = tape.persistent("packed back", conv2d_1x1::packed(channels, c))?;
                 let parts = conv2d_1x1::parts(xs, channels);
@@ -76,11 +75,11 @@ fn forward_and_both_gradients() {
                 Ok(vec![
                     conv2d_1x1::pack(Direction::Forward, &w, [c, channels], &forth)?,
                     conv2d_1x1::pack(Direction::Backward, &w, [channels, c], &back)?,
-                    conv2d_1x1::forward(caps, &x, &forth, Some(&b), Activation::Relu, &y(3)?, false)?,
-                    conv2d_1x1::forward(caps, &x, &forth, None, Activation::None, &y(4)?, true)?,
-                    conv2d_1x1::forward(caps, &g, &back, None, Activation::None, &gx(5)?, false)?,
-                    conv2d_1x1::forward(caps, &g, &back, None, Activation::None, &gx(6)?, true)?,
-                    conv2d_1x1::grad_weight(caps, &x, &g, &sums)?,
+                    conv2d_1x1::forward(&x, &forth, Some(&b), Activation::Relu, &y(3)?, false)?,
+                    conv2d_1x1::forward(&x, &forth, None, Activation::None, &y(4)?, true)?,
+                    conv2d_1x1::forward(&g, &back, None, Activation::None, &gx(5)?, false)?,
+                    conv2d_1x1::forward(&g, &back, None, Activation::None, &gx(6)?, true)?,
+                    conv2d_1x1::grad_weight(&x, &g, &sums)?,
                     sum_splits(parts, &sums, 0, &v[7], false)?,
                 ])
             },
@@ -112,20 +111,16 @@ fn what_suits_and_what_does_not() {
 #[test]
 fn wrong_shapes_are_refused() {
     let (_, gpu) = &harness::devices()[0];
-    let caps = gpu.caps();
-    let mut tape = Tape::new(caps);
+    let mut tape = Tape::new(gpu.caps());
     let mut new = |c, h, w| tape.persistent("tensor", Shape::new(1, c, h, w)).unwrap();
     let (x, y, odd, small) = (new(4, 2, 2), new(5, 2, 2), new(4, 3, 3), new(5, 1, 4));
     let (weight, packed, parts) = (new(20, 1, 1), new(4, 1, 8), new(1, 1, 20));
     let refused = |call: cvdm::Result<_>| matches!(call, Err(Error::Shape(_)));
-    let forward = |x, packed, y| conv2d_1x1::forward(caps, x, packed, None, Activation::None, y, false);
-    assert!(forward(&x, &packed, &y).is_ok() && conv2d_1x1::grad_weight(caps, &x, &y, &parts).is_ok());
+    let forward = |x, packed, y| conv2d_1x1::forward(x, packed, None, Activation::None, y, false);
+    assert!(forward(&x, &packed, &y).is_ok() && conv2d_1x1::grad_weight(&x, &y, &parts).is_ok());
     assert!(refused(forward(&odd, &packed, &odd)) && refused(forward(&x, &packed, &small)));
     assert!(refused(forward(&x, &weight, &y)) && refused(forward(&x, &packed, &x)));
     assert!(refused(conv2d_1x1::pack(Direction::Forward, &weight, [4, 6], &packed)));
     assert!(refused(conv2d_1x1::pack(Direction::Forward, &weight, [5, 4], &packed)));
-    assert!(
-        refused(conv2d_1x1::grad_weight(caps, &x, &small, &parts))
-            && refused(conv2d_1x1::grad_weight(caps, &x, &y, &packed))
-    );
+    assert!(refused(conv2d_1x1::grad_weight(&x, &small, &parts)) && refused(conv2d_1x1::grad_weight(&x, &y, &packed)));
 }

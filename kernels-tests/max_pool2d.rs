@@ -72,11 +72,11 @@ fn forward_and_gradient() {
             let empty = |shape: Shape| given(shape, vec![9.0; shape.len()]);
             run(
                 &[x, gy, before, empty(half), empty(shape)],
-                |tape, v| {
+                |_, v| {
                     Ok(vec![
                         pool::forward(&v[0], &v[3])?,
-                        pool::backward(tape.caps(), &v[0], &v[1], &v[4], false)?,
-                        pool::backward(tape.caps(), &v[0], &v[1], &v[2], true)?,
+                        pool::backward(&v[0], &v[1], &v[4], false)?,
+                        pool::backward(&v[0], &v[1], &v[2], true)?,
                     ])
                 },
                 |mode, got| {
@@ -111,7 +111,7 @@ fn gradient_is_a_central_difference() {
             given(pool::output(shape).unwrap(), gy.values.clone()),
             given(shape, vec![9.0; shape.len()]),
         ],
-        |tape, v| Ok(vec![pool::backward(tape.caps(), &v[0], &v[1], &v[2], false)?]),
+        |_, v| Ok(vec![pool::backward(&v[0], &v[1], &v[2], false)?]),
         |mode, got| close(mode, &got[2], &want, 1e-9, 1e-9),
     );
 }
@@ -139,9 +139,9 @@ fn channel_ranges() {
         }
         run(
             &[x, y, gx],
-            |tape, v| {
+            |_, v| {
                 let (x, y) = (v[0].range(2..5)?, v[1].range(1..4)?);
-                Ok(vec![pool::forward(&x, &y)?, pool::backward(tape.caps(), &x, &y, &v[2].range(3..6)?, false)?])
+                Ok(vec![pool::forward(&x, &y)?, pool::backward(&x, &y, &v[2].range(3..6)?, false)?])
             },
             |mode, got| {
                 close(&format!("{mode}, {h}×{w}, y"), &got[1], &want_y, 1e-300, 0.0);
@@ -161,6 +161,6 @@ fn wrong_shapes_are_refused() {
     let (x, odd, y) = (new(4, 4), new(3, 4), new(2, 2));
     assert!(matches!(pool::forward(&odd, &y), Err(Error::Shape(_))));
     assert!(matches!(pool::forward(&x, &odd), Err(Error::Shape(_))));
-    assert!(matches!(pool::backward(tape.caps(), &x, &y, &x, false), Err(Error::Shape(_))));
-    assert!(matches!(pool::backward(tape.caps(), &x, &x, &y, false), Err(Error::Shape(_))));
+    assert!(matches!(pool::backward(&x, &y, &x, false), Err(Error::Shape(_))));
+    assert!(matches!(pool::backward(&x, &x, &y, false), Err(Error::Shape(_))));
 }

@@ -58,17 +58,17 @@ pub fn network(level: Level) -> Vec<Case> {
             &["conv2d_1x1_pack", "conv2d_1x1", "conv2d_1x1_grad_weight", "sum_splits"],
             format!("1×1 of {s}"),
             move |r| {
-                let (x, y, gx, c, caps) = (r.tensor(s)?, r.tensor(s)?, r.tensor(s)?, s.c, r.tape.caps());
+                let (x, y, gx, c) = (r.tensor(s)?, r.tensor(s)?, r.tensor(s)?, s.c);
                 let (weight, bias) = (r.tensor(Conv2d::same(1).weight(c, c))?, r.tensor(Shape::vector(c))?);
                 let (packed, back) = (r.tensor(conv2d_1x1::packed(c, c))?, r.tensor(conv2d_1x1::packed(c, c))?);
                 let parts = conv2d_1x1::parts(s, c);
                 let (sums, gw) = (r.tensor(parts.shape())?, r.tensor(Shape::vector(c * c))?);
                 Ok(vec![
                     conv2d_1x1::pack(Direction::Forward, &weight, [c, c], &packed)?,
-                    conv2d_1x1::forward(caps, &x, &packed, Some(&bias), Activation::None, &y, false)?,
+                    conv2d_1x1::forward(&x, &packed, Some(&bias), Activation::None, &y, false)?,
                     conv2d_1x1::pack(Direction::Backward, &weight, [c, c], &back)?,
-                    conv2d_1x1::forward(caps, &y, &back, None, Activation::None, &gx, false)?,
-                    conv2d_1x1::grad_weight(caps, &x, &y, &sums)?,
+                    conv2d_1x1::forward(&y, &back, None, Activation::None, &gx, false)?,
+                    conv2d_1x1::grad_weight(&x, &y, &sums)?,
                     split_sum::sum_splits(parts, &sums, 0, &gw, false)?,
                 ])
             },

@@ -213,10 +213,10 @@ impl Call {
         self
     }
 
-    /// [`Call::bind`] of a map that the [form for images](Call::with_images), if there is one, reads as an image of its whole tensor: where
-    /// the view lies in it is the same.
+    /// [`Call::bind`] of a map that the [form for images](Call::with_images), if there is one, reads as an image of its tensor from the beginning
+    /// to the map's end: the map lies at the same place in it.
     pub fn bind_map(mut self, view: &View) -> Self {
-        let bytes = 0..view.element.bytes(view.shape.n * view.batch_stride()).next_multiple_of(16);
+        let bytes = 0..view.element.bytes(view.extent().end).next_multiple_of(16);
         let index = self.tensors.len();
         self.images_form.iter_mut().for_each(|form| {
             form.windows.push(Window { index, bytes: bytes.clone(), bound: Bound::Image });
@@ -224,9 +224,10 @@ impl Call {
         self.bind(view)
     }
 
-    /// The call as such an adapter runs it: from images, if it has a form for them and loads from buffers are slow.
+    /// The call as such an adapter runs it: from images if it has a form for them, loads from buffers are slow, and no tensor is of halves.
     pub(crate) fn on(mut self, caps: Caps) -> Self {
-        if let Some(form) = self.images_form.take().filter(|_| caps.slow_buffers) {
+        let suits = caps.slow_buffers && self.elements == Elements::default();
+        if let Some(form) = self.images_form.take().filter(|_| suits) {
             self.shader = form.shader;
             self.windows.extend(form.windows);
         }

@@ -6,8 +6,8 @@ use super::call::{distinct, expect_whole};
 use super::conv2d::{Activation, Conv2d, Direction, expect_values};
 use super::split_sum::Parts;
 use super::{Call, Span, grid, shader};
-use crate::gpu::{Caps, Shader};
-use crate::tensor::{Element, Shape, View};
+use crate::gpu::Shader;
+use crate::tensor::{Shape, View};
 use crate::{Error, Result};
 
 /// `shaders/conv2d_1x1.wgsl`.
@@ -112,7 +112,6 @@ fn expect_quads(what: &str, shape: Shape) -> Result<()> {
 /// # Errors
 /// [`Error::Shape`] if a shape is another, `H W` no multiple of 4, or `y` lies in an input's tensor.
 pub fn forward(
-    caps: Caps,
     x: &View,
     weight: &View,
     bias: Option<&View>,
@@ -130,9 +129,8 @@ pub fn forward(
     let (quads, blocks) = (x.shape.plane() / 4, y.shape.c.div_ceil(TILE));
     let pairs = quads.div_ceil(2);
     let invocations = x.shape.n * blocks * pairs;
-    let images = caps.slow_buffers && x.element == Element::F32 && weight.element == Element::F32;
     let params = Forward {
-        x: Span::read(x, images),
+        x: x.into(),
         y: y.into(),
         in_channels: x.shape.c as u32,
         out_channels: y.shape.c as u32,
@@ -142,14 +140,15 @@ pub fn forward(
         bias_offset: bias.map_or(0, |b| b.offset() as u32),
         invocations: invocations as u32,
     };
-    let call = Call::new(if images { &FORWARD_IMAGES } else { &FORWARD }, params, grid(invocations.div_ceil(64)))
+    let call = Call::new(&FORWARD, params, grid(invocations.div_ceil(64)))
+        .with_images(Some(&FORWARD_IMAGES))
         .with("HAS_BIAS", bias.is_some().into())
         .with("ACTIVATION", activation as u32)
         .with("ACCUMULATE", accumulate.into())
         .with("CHANNELS", kept(y.shape.c))
         .loops(x.shape.c)
-        .bind_read(x, images)
-        .bind_read(weight, images)
+        .bind_map(x)
+        .bind_map(weight)
         .bind_or(bias, weight)
         .bind(y)
         .adds_to(y, accumulate);
@@ -184,7 +183,7 @@ pub fn parts(x: Shape, out_channels: usize) -> Parts {
 ///
 /// # Errors
 /// [`Error::Shape`] if a shape is another or `H W` no multiple of 4.
-pub fn grad_weight(caps: Caps, x: &View, g: &View, to: &View) -> Result<Call> {
+pub fn grad_weight(x: &View, g: &View, to: &View) -> Result<Call> {
     expect_quads("a 1×1 convolution's weight gradient", x.shape)?;
     g.expect("a 1×1 convolution's output gradient", Shape { c: g.shape.c, ..x.shape })?;
     let parts = parts(x.shape, g.shape.c);
@@ -192,10 +191,9 @@ pub fn grad_weight(caps: Caps, x: &View, g: &View, to: &View) -> Result<Call> {
     distinct("a 1×1 convolution's weight gradient", &[to], &[x, g])?;
     let (splits, across) = (parts.splits, x.shape.c.div_ceil(TILE));
     let invocations = splits * across * g.shape.c.div_ceil(TILE);
-    let images = caps.slow_buffers;
     let params = GradWeight {
-        x: Span::read(x, images),
-        g: Span::read(g, images),
+        x: x.into(),
+        g: g.into(),
         in_channels: x.shape.c as u32,
         row: parts.padded as u32,
         out_channels: g.shape.c as u32,
@@ -205,8 +203,8 @@ pub fn grad_weight(caps: Caps, x: &View, g: &View, to: &View) -> Result<Call> {
         across: across as u32,
         invocations: invocations as u32,
     };
-    let shader = if images { &GRAD_WEIGHT_IMAGES } else { &GRAD_WEIGHT };
-    let call = Call::new(shader, params, grid(invocations.div_ceil(64))).with("CHANNELS", kept(g.shape.c));
+    let call = Call::new(&GRAD_WEIGHT, params, grid(invocations.div_ceil(64))).with("CHANNELS", kept(g.shape.c));
     let call = call.loops(x.shape.n * (2 + (x.shape.plane() / 4).div_ceil(splits)));
-    Ok(call.bind_read(x, images).bind_read(g, images).bind(to).costs(Conv2d::same(1).flops(x.shape, g.shape)))
+    let call = call.with_images(Some(&GRAD_WEIGHT_IMAGES));
+    Ok(call.bind_map(x).bind_map(g).bind(to).costs(Conv2d::same(1).flops(x.shape, g.shape)))
 }

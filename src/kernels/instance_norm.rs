@@ -190,9 +190,9 @@ pub fn forward<'a>(
     expect_epsilon(epsilon)?;
     let (weight, bias) = affine.unzip();
     distinct("instance norm", &[statistics, y], &input.and(&[weight.unwrap_or(x), bias.unwrap_or(x)]))?;
-    let (teams, images) = input.form(&FORWARD, &FORWARD_OF_TILES).teams(caps, x, 2);
+    let teams = input.form(&FORWARD, &FORWARD_OF_TILES).teams(caps, x.shape, 2);
     let params = Forward {
-        x: Span::read(x, images),
+        x: x.into(),
         y: y.into(),
         size: input.size(),
         channels: x.shape.c as u32,
@@ -203,7 +203,7 @@ pub fn forward<'a>(
         planes: teams.planes,
         epsilon,
     };
-    let call = teams.call(params).bind_read(x, images).bind_or(weight, x).bind_or(bias, x).bind(statistics).bind(y);
+    let call = teams.call(params).bind_map(x).bind_or(weight, x).bind_or(bias, x).bind(statistics).bind(y);
     Ok(input.bind_tiles(call).stored(x, y).costs(10 * x.shape.len()))
 }
 
@@ -267,9 +267,9 @@ pub fn scales<'a>(
         let call = teams.call(params).bind(tiles).bind(weight).bind(bias).bind(statistics).bind(scales);
         return Ok(call.costs(8 * tiles.shape.len()));
     }
-    let (teams, images) = SCALES.teams(caps, x, 1);
+    let teams = SCALES.teams(caps, x.shape, 1);
     let params = Scales {
-        x: Span::read(x, images),
+        x: x.into(),
         channels: x.shape.c as u32,
         items: teams.items,
         weight_offset: weight.offset() as u32,
@@ -279,7 +279,7 @@ pub fn scales<'a>(
     };
     let call = teams.call(params);
     Ok(call
-        .bind_read(x, images)
+        .bind_map(x)
         .bind(weight)
         .bind(bias)
         .bind(statistics)
@@ -328,9 +328,9 @@ pub fn pooled<'a>(
     expect_affine(x.shape, bias, "instance norm's bias")?;
     expect_epsilon(epsilon)?;
     distinct("instance norm with pooling", &[statistics, y, pooled], &input.and(&[weight, bias]))?;
-    let (teams, images) = input.form(&POOL, &POOL_OF_TILES).teams_of_pairs(caps, x, 2);
+    let teams = input.form(&POOL, &POOL_OF_TILES).teams_of_pairs(caps, x.shape, 2);
     let params = Pooled {
-        x: Span::read(x, images),
+        x: x.into(),
         y: y.into(),
         pooled: pooled.into(),
         size: input.size(),
@@ -342,7 +342,7 @@ pub fn pooled<'a>(
         planes: teams.planes,
         epsilon,
     };
-    let call = teams.call(params).bind_read(x, images).bind(weight).bind(bias).bind(statistics).bind(y).bind(pooled);
+    let call = teams.call(params).bind_map(x).bind(weight).bind(bias).bind(statistics).bind(y).bind(pooled);
     Ok(input.bind_tiles(call).stored(x, y).costs(10 * x.shape.len() + 3 * pooled.shape.len()))
 }
 
@@ -393,10 +393,10 @@ pub fn backward(
         expect_affine(x.shape, weight, "instance norm's weight")?;
     }
     distinct("instance norm's gradient", &[sums, gx], &[x, weight.unwrap_or(x), statistics, g])?;
-    let (teams, images) = BACKWARD.teams(caps, x, 2);
+    let teams = BACKWARD.teams(caps, x.shape, 2);
     let params = Backward {
-        x: Span::read(x, images),
-        g: Span::read(g, images),
+        x: x.into(),
+        g: g.into(),
         gx: gx.into(),
         channels: x.shape.c as u32,
         items: teams.items,
@@ -405,7 +405,7 @@ pub fn backward(
         planes: teams.planes,
     };
     let call = teams.call(params);
-    let call = call.bind_read(x, images).bind_read(g, images).bind_or(weight, x).bind(statistics).bind(sums).bind(gx);
+    let call = call.bind_map(x).bind_map(g).bind_or(weight, x).bind(statistics).bind(sums).bind(gx);
     let call = call.accumulates(gx, options.accumulate).with("SOFTPLUS", options.softplus.into());
     Ok(call.costs(12 * x.shape.len()))
 }

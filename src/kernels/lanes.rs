@@ -3,7 +3,7 @@
 use super::call::{ITERATIONS, expect_whole, fewest_invocations};
 use super::{Call, Span, grid};
 use crate::gpu::{Caps, Shader};
-use crate::tensor::{Element, Shape, View};
+use crate::tensor::{Shape, View};
 use crate::{Error, Result};
 
 /// Invocations of a workgroup of kernels that sum, on GPUs.
@@ -182,49 +182,44 @@ impl Lanes {
 }
 
 impl Maps {
-    /// As [`Lanes::teams`], and whether the maps, such as `x`, are read as images.
-    pub(super) fn teams(&'static self, caps: Caps, x: &View, passes: usize) -> (Teams, bool) {
-        self.teams_of(caps, x, in_quads(x.shape), passes)
-    }
-
-    /// The same with items in pairs, none of them across two rows: for what pools them.
-    pub(super) fn teams_of_pairs(&'static self, caps: Caps, x: &View, passes: usize) -> (Teams, bool) {
-        self.teams_of(caps, x, x.shape.w.is_multiple_of(8), passes)
-    }
-
-    fn teams_of(&'static self, caps: Caps, x: &View, quads: bool, passes: usize) -> (Teams, bool) {
-        let teams = self.buffers.teams_of(caps, x.shape, quads, passes);
-        if Self::reads_images(caps, x, quads) {
-            (Teams { shader: &self.images, ..teams }, true)
-        } else {
-            (teams, false)
-        }
-    }
-
-    /// As [`Lanes::each`]; the call's maps are to be bound by [`Call::bind_map`].
+    /// As [`Lanes::each`]. The maps of this call and of those below are to be bound by [`Call::bind_map`].
     pub(super) fn each(&'static self, shape: Shape) -> Deal {
-        Deal { images: in_quads(shape).then_some(&self.images), ..self.buffers.each(shape) }
+        Deal { images: self.over(in_quads(shape)), ..self.buffers.each(shape) }
     }
 
-    /// As [`Lanes::each_in_loops`], likewise.
+    /// As [`Lanes::each_in_loops`].
     pub(super) fn each_in_loops(&'static self, shape: Shape, iterations: usize) -> Deal {
         Deal { iterations, ..self.each(shape) }
     }
 
-    /// As [`Lanes::in_shares`], likewise.
+    /// As [`Lanes::each_in_row`].
+    pub(super) fn each_in_row(&'static self, shape: Shape) -> (Deal, usize) {
+        let (deal, row) = self.buffers.each_in_row(shape);
+        (Deal { images: self.over(shape.w.is_multiple_of(4)), ..deal }, row)
+    }
+
+    /// As [`Lanes::in_shares`].
     pub(super) fn in_shares(&'static self, caps: Caps, shape: Shape) -> Deal {
-        Deal { images: in_quads(shape).then_some(&self.images), ..self.buffers.in_shares(caps, shape) }
+        Deal { images: self.over(in_quads(shape)), ..self.buffers.in_shares(caps, shape) }
     }
 
-    /// As [`Lanes::each_in_row`], and whether the maps, such as `x`, are read as images.
-    pub(super) fn each_in_row(&'static self, caps: Caps, x: &View) -> (Deal, usize, bool) {
-        let (deal, row) = self.buffers.each_in_row(x.shape);
-        let images = Self::reads_images(caps, x, x.shape.w.is_multiple_of(4));
-        (if images { Deal { shader: &self.images, ..deal } } else { deal }, row, images)
+    /// As [`Lanes::teams`].
+    pub(super) fn teams(&'static self, caps: Caps, shape: Shape, passes: usize) -> Teams {
+        self.teams_of(caps, shape, in_quads(shape), passes)
     }
 
-    fn reads_images(caps: Caps, x: &View, quads: bool) -> bool {
-        caps.slow_buffers && quads && x.element == Element::F32
+    /// The same with items in pairs, none of them across two rows: for what pools them.
+    pub(super) fn teams_of_pairs(&'static self, caps: Caps, shape: Shape, passes: usize) -> Teams {
+        self.teams_of(caps, shape, shape.w.is_multiple_of(8), passes)
+    }
+
+    fn teams_of(&'static self, caps: Caps, shape: Shape, quads: bool, passes: usize) -> Teams {
+        Teams { images: self.over(quads), ..self.buffers.teams_of(caps, shape, quads, passes) }
+    }
+
+    /// The form for images, of items that are quads.
+    fn over(&'static self, quads: bool) -> Option<&'static Shader> {
+        quads.then_some(&self.images)
     }
 }
 
@@ -262,6 +257,8 @@ pub(super) struct Teams {
     team: u32,
     /// How often a team goes over its plane.
     passes: usize,
+    /// The shader's form for images.
+    images: Option<&'static Shader>,
 }
 
 impl Teams {
@@ -283,14 +280,14 @@ impl Teams {
         let alone = caps.software && iterations(1) <= ITERATIONS && (items <= FEW_ITEMS || channels >= MANY_CHANNELS);
         let team = if alone { 1 } else { items.next_power_of_two().min(wg) };
         let planes = (samples * channels) as u32;
-        Self { shader, items: items as u32, planes, wg: wg as u32, team: team as u32, passes }
+        Self { shader, items: items as u32, planes, wg: wg as u32, team: team as u32, passes, images: None }
     }
 
     /// A call over this grid.
     pub fn call<P: bytemuck::NoUninit>(&self, params: P) -> Call {
         let workgroups = self.planes.div_ceil(self.wg / self.team);
-        let call =
-            Call::new(self.shader, params, grid(workgroups as usize)).with("WG", self.wg).with("TEAM", self.team);
+        let call = Call::new(self.shader, params, grid(workgroups as usize)).with_images(self.images);
+        let call = call.with("WG", self.wg).with("TEAM", self.team);
         call.loops(self.passes * self.items.div_ceil(self.team) as usize)
     }
 }

@@ -5,7 +5,6 @@ use bytemuck::{Pod, Zeroable};
 use super::call::distinct;
 use super::lanes::{Maps, lanes, maps};
 use super::{Call, Lanes, Span};
-use crate::gpu::Caps;
 use crate::tensor::{Shape, View};
 use crate::{Error, Result};
 
@@ -78,20 +77,20 @@ struct Backward {
 ///
 /// # Errors
 /// [`Error::Shape`] if a shape is another or `gx` lies in the tensor of an input.
-pub fn backward(caps: Caps, x: &View, g: &View, gx: &View, accumulate: bool) -> Result<Call> {
+pub fn backward(x: &View, g: &View, gx: &View, accumulate: bool) -> Result<Call> {
     g.expect("max-pooling's output gradient", output(x.shape)?)?;
     gx.expect("max-pooling's input gradient", x.shape)?;
     distinct("max-pooling's gradient", &[gx], &[x, g])?;
-    let (deal, width, images) = BACKWARD.each_in_row(caps, g);
+    let (deal, width) = BACKWARD.each_in_row(g.shape);
     let params = Backward {
-        x: Span::read(x, images),
-        g: Span::read(g, images),
+        x: x.into(),
+        g: g.into(),
         gx: gx.into(),
         items: deal.items,
         blocks: deal.blocks,
         workgroups: deal.workgroups,
         width: width as u32,
     };
-    let call = deal.call(params).bind_read(x, images).bind_read(g, images).bind(gx);
+    let call = deal.call(params).bind_map(x).bind_map(g).bind(gx);
     Ok(call.accumulates(gx, accumulate).costs(6 * g.shape.len()))
 }

@@ -334,7 +334,7 @@ impl Tape {
                 self.push([velocity::backward(&gamma, &z, v, &g, &gv, &ggamma, &gz, add)?]);
             }
             Op::MaxPool2d { x, .. } => {
-                self.pass_on(x, gradients, |tape, gx, add| Ok([max_pool2d::backward(tape.caps, x, &g, gx, add)?]))?;
+                self.pass_on(x, gradients, |_, gx, add| Ok([max_pool2d::backward(x, &g, gx, add)?]))?;
             }
             Op::Pointwise(op) => self.backward_pointwise(op, &g, gradients)?,
             Op::Spatial(op) => self.backward_spatial(op, &g, gradients)?,

@@ -279,7 +279,7 @@ impl Tape {
         let record = |packed: &View| conv2d_1x1::pack(direction, weight, channels, packed);
         let label = format!("weight packed for 1×1, {direction:?}");
         let packed = self.derived(&label, weight, conv2d_1x1::packed(channels[0], channels[1]), record)?;
-        self.push([conv2d_1x1::forward(self.caps, x, &packed, bias, activation, y, accumulate)?]);
+        self.push([conv2d_1x1::forward(x, &packed, bias, activation, y, accumulate)?]);
         Ok(())
     }
 
@@ -323,7 +323,7 @@ impl Tape {
             Kernels::OneByOne => {
                 let parts = conv2d_1x1::parts(x, g.shape.c);
                 let sums = self.intermediate("partial sums", parts.shape())?;
-                self.push([conv2d_1x1::grad_weight(self.caps, input.x, g, &sums)?]);
+                self.push([conv2d_1x1::grad_weight(input.x, g, &sums)?]);
                 self.push([split_sum::sum_splits(parts, &sums, 0, &gw, add_w)?]);
             }
             Kernels::Portable => self.push([conv2d::grad_weight(spec, input.x, g, &gw, add_w)?]),
