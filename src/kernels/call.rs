@@ -23,7 +23,7 @@ pub struct Call {
     pub tensors: Vec<TensorId>,
     /// The tensors that are bound in part, or in another way.
     pub windows: Vec<Window>,
-    /// The shader that reads some of the tensors as images, all of each, where [loads from buffers are slow](Caps::slow_buffers).
+    /// What takes its place where [loads from buffers are slow](Caps::slow_buffers).
     pub images_form: Option<ImagesForm>,
     /// Workgroups.
     pub grid: [u32; 3],
@@ -37,12 +37,12 @@ pub struct Call {
     pub bytes: u64,
 }
 
-/// What takes a call's place where loads from buffers are slow.
+/// A call's second form, which reads some of its tensors as images.
 #[derive(Debug, Clone)]
 pub struct ImagesForm {
     /// The same source with other declarations.
     pub shader: &'static Shader,
-    /// What it reads as images.
+    /// What is read so.
     pub windows: Vec<Window>,
 }
 
@@ -214,12 +214,12 @@ impl Call {
     }
 
     /// [`Call::bind`] of a map that the [form for images](Call::with_images), if there is one, reads as an image of its tensor from the beginning
-    /// to the map's end: the map lies at the same place in it.
+    /// to the map's end: the map lies at the same place in it. Of a tensor that no binding holds there is no such form.
     pub fn bind_map(mut self, view: &View) -> Self {
-        let bytes = 0..view.element.bytes(view.extent().end).next_multiple_of(16);
-        let index = self.tensors.len();
-        self.images_form.iter_mut().for_each(|form| {
-            form.windows.push(Window { index, bytes: bytes.clone(), bound: Bound::Image });
+        self.images_form = self.images_form.filter(|_| !view.windowed).map(|mut form| {
+            let bytes = 0..view.element.bytes(view.extent().end).next_multiple_of(16);
+            form.windows.push(Window { index: self.tensors.len(), bytes, bound: Bound::Image });
+            form
         });
         self.bind(view)
     }
