@@ -76,7 +76,9 @@ fn training_is_the_same() {
         // Of the networks without kernels that need subgroups one is enough.
         for model in models().into_iter().take(if without_subgroups { 1 } else { 3 }) {
             // Three windows: 0.45 of the parameters fit into one.
-            let parts = small(&model, 0.45, OpenOptions { without_subgroups, as_gpu, ..OpenOptions::default() });
+            let slow_buffers = Some(whole.caps().slow_buffers);
+            let options = OpenOptions { without_subgroups, as_gpu, slow_buffers, ..OpenOptions::default() };
+            let parts = small(&model, 0.45, options);
             let (want, gradient, one) = trained(whole, &model, learning_rate);
             let (got, same_gradient, three) = trained(&parts, &model, learning_rate);
             let what = format!("{mode}: {:?}", model.config().network);
