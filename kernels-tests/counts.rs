@@ -202,7 +202,7 @@ fn what_steps_cost_to_the_byte() {
             Cost { dispatches: 342, flops: 5_791_353_311, bytes: 271_024_460, copies: 262, copied: 82_205_952, shared: 24_534_848 },
             Cost { dispatches: 322, flops: 5_809_196_543, bytes: 277_456_460, copies: 0, copied: 0, shared: 30_233_920 },
             Cost { dispatches: 395, flops: 5_832_509_831, bytes: 630_050_444, copies: 0, copied: 0, shared: 32_679_488 },
-            Cost { dispatches: 346, flops: 5_791_353_311, bytes: 271_024_588, copies: 455, copied: 173_870_176, shared: 24_534_848 },
+            Cost { dispatches: 346, flops: 5_791_353_311, bytes: 271_024_588, copies: 455, copied: 173_886_560, shared: 24_534_848 },
         ],
         [
             Cost { dispatches: 42, flops: 3_066_118_144, bytes: 69_000_796, copies: 44, copied: 27_095_552, shared: 8_290_304 },

@@ -213,11 +213,11 @@ impl Call {
         self
     }
 
-    /// [`Call::bind`] of a map that the [form for images](Call::with_images), if there is one, reads as an image of its tensor from the beginning
-    /// to the map's end: the map lies at the same place in it. Of a tensor that no binding holds there is no such form.
+    /// [`Call::bind`] of a map that the [form for images](Call::with_images), if there is one, reads as an image of its whole tensor: the map lies
+    /// at the same place in it, and so do other maps of the tensor that the shader reads. Of a tensor that no binding holds there is no such form.
     pub fn bind_map(mut self, view: &View) -> Self {
         self.images_form = self.images_form.filter(|_| !view.windowed).map(|mut form| {
-            let bytes = 0..view.element.bytes(view.extent().end).next_multiple_of(16);
+            let bytes = 0..view.element.bytes(view.shape.n * view.batch_stride()).next_multiple_of(16);
             form.windows.push(Window { index: self.tensors.len(), bytes, bound: Bound::Image });
             form
         });
