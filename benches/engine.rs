@@ -1,5 +1,5 @@
 //! How fast whole networks are: `cargo bench --bench engine -- [--quick] [--all] [--filter TEXT] [--batch N]
-//! [--adapter NAME] [--tune FOLDER] [--profile] [--json FILE]`.
+//! [--adapter NAME] [--tune FOLDER] [--slow-buffers yes|no] [--profile] [--json FILE]`.
 //!
 //! A U-Net's forward pass, a U-Net's training step (mean squared error, gradients, Adam), a CVDM training step, a sampler
 //! step, one with halves stored where the adapter has them, and a whole reconstruction. For each: the median time with its 10 % and 90 % quantiles, operations a second and

@@ -1,5 +1,5 @@
 //! How fast each kernel is, alone: `cargo bench --bench kernels -- [--quick] [--all] [--filter TEXT] [--batch N]
-//! [--adapter NAME] [--tune FOLDER] [--json FILE] [--picture FILE]` (a picture with `--features cli`).
+//! [--adapter NAME] [--tune FOLDER] [--slow-buffers yes|no] [--json FILE] [--picture FILE]` (a picture with `--features cli`).
 //!
 //! For each kernel and gradient at the levels of the U-Nets in `benches/shapes`: the median time with its 10 % and 90 %
 //! quantiles; operations or bytes a second and their share of the limit that binds, multiply-adds or copying, as two tiny

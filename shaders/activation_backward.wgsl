@@ -19,7 +19,7 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-// Bindings 1 and 2 are v and g: input_*.wgsl, gradient_*.wgsl.
+// Bindings 1 and 2 are v and g: input_*.wgsl, second_*.wgsl.
 @group(0) @binding(3) var<storage, read_write> gx: array<V>;
 
 fn slope(v: V) -> V {
@@ -51,7 +51,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
     for (var item = own.first + local; item < own.end; item += WG) {
         let into = (p.gx.x + own.n * p.gx.y) / LANES + item;
         let v = input_at((p.v.x + own.n * p.v.y) / LANES + item);
-        var gradient = gradient_at((p.g.x + own.n * p.g.y) / LANES + item) * slope(v);
+        var gradient = second_at((p.g.x + own.n * p.g.y) / LANES + item) * slope(v);
         if (ACCUMULATE == 1u) {
             gradient += gx[into];
         }

@@ -23,7 +23,7 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-// Bindings 1 and 2 are x, [N, Cin, H W], and g, [N, Cout, H W]: input_*.wgsl, gradient_*.wgsl.
+// Bindings 1 and 2 are x, [N, Cin, H W], and g, [N, Cout, H W]: input_*.wgsl, second_*.wgsl.
 @group(0) @binding(3) var<storage, read_write> parts: array<vec4f>; // [splits, Cout, row / 4]
 
 // The quads of four channels from `first` on, of the last one where there are none.
@@ -34,10 +34,10 @@ fn of_x(p: Params, start: u32, first: u32) -> mat4x4f {
 
 fn of_g(p: Params, start: u32, first: u32) -> mat4x4f {
     if (CHANNELS == 1u) {
-        return mat4x4f(gradient_at(first * p.quads + start), vec4f(), vec4f(), vec4f());
+        return mat4x4f(second_at(first * p.quads + start), vec4f(), vec4f(), vec4f());
     }
     let c = min(first + vec4u(0u, 1u, 2u, 3u), vec4u(p.out_channels - 1u)) * p.quads + start;
-    return mat4x4f(gradient_at(c.x), gradient_at(c.y), gradient_at(c.z), gradient_at(c.w));
+    return mat4x4f(second_at(c.x), second_at(c.y), second_at(c.z), second_at(c.w));
 }
 
 fn put(p: Params, split: u32, row: u32, column: u32, sums: mat4x4f) {

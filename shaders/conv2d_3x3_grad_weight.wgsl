@@ -56,7 +56,7 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> p: Params;
-// Bindings 1 and 2 are the input and the output's gradient: input_*.wgsl, gradient_*.wgsl.
+// Bindings 1 and 2 are the input and the output's gradient: input_*.wgsl, second_*.wgsl.
 @group(0) @binding(3) var<storage, read_write> parts: array<vec4f>; // [splits, part / 4]
 @group(0) @binding(4) var<storage, read> scales: array<vec2f>;     // [N, Cin]: scale, shift
 
@@ -99,8 +99,8 @@ fn load_row(at: u32, row: u32, next: u32, alive: bool) -> Row {
     let in_hi = in_lo && next > 0u;
     let index = at + row * p.quads;
     return Row(
-        select(vec4f(), gradient_at(select(0u, index, in_lo)), in_lo),
-        select(vec4f(), gradient_at(select(0u, index + next, in_hi)), in_hi),
+        select(vec4f(), second_at(select(0u, index, in_lo)), in_lo),
+        select(vec4f(), second_at(select(0u, index + next, in_hi)), in_hi),
     );
 }
 

@@ -27,7 +27,7 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> p: Params;
-// Bindings 1 and 2 are x and g: input_*.wgsl, gradient_*.wgsl.
+// Bindings 1 and 2 are x and g: input_*.wgsl, second_*.wgsl.
 @group(0) @binding(3) var<storage, read_write> parts: array<vec4f>; // [splits, part / 4]
 
 struct Quad { row: u32, column: u32 }
@@ -43,10 +43,10 @@ struct Patch { t00: vec4f, t01: vec4f, t10: vec4f, t11: vec4f }
 // Patches of a channel of g that starts at a place, in rows of so many vec4; those of a quad below the image are zeros.
 fn load_patch(channel: u32, wide: u32, quad: Quad, inside: bool) -> Patch {
     let at = channel + select(0u, quad.row * 2u * wide + quad.column * 2u, inside);
-    let t0 = select(vec4f(), gradient_at(at), inside);
-    let t1 = select(vec4f(), gradient_at(at + 1u), inside);
-    let b0 = select(vec4f(), gradient_at(at + wide), inside);
-    let b1 = select(vec4f(), gradient_at(at + wide + 1u), inside);
+    let t0 = select(vec4f(), second_at(at), inside);
+    let t1 = select(vec4f(), second_at(at + 1u), inside);
+    let b0 = select(vec4f(), second_at(at + wide), inside);
+    let b1 = select(vec4f(), second_at(at + wide + 1u), inside);
     return Patch(vec4f(t0.xz, t1.xz), vec4f(t0.yw, t1.yw), vec4f(b0.xz, b1.xz), vec4f(b0.yw, b1.yw));
 }
 

@@ -24,7 +24,7 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-// Bindings 1 and 2 are x and g: input_*.wgsl, gradient_*.wgsl.
+// Bindings 1 and 2 are x and g: input_*.wgsl, second_*.wgsl.
 @group(0) @binding(3) var<storage, read> weight: array<f32>;       // [C]
 @group(0) @binding(4) var<storage, read> stats: array<vec2f>;      // [N, C]: mean, inverse
 @group(0) @binding(5) var<storage, read_write> sums: array<vec2f>; // [N, C]: sum(g), sum(g * xn)
@@ -47,7 +47,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
     var sum = V();
     var product = V();
     for (var i = local % TEAM; i < p.items; i += TEAM) {
-        let v = gradient_at(at_g + i);
+        let v = second_at(at_g + i);
         sum += v;
         product += v * (input_at(at_x + i) - mean);
     }
@@ -78,7 +78,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
     }
     for (var i = local % TEAM; i < p.items; i += TEAM) {
         let v = input_at(at_x + i);
-        var gradient = scale * (gradient_at(at_g + i) - means.x - (v - mean) * tilt);
+        var gradient = scale * (second_at(at_g + i) - means.x - (v - mean) * tilt);
         if (SOFTPLUS == 1u) {
             gradient *= softplus_slope(v);
         }

@@ -16,7 +16,7 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-// Bindings 1 and 2 are x, [N, C, 2H, 2W], and g, [N, C, H, W]: input_*.wgsl, gradient_*.wgsl.
+// Bindings 1 and 2 are x, [N, C, 2H, 2W], and g, [N, C, H, W]: input_*.wgsl, second_*.wgsl.
 @group(0) @binding(3) var<storage, read_write> gx: array<V>; // [N, C, 2H, 2W]
 
 fn put(index: u32, even: V, odd: V) {
@@ -48,7 +48,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
         let lower_right = odds(bottom_a, bottom_b);
         let largest = max(max(upper_left, upper_right), max(lower_left, lower_right));
         // What one pixel takes is gone for those after it.
-        let whole = gradient_at((p.g.x + own.n * p.g.y) / LANES + item);
+        let whole = second_at((p.g.x + own.n * p.g.y) / LANES + item);
         let at_first = upper_left == largest;
         let at_second = upper_right == largest;
         let at_third = lower_left == largest;

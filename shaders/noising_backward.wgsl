@@ -22,7 +22,7 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-// Bindings 1 and 2 are y, [N, C, H, W], and the latent's gradient, [N, .., H, W], gamma and z ranges of it: input_*.wgsl, gradient_*.wgsl.
+// Bindings 1 and 2 are y, [N, C, H, W], and the latent's gradient, [N, .., H, W], gamma and z ranges of it: input_*.wgsl, second_*.wgsl.
 @group(0) @binding(3) var<storage, read> rng: vec4u;
 @group(0) @binding(4) var<storage, read> lambda: array<V>; // [N, C, H, W]
 @group(0) @binding(5) var<storage, read> rho: array<f32>; // [M, 3]
@@ -44,8 +44,8 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
         let eps = noise(random, 0u, own.n, item);
         let spread = select(V(), gamma * eps / sqrt(max(d.gone, least)), d.gone >= least);
         let value = input_at((p.y.x + own.n * p.y.y) / LANES + item);
-        let g = gradient_at((p.gamma.x + own.n * p.gamma.y) / LANES + item);
-        let h = gradient_at((p.z.x + own.n * p.z.y) / LANES + item);
+        let g = second_at((p.gamma.x + own.n * p.gamma.y) / LANES + item);
+        let h = second_at((p.z.x + own.n * p.z.y) / LANES + item);
         let da = 0.5 * h * (spread - sqrt(gamma) * value) - gamma * g;
         let to = (p.glambda.x + own.n * p.glambda.y) / LANES + item;
         if (ACCUMULATE == 1u) {

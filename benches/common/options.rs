@@ -22,6 +22,8 @@ pub struct Options {
     pub tune: Option<PathBuf>,
     /// [`OpenOptions::matrices`].
     pub matrices: bool,
+    /// [`OpenOptions::slow_buffers`].
+    pub slow_buffers: Option<bool>,
     /// Add where the device's time goes, by shader.
     pub profile: bool,
     pub adapter: Option<String>,
@@ -51,11 +53,12 @@ impl Options {
                 "--adapter" => options.adapter = Some(value()?),
                 "--json" => options.json = Some(value()?),
                 "--picture" => options.picture = Some(value()?),
+                "--slow-buffers" => options.slow_buffers = Some(yes_or_no(&value()?)?),
                 "--batch" => options.batch = Some(positive(&value()?)?),
                 other => {
                     return Err(Error::input(format!(
                         "\"{other}\" is no option; there are --quick, --all, --profile, --filter TEXT, \
-                         --batch N, --adapter NAME, --tune FOLDER, --matrices, --json FILE, --picture FILE"
+                         --batch N, --adapter NAME, --tune FOLDER, --matrices, --slow-buffers yes|no, --json FILE, --picture FILE"
                     )));
                 }
             }
@@ -65,8 +68,9 @@ impl Options {
 
     /// The device that they name.
     pub fn open(&self) -> Result<Gpu> {
-        let adapter = self.adapter.clone();
-        Gpu::open(&OpenOptions { adapter, tuning: self.tune.clone(), matrices: self.matrices, ..Default::default() })
+        let (adapter, tuning) = (self.adapter.clone(), self.tune.clone());
+        let (matrices, slow_buffers) = (self.matrices, self.slow_buffers);
+        Gpu::open(&OpenOptions { adapter, tuning, matrices, slow_buffers, ..Default::default() })
     }
 }
 
@@ -96,6 +100,14 @@ impl Lines {
 
 fn unwritten(path: &str, e: &std::io::Error) -> Error {
     Error::File { path: path.into(), problem: e.to_string() }
+}
+
+fn yes_or_no(text: &str) -> Result<bool> {
+    match text {
+        "yes" => Ok(true),
+        "no" => Ok(false),
+        _ => Err(Error::input(format!("--slow-buffers is \"{text}\", expected yes or no"))),
+    }
 }
 
 fn positive(text: &str) -> Result<usize> {

@@ -1,5 +1,5 @@
-// The nine taps of a pair of channels, at any offset in the weights (input_*.wgsl): three vec4 loads hold them, which on software adapters, where a load
-// costs the same whatever its width, is a third of nine.
+// The nine taps of a pair of channels, at any offset in the weights (input_*.wgsl): three vec4 loads hold them, which on software adapters, where a
+// load costs the same whatever its width, is a third of nine.
 struct Taps { a: vec4f, b: vec4f, c: f32 }
 
 fn nine(at: u32) -> Taps {

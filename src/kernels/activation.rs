@@ -10,14 +10,9 @@ use crate::Result;
 use crate::tensor::View;
 
 /// `shaders/activation.wgsl`.
-pub static FORWARD: Maps = maps!("activation", ["activation", "gelu"], ["input_storage"], ["input_image"]);
+pub static FORWARD: Maps = maps!("activation", ["activation", "gelu"], ["input"]);
 /// `shaders/activation_backward.wgsl`.
-pub static BACKWARD: Maps = maps!(
-    "activation_backward",
-    ["activation", "series", "gelu"],
-    ["input_storage", "gradient_storage"],
-    ["input_image", "gradient_image"]
-);
+pub static BACKWARD: Maps = maps!("activation_backward", ["activation", "series", "gelu"], ["input", "second"]);
 
 /// Operations of one value: an exponential, and a division with a polynomial or without.
 const SOFTPLUS_FLOPS: usize = 20;

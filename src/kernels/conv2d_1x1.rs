@@ -19,10 +19,10 @@ pub static FORWARD_IMAGES: Shader =
 pub static PACK: Shader = shader!("conv2d_1x1_pack", ["grid"]);
 /// `shaders/conv2d_1x1_grad_weight.wgsl`.
 pub static GRAD_WEIGHT: Shader =
-    shader!("conv2d_1x1_grad_weight", ["grid", "quads", "input_storage", "gradient_storage"]);
+    shader!("conv2d_1x1_grad_weight", ["grid", "quads", "input_storage", "second_storage"]);
 /// The same from images.
 pub static GRAD_WEIGHT_IMAGES: Shader =
-    shader!("conv2d_1x1_grad_weight", "images", ["grid", "quads", "image", "input_image", "gradient_image"]);
+    shader!("conv2d_1x1_grad_weight", "images", ["grid", "quads", "image", "input_image", "second_image"]);
 
 /// Channels along each side of an invocation's tile.
 const TILE: usize = 8;

@@ -24,7 +24,7 @@ pub(super) static GRAD_INPUT: Shader = shader!(
 );
 pub(super) static GRAD_WEIGHT: Shader = shader!(
     "conv_transpose2d_grad_weight",
-    ["grid", "quads", "input_storage", "gradient_storage", "neighbours"],
+    ["grid", "quads", "input_storage", "second_storage", "neighbours"],
     Subgroups
 );
 
@@ -58,7 +58,7 @@ pub(super) static GRAD_INPUT_IMAGES: Shader = shader!(
 pub(super) static GRAD_WEIGHT_IMAGES: Shader = shader!(
     "conv_transpose2d_grad_weight",
     "images",
-    ["grid", "quads", "image", "input_image", "gradient_image", "neighbours"],
+    ["grid", "quads", "image", "input_image", "second_image", "neighbours"],
     Subgroups
 );
 

@@ -9,9 +9,9 @@ use crate::tensor::{Shape, View};
 use crate::{Error, Result};
 
 /// `shaders/binary.wgsl`.
-pub static BINARY: Maps = maps!("binary", [], ["input_storage", "second_storage"], ["input_image", "second_image"]);
+pub static BINARY: Maps = maps!("binary", [], ["input", "second"]);
 /// `shaders/copy.wgsl`.
-pub static COPY: Maps = maps!("copy", [], ["input_storage"], ["input_image"]);
+pub static COPY: Maps = maps!("copy", [], ["input"]);
 /// `shaders/fill.wgsl`.
 pub static FILL: Lanes = lanes!("fill", []);
 

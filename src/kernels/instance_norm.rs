@@ -10,52 +10,33 @@ use crate::tensor::{Shape, View};
 use crate::{Error, Result};
 
 /// `shaders/instance_norm.wgsl`.
-pub static FORWARD: Maps = maps!(
-    "instance_norm",
-    ["teams", "moments", "team_moments", "channel_moments", "moments_of_map"],
-    ["input_storage"],
-    ["input_image"]
-);
+pub static FORWARD: Maps =
+    maps!("instance_norm", ["teams", "moments", "team_moments", "channel_moments", "moments_of_map"], ["input"]);
 /// The same from [tiles].
 pub static FORWARD_OF_TILES: Maps = maps!(
     "instance_norm",
     "tiles",
     ["teams", "moments", "team_moments", "tile_moments", "moments_of_tiles"],
-    ["input_storage"],
-    ["input_image"]
+    ["input"]
 );
 /// `shaders/instance_norm_scales.wgsl`.
-pub static SCALES: Maps = maps!(
-    "instance_norm_scales",
-    ["teams", "moments", "team_moments", "channel_moments"],
-    ["input_storage"],
-    ["input_image"]
-);
+pub static SCALES: Maps =
+    maps!("instance_norm_scales", ["teams", "moments", "team_moments", "channel_moments"], ["input"]);
 /// `shaders/instance_norm_tile_scales.wgsl`.
 pub static SCALES_OF_TILES: Shader =
     shader!("instance_norm_tile_scales", ["grid", "teams", "moments", "team_moments", "tile_moments"]);
 /// `shaders/instance_norm_pool.wgsl`.
-pub static POOL: Maps = maps!(
-    "instance_norm_pool",
-    ["teams", "moments", "team_moments", "channel_moments", "moments_of_map"],
-    ["input_storage"],
-    ["input_image"]
-);
+pub static POOL: Maps =
+    maps!("instance_norm_pool", ["teams", "moments", "team_moments", "channel_moments", "moments_of_map"], ["input"]);
 /// The same from [tiles].
 pub static POOL_OF_TILES: Maps = maps!(
     "instance_norm_pool",
     "tiles",
     ["teams", "moments", "team_moments", "tile_moments", "moments_of_tiles"],
-    ["input_storage"],
-    ["input_image"]
+    ["input"]
 );
 /// `shaders/instance_norm_backward.wgsl`.
-pub static BACKWARD: Maps = maps!(
-    "instance_norm_backward",
-    ["teams", "series"],
-    ["input_storage", "gradient_storage"],
-    ["input_image", "gradient_image"]
-);
+pub static BACKWARD: Maps = maps!("instance_norm_backward", ["teams", "series"], ["input", "second"]);
 /// `shaders/instance_norm_affine.wgsl`.
 pub static AFFINE: Shader = shader!("instance_norm_affine", ["grid"]);
 

@@ -41,7 +41,7 @@ macro_rules! lanes {
     ($name:literal, $form:literal, [$($helper:literal),*]) => {
         lanes!(@@ $name, concat!($name, ".", $form), [$($helper),*])
     };
-    (@@ $file:literal, $name:expr, [$($helper:literal),*]) => {
+    (@@ $file:literal, $name:expr, [$($helper:expr),*]) => {
         $crate::kernels::Lanes {
             quads: $crate::kernels::shader!(@ $file, $name, ["grid", "quads" $(, $helper)*]),
             singles: $crate::kernels::shader!(@ $file, concat!($name, ".singles"), ["grid", "singles" $(, $helper)*]),
@@ -60,18 +60,20 @@ pub struct Maps {
     pub images: Shader,
 }
 
-/// [`Maps`] of `shaders/NAME.wgsl`, perhaps in a form, with helpers and those that declare what is read; the third shader is called
-/// `NAME.images` or `NAME.FORM.images`.
+/// [`Maps`] of `shaders/NAME.wgsl`, perhaps in a form, with helpers and what it reads: `"input"` stands for `input_storage.wgsl` or
+/// `input_image.wgsl`. The third shader is called `NAME.images` or `NAME.FORM.images`.
 macro_rules! maps {
-    ($name:literal, $helpers:tt, $buffers:tt, $images:tt) => { maps!(@ $name, $name, $helpers, $buffers, $images) };
-    ($name:literal, $form:literal, $helpers:tt, $buffers:tt, $images:tt) => {
-        maps!(@ $name, concat!($name, ".", $form), $helpers, $buffers, $images)
+    ($name:literal, $helpers:tt, $read:tt) => { maps!(@ $name, $name, $helpers, $read) };
+    ($name:literal, $form:literal, $helpers:tt, $read:tt) => {
+        maps!(@ $name, concat!($name, ".", $form), $helpers, $read)
     };
-    (@ $file:literal, $name:expr, [$($helper:literal),*], [$($buffer:literal),*], [$($image:literal),*]) => {
+    (@ $file:literal, $name:expr, [$($helper:literal),*], [$($read:literal),*]) => {
         $crate::kernels::lanes::Maps {
-            buffers: $crate::kernels::lanes::lanes!(@@ $file, $name, [$($helper,)* $($buffer),*]),
+            buffers: $crate::kernels::lanes::lanes!(@@ $file, $name, [$($helper,)* $(concat!($read, "_storage")),*]),
             images: $crate::kernels::shader!(
-                @ $file, concat!($name, ".images"), ["grid", "quads", "image" $(, $helper)* $(, $image)*]
+                @ $file,
+                concat!($name, ".images"),
+                ["grid", "quads", "image" $(, $helper)* $(, concat!($read, "_image"))*]
             ),
         }
     };

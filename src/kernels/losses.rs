@@ -15,7 +15,7 @@ use crate::tensor::{Shape, View};
 use crate::{Error, Result};
 
 /// `shaders/noise_loss.wgsl`.
-pub static NOISE: Maps = maps!("noise_loss", ["philox"], ["input_storage"], ["input_image"]);
+pub static NOISE: Maps = maps!("noise_loss", ["philox"], ["input"]);
 /// `shaders/weighted_noise_loss.wgsl`.
 pub static WEIGHTED_NOISE: Lanes = lanes!("weighted_noise_loss", ["philox", "series"]);
 /// `shaders/schedule_losses.wgsl`.

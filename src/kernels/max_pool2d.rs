@@ -11,8 +11,7 @@ use crate::{Error, Result};
 /// `shaders/max_pool2d.wgsl`.
 pub static FORWARD: Lanes = lanes!("max_pool2d", []);
 /// `shaders/max_pool2d_backward.wgsl`.
-pub static BACKWARD: Maps =
-    maps!("max_pool2d_backward", [], ["input_storage", "gradient_storage"], ["input_image", "gradient_image"]);
+pub static BACKWARD: Maps = maps!("max_pool2d_backward", [], ["input", "second"]);
 
 /// The output's shape: half the size.
 ///

@@ -52,7 +52,7 @@ macro_rules! shader {
     ($name:literal, $form:literal, [$($helper:literal),*] $(, $needs:ident)?) => {
         $crate::kernels::shader!(@ $name, concat!($name, ".", $form), [$($helper),*] $(, $needs)?)
     };
-    (@ $file:literal, $name:expr, [$($helper:literal),*] $(, $needs:ident)?) => {
+    (@ $file:literal, $name:expr, [$($helper:expr),*] $(, $needs:ident)?) => {
         $crate::gpu::Shader {
             name: $name,
             sources: &[

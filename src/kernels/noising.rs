@@ -11,15 +11,9 @@ use crate::tensor::{Shape, View};
 use crate::{Error, Result};
 
 /// `shaders/noising.wgsl`.
-pub static FORWARD: Maps =
-    maps!("noising", ["philox", "series"], ["input_storage", "second_storage"], ["input_image", "second_image"]);
+pub static FORWARD: Maps = maps!("noising", ["philox", "series"], ["input", "second"]);
 /// `shaders/noising_backward.wgsl`.
-pub static BACKWARD: Maps = maps!(
-    "noising_backward",
-    ["philox", "series"],
-    ["input_storage", "gradient_storage"],
-    ["input_image", "gradient_image"]
-);
+pub static BACKWARD: Maps = maps!("noising_backward", ["philox", "series"], ["input", "second"]);
 
 /// The noise power `σ = 1 − γ` never falls below this, so that `1/sqrt(σ)` and `log σ` stay finite at `t = 0`.
 pub const SIGMA_FLOOR: f32 = 1e-7;

@@ -13,12 +13,7 @@ use crate::{Error, Result};
 /// `shaders/reverse_start.wgsl`.
 pub static START: Lanes = lanes!("reverse_start", ["philox", "series", "reverse"]);
 /// `shaders/reverse_step.wgsl`.
-pub static STEP: Maps = maps!(
-    "reverse_step",
-    ["philox", "series", "reverse"],
-    ["input_storage", "second_storage"],
-    ["input_image", "second_image"]
-);
+pub static STEP: Maps = maps!("reverse_step", ["philox", "series", "reverse"], ["input", "second"]);
 
 #[derive(Debug, Clone, Copy, Pod, Zeroable)]
 #[repr(C)]

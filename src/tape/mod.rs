@@ -196,7 +196,8 @@ impl Tape {
         info.ok_or_else(|| Error::shape(plan::not_of("recording", view.tensor, self.tensors.len())))
     }
 
-    /// Adds dispatches, each in the [form](Call::with_images) that the adapter wants, on tensors of this tape; others are refused by [`Tape::check_limits`] and [`Tape::plan`].
+    /// Adds dispatches, each in the [form](Call::with_images) that the adapter wants, on tensors of this tape; others are refused by
+    /// [`Tape::check_limits`] and [`Tape::plan`].
     pub fn push(&mut self, calls: impl IntoIterator<Item = Call>) {
         let caps = self.caps;
         self.calls.extend(calls.into_iter().map(|call| call.on(caps)));
