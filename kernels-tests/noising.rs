@@ -105,8 +105,11 @@ fn overwriting<'a>(v: &'a [View], [ggamma, gz]: [&'a View; 2]) -> Backward<'a> {
 
 #[test]
 fn gradients_equal_central_differences() {
-    for (shape, caps) in on_both_kinds(SHAPES) {
+    // γ's range before z's, and behind it.
+    let orders = SHAPES.into_iter().flat_map(|shape| [(shape, true), (shape, false)]);
+    for ((shape, gamma_first), caps) in on_both_kinds(orders) {
         let c = shape.c;
+        let (at_gamma, at_z) = if gamma_first { (0, c + 1) } else { (c + 1, 0) };
         let (whole, rows) = (Shape { c: 2 * c + 1, ..shape }, Shape::new(shape.n + 1, 3, 1, 1));
         let per = c * shape.plane();
         let y = random(shape, 4, -1.0, 1.0);
@@ -115,7 +118,8 @@ fn gradients_equal_central_differences() {
         let g = random(whole, 7, -1.0, 1.0);
         let start = random(shape, 8, -1.0, 1.0);
         let eps = noise(shape);
-        let (gg, gz) = (wide(&channels(&g.values, whole, c + 1, c)), wide(&channels(&g.values, whole, 0, c)));
+        let of_range = |first: usize| wide(&channels(&g.values, whole, first, c));
+        let (gg, gz) = (of_range(at_gamma), of_range(at_z));
         let at = |i: usize, lambda: f64, rho: f64| {
             let (gamma, z) = reference(f64::from(y.values[i]), lambda, rho, eps[i]);
             gg[i] * gamma + gz[i] * z
@@ -143,7 +147,7 @@ fn gradients_equal_central_differences() {
                 given(rows, vec![8.0; rows.len()]),
             ],
             |_, v| {
-                let (ggamma, gz) = (v[4].range(c + 1..2 * c + 1)?, v[4].range(0..c)?);
+                let (ggamma, gz) = (v[4].range(at_gamma..at_gamma + c)?, v[4].range(at_z..at_z + c)?);
                 let args = Backward { accumulate_lambda: true, ..overwriting(v, [&ggamma, &gz]) };
                 let mut calls = backward(caps, &args)?;
                 let other =
