@@ -174,12 +174,9 @@ fn bench() -> Result<()> {
         "first ms"
     );
     let mut lines = Lines::new(&options)?;
-    lines.push(json!({
-        "kind": "adapter", "name": summary.name, "backend": summary.backend, "type": summary.kind,
-        "driver": summary.driver, "version": env!("CARGO_PKG_VERSION"),
-        "peak_gflops": peaks.gflops, "peak_gbytes": peaks.gbytes, "empty_dispatch_us": peaks.dispatch / 1e3,
-        "empty_submission_us": empty / 1e3,
-    }))?;
+    let mut adapter = options.adapter(&gpu);
+    peaks.note(&mut adapter, empty);
+    lines.push(adapter)?;
     let (mut networks, left_out) = shapes::networks(&options, gpu.caps().software)?;
     networks.retain(|n| options.batch.is_none_or(|batch| n.batch == batch));
     if left_out > 0 {

@@ -227,13 +227,11 @@ fn bench() -> Result<()> {
             written >> 20
         );
     }
-    let adapter = json!({
-        "kind": "adapter", "name": summary.name, "backend": summary.backend, "type": summary.kind,
-        "driver": summary.driver, "version": env!("CARGO_PKG_VERSION"), "timestamps": bench.timestamps(),
-        "peak_gflops": peaks.gflops, "peak_gbytes": peaks.gbytes, "empty_dispatch_us": peaks.dispatch / 1e3,
-        "empty_submission_us": empty / 1e3, "last_cache_mib": cache.map(|bytes| bytes >> 20),
-        "written_between_runs_mib": written >> 20,
-    });
+    let mut adapter = options.adapter(&gpu);
+    adapter["timestamps"] = json!(bench.timestamps());
+    adapter["last_cache_mib"] = json!(cache.map(|bytes| bytes >> 20));
+    adapter["written_between_runs_mib"] = json!(written >> 20);
+    peaks.note(&mut adapter, empty);
     let mut report = Report { lines: Lines::new(&options)?, ..Report::default() };
     report.lines.push(adapter)?;
     println!(

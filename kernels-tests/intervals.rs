@@ -256,6 +256,10 @@ fn weights_of_images_are_calibrated_on_their_own_data() {
     let first = ["calibrate", "--weights", text(&weights), "--size", "32", "--count", "5", "--out", text(&out)];
     let told = succeeds(&[&first[..], &sampling].concat());
     assert!(told.contains("5 images") && told.contains("An interval of 0.9 takes 9 images"), "{told}");
+    // One image is enough for the half, and cannot be left out.
+    let one = ["calibrate", "--weights", text(&weights), "--size", "32", "--count", "1"];
+    let told = succeeds(&[&one[..], &["--out", text(&bench.path("one"))], &sampling].concat());
+    assert!(told.contains("1 images") && told.contains("| 0.5 |"), "{told}");
     let input = bench.path("widefield.tif");
     write_tiff(&input, &[&Plane::from_fn(9, 12, |y, x| ((y * 7 + x * 3) % 13) as f32)]).unwrap();
     let calibrated = out.join("weights.safetensors");

@@ -63,6 +63,35 @@ fn a_log_without_a_run() {
     assert_eq!(std::fs::read_to_string(run.join("log.jsonl")).unwrap().lines().count(), 2);
 }
 
+/// Weights without their checkpoint, as calibration leaves them, are not replaced by another run's.
+#[test]
+fn weights_in_the_folder_of_a_new_run() {
+    let bench = Bench::new();
+    let run = bench.path("run");
+    let config = bench.config("run.toml", "steps = 1");
+    let train = ["train", text(&config), "--out", text(&run)];
+    succeeds(&train);
+    std::fs::remove_file(run.join("checkpoint.safetensors")).unwrap();
+    let before = std::fs::read(run.join("weights.safetensors")).unwrap();
+    fails(&train, &["weights.safetensors", "another folder"]);
+    assert_eq!(std::fs::read(run.join("weights.safetensors")).unwrap(), before);
+}
+
+/// What cannot be drawn leaves what was drawn before, and so does another specimen.
+#[test]
+fn specimens_are_drawn_before_others_are_replaced() {
+    let bench = Bench::new();
+    let out = bench.path("specimens");
+    let simulate =
+        |specimen, size| ["simulate", "--specimen", specimen, "--size", size, "--out", text(&out), "--force"];
+    succeeds(&simulate("actin", "64"));
+    let before = std::fs::read(out.join("actin.truth.tif")).unwrap();
+    fails(&simulate("actin", "63"), &["63"]);
+    succeeds(&simulate("pits", "64"));
+    assert_eq!(std::fs::read(out.join("actin.truth.tif")).unwrap(), before);
+    assert!(out.join("pits.truth.tif").exists());
+}
+
 #[test]
 fn networks_that_no_machine_holds() {
     let bench = Bench::new();
@@ -156,7 +185,7 @@ fn an_optimiser_s_impossible_settings() {
 #[test]
 fn words_that_no_one_reads() {
     let program = env!("CARGO_BIN_EXE_cvdm");
-    for line in ["exec \"$0\" doctor > /dev/full", "exec \"$0\" op --list >&-"] {
+    for line in ["exec \"$0\" doctor > /dev/full", "exec \"$0\" op --list > /dev/full"] {
         let output = Command::new("sh").args(["-c", line, program]).output().unwrap();
         let message = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success() && !message.contains("panicked"), "{line}: {message}");

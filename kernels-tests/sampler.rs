@@ -50,6 +50,17 @@ fn the_integral_of_beta_is_that_of_the_schedule() {
     }
 }
 
+#[test]
+fn an_answer_that_is_not_finite_is_an_error() {
+    let (_, gpu) = &devices()[0];
+    let model = Model::new(small()).unwrap();
+    let nothing = vec![f32::NAN; model.parameters().len()];
+    let options = SampleOptions { steps: 2, samples: 1, ..SampleOptions::default() };
+    let mut sampler = Sampler::new(gpu, &model, &nothing, (4, 4), options).unwrap();
+    let refused = sampler.sample(&[0.25; 32], false, || Ok(())).unwrap_err();
+    assert!(matches!(&refused, Error::Input(m) if m.contains("NaN") && m.contains("2 steps")), "{refused}");
+}
+
 /// Without a loop over steps none are too many for an adapter that ends loops.
 #[test]
 fn a_series_takes_any_number_of_steps() {

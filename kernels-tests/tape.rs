@@ -150,3 +150,21 @@ fn what_belongs_to_another_tape_is_refused() {
     told(small.plan(gpu, &HashMap::new(), PlanOptions::default()).map(|_| ()));
     assert_eq!(small.memory().total(), 0);
 }
+
+/// Work that is too long for one submission takes several, with the same result.
+#[test]
+fn long_work_is_submitted_in_parts() {
+    let gpu = &harness::devices()[0].1;
+    let mut tape = Tape::new(gpu.caps());
+    let [a, b, c] = ["a", "b", "c"].map(|name| tape.persistent(name, SHAPES[0]).unwrap());
+    let mut calls = [fill(&a, 2.0), scale(&a, 3.0, &b, false), scale(&b, 5.0, &c, false), scale(&a, 1.0, &c, true)]
+        .map(Result::unwrap);
+    calls.iter_mut().for_each(|call| call.flops = 1 << 40);
+    tape.push(calls);
+    let plan = tape.plan(gpu, &HashMap::new(), PlanOptions::default()).unwrap();
+    for _ in 0..2 {
+        let last = plan.run().unwrap();
+        gpu.wait_for(&last).unwrap();
+        assert!(plan.read(&c).unwrap().iter().all(|&v| v == 32.0));
+    }
+}

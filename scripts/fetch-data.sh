@@ -22,13 +22,28 @@ chmod 755 "$partial"
 trap 'rm -rf "$work" "$partial"' EXIT
 cd "$work"
 
+# Once.
+updated=
+update() {
+    [ -z "$updated" ] || return 1
+    updated=yes
+    local sudo=
+    if [ "$(id -u)" -ne 0 ]; then
+        command -v sudo >/dev/null || { echo "run apt-get update as root first" >>apt.log; return 1; }
+        sudo=sudo
+    fi
+    echo "bringing the lists of packages up to date"
+    $sudo apt-get update -qq >apt.log 2>&1
+}
+
 package=
 trap 'echo "fetching ${package:-data} failed; what was whole before it is kept, the same command goes on from there" >&2' ERR
 # deb PACKAGE: unpacks a Debian package into ./PACKAGE.
 deb() {
     package="the Debian package $1"
-    # Quiet, unless it fails.
-    apt-get download -qq "$1" >apt.log 2>&1 || { cat apt.log >&2; return 1; }
+    # Quiet, unless it fails. Lists of packages that are missing or old name no file that is there.
+    apt-get download -qq "$1" >apt.log 2>&1 || { update && apt-get download -qq "$1" >apt.log 2>&1; } ||
+        { cat apt.log >&2; return 1; }
     dpkg -x "$1"_*.deb "$1"
 }
 # wheel PACKAGE==VERSION: unpacks a Python wheel into ./PACKAGE.

@@ -65,11 +65,17 @@ pub fn covered(
     Ok(LEVELS.map(covered).to_vec())
 }
 
+/// Wavelength and pixel of the measured HL60 cell, in µm.
+pub const HL60_OPTICS: (f64, f64) = (0.647, 0.139);
+
 /// The plane with the mean of another one.
 pub fn aligned(plane: &Plane, to: &Plane) -> Plane {
     let offset = to.mean() - plane.mean();
     plane.map(|v| v + offset)
 }
+
+/// The signal-to-noise ratio of an exact answer, which is infinite, and of all nearly exact ones: JSON has no such number, and a mean none with it.
+const EXACT_PSNR: f64 = 200.0;
 
 /// Compares a phase in rad with the truth.
 ///
@@ -82,7 +88,7 @@ pub fn score(phase: &Plane, truth: &Plane, seconds: f64) -> Result<Scores> {
         mae: metrics::mae(phase, truth, range)?,
         mae_aligned: metrics::mae_aligned(phase, truth, range)?,
         ms_ssim: metrics::ms_ssim(&aligned, truth, range)?.value,
-        psnr: metrics::psnr(&aligned, truth, range)?,
+        psnr: metrics::psnr(&aligned, truth, range)?.min(EXACT_PSNR),
         seconds,
     })
 }
@@ -92,7 +98,7 @@ pub fn score(phase: &Plane, truth: &Plane, seconds: f64) -> Result<Scores> {
 pub struct ImageScores {
     /// Mean absolute error.
     pub mae: f64,
-    /// Peak signal-to-noise ratio in dB, of all channels' squared error together.
+    /// Peak signal-to-noise ratio in dB, 200 at most, of all channels' squared error together.
     pub psnr: f64,
     /// Structural similarity, the mean over channels.
     pub ssim: f64,
@@ -120,7 +126,7 @@ pub fn score_image(image: &[Plane], truth: &[Plane], seconds: f64) -> Result<Ima
     };
     Ok(ImageScores {
         mae: mean(channels().map(|(a, b)| metrics::mae(a, b, 1.0)).collect())?,
-        psnr: metrics::psnr(&stacked(&cut)?, &stacked(truth)?, 1.0)?,
+        psnr: metrics::psnr(&stacked(&cut)?, &stacked(truth)?, 1.0)?.min(EXACT_PSNR),
         ssim: mean(channels().map(|(a, b)| metrics::ssim(a, b, 1.0)).collect())?,
         ms_ssim: mean(channels().map(|(a, b)| Ok(metrics::ms_ssim(a, b, 1.0)?.value)).collect())?,
         seconds,

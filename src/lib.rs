@@ -73,7 +73,7 @@ pub mod plateau;
 #[cfg(feature = "cli")]
 mod progress;
 #[cfg(feature = "cli")]
-pub use progress::Progress;
+pub use progress::{Progress, tell};
 #[cfg(feature = "cli")]
 pub mod reconstruct;
 #[cfg(feature = "cli")]

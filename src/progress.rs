@@ -1,5 +1,6 @@
 //! How far a long run is, on standard error: a bar on a terminal, a plain line now and then in a log.
 
+use std::fmt::Display;
 use std::io::{IsTerminal, Write};
 use std::time::{Duration, Instant};
 
@@ -11,6 +12,11 @@ const LINE_INTERVAL: Duration = Duration::from_secs(10);
 const REDRAWS_PER_SECOND: u8 = 8;
 const TEMPLATE: &str =
     "{prefix} {bar:32.cyan/blue} {pos}/{len} {percent}% · {speed} · {elapsed_precise} · {remaining}  {msg}";
+
+/// A line on standard error. That nobody can read it is no reason to end a run.
+pub fn tell(line: impl Display) {
+    let _ = writeln!(std::io::stderr(), "{line}");
+}
 
 /// Counts the steps of a run and tells rate, elapsed and remaining time.
 ///

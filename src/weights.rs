@@ -1,6 +1,6 @@
 //! Weights and checkpoints as safetensors files, with the configuration that they belong to.
 //!
-//! Weights hold every parameter by name. A checkpoint holds, besides, the optimiser's moments, the moving average, the step
+//! Weights hold every parameter by name. A checkpoint holds, besides, the optimiser's moments, the moving average, the step,
 //! the seed and what was seen of the loss: everything needed to go on as if nothing had happened. Files are replaced atomically.
 
 use std::collections::HashMap;

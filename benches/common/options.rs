@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use cvdm::gpu::{Gpu, OpenOptions};
 use cvdm::{Error, Result};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 #[derive(Default)]
 pub struct Options {
@@ -66,12 +66,30 @@ impl Options {
         Ok(options)
     }
 
+    /// What was measured on, and how: the beginning of a file's first line.
+    pub fn adapter(&self, gpu: &Gpu) -> Value {
+        let (summary, caps) = (gpu.summary(), gpu.caps());
+        json!({
+            "kind": "adapter", "name": summary.name, "backend": summary.backend, "type": summary.kind,
+            "driver": summary.driver, "version": env!("CARGO_PKG_VERSION"), "processor": processor(),
+            "software": caps.software, "slow_buffers": caps.slow_buffers, "matrices": caps.matrices.is_some(),
+            "tuned": self.tune.is_some(), "quick": self.quick, "all": self.all,
+        })
+    }
+
     /// The device that they name.
     pub fn open(&self) -> Result<Gpu> {
         let (adapter, tuning) = (self.adapter.clone(), self.tune.clone());
         let (matrices, slow_buffers) = (self.matrices, self.slow_buffers);
         Gpu::open(&OpenOptions { adapter, tuning, matrices, slow_buffers, ..Default::default() })
     }
+}
+
+/// The processor's name, where Linux tells it.
+fn processor() -> Option<String> {
+    let text = std::fs::read_to_string("/proc/cpuinfo").ok()?;
+    let line = text.lines().find(|line| line.starts_with("model name"))?;
+    Some(line.split_once(':')?.1.trim().to_string())
 }
 
 /// JSON lines, written as they come, so that a run that is stopped leaves what it had.

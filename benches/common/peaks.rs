@@ -6,6 +6,7 @@ use cvdm::gpu::{Gpu, Needs, Shader};
 use cvdm::kernels::{Call, elementwise, grid};
 use cvdm::tape::Plan;
 use cvdm::tensor::Shape;
+use serde_json::{Value, json};
 
 use super::measure::Recording;
 
@@ -44,6 +45,14 @@ pub struct Peaks {
 }
 
 impl Peaks {
+    /// Adds them, and the nanoseconds of an empty submission, to what is written of the adapter.
+    pub fn note(&self, adapter: &mut Value, empty: f64) {
+        adapter["peak_gflops"] = json!(self.gflops);
+        adapter["peak_gbytes"] = json!(self.gbytes);
+        adapter["empty_dispatch_us"] = json!(self.dispatch / 1e3);
+        adapter["empty_submission_us"] = json!(empty / 1e3);
+    }
+
     /// The least nanoseconds that so many operations, bytes and dispatches can take, and which of the three decides.
     pub fn least(&self, flops: u64, bytes: u64, dispatches: usize) -> (f64, &'static str) {
         let limits = [

@@ -108,6 +108,12 @@ pub fn run(
         gpu.wait().unwrap();
         plan.check_guards().unwrap_or_else(|e| panic!("{mode}: {e}"));
         let results: Vec<Vec<f32>> = views.iter().map(|v| plan.read(v).unwrap()).collect();
+        let finite = |values: &[f32]| values.iter().all(|v| v.is_finite());
+        if tensors.iter().all(|t| finite(&t.values)) {
+            for (i, values) in results.iter().enumerate() {
+                assert!(finite(values), "{mode}: tensor {i} holds values that are not finite");
+            }
+        }
         check(mode, &results);
     }
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::in_range;
+use crate::inverse::FresnelSetup;
 use crate::{Error, Result};
 
 /// `[data]`: the patches of a step, which every task has; and the phase task's photographs and simulated measurement.
@@ -43,13 +44,14 @@ pub struct DataSection {
 
 impl Default for DataSection {
     fn default() -> Self {
+        let paper = FresnelSetup::default();
         Self {
             photographs: PathBuf::from("data/train-photographs"),
             patch: 64,
             batch: 8,
-            wavelength_um: 0.521,
-            pixel_um: 0.21,
-            defocus_um: 2.0,
+            wavelength_um: paper.wavelength_um(),
+            pixel_um: paper.pixel_um(),
+            defocus_um: paper.defocus_um(),
             noise: 0.2,
             noiseless: 0.0,
             photograph: 1.0,

@@ -68,7 +68,7 @@ pub struct TrainingSection {
     pub weight_gamma: f32,
     /// Seed of everything that is drawn.
     pub seed: u64,
-    /// Steps between checkpoints.
+    /// Steps between checkpoints, at least: one waits until twenty times the time that the last one took have gone by.
     pub checkpoint_every: u64,
     /// Steps between lines of the log.
     pub log_every: u64,

@@ -6,7 +6,7 @@ use std::path::Path;
 use crate::{Error, Result};
 
 /// Writes a file atomically: into a temporary file beside it, flushed to the disk, then renamed. Missing parent folders are
-/// made. Whatever fails, a file that existed stays as it was. Of a link it is the file behind it that is replaced.
+/// made. Whatever fails, a file that existed stays as it was. Of a link it is the file behind it that is replaced, if there is one.
 ///
 /// # Errors
 /// [`Error::File`] that says what failed: a folder that cannot be made, a full disk, missing rights.

@@ -62,13 +62,24 @@ pub fn read_pages(path: impl AsRef<Path>) -> Result<Vec<Vec<Plane>>> {
     Ok(pages)
 }
 
+/// The only page of a file, with its channels.
+fn read_page(path: &Path) -> Result<Vec<Plane>> {
+    let mut pages = read_pages(path)?;
+    match pages.len() {
+        1 => Ok(pages.swap_remove(0)),
+        count => {
+            Err(Error::file(path, format!("has {count} pages, where one image is expected; save a page by itself")))
+        }
+    }
+}
+
 /// The image as one gray plane: the luma (Rec. 709) of three channels, the plane itself of one.
 ///
 /// # Errors
-/// As [`read_planes`], and if there are neither one nor three channels.
+/// As [`read_planes`], and if there are neither one nor three channels, or several pages.
 pub fn read_gray(path: impl AsRef<Path>) -> Result<Plane> {
     let path = path.as_ref();
-    as_gray(path, read_planes(path)?)
+    as_gray(path, read_page(path)?)
 }
 
 /// Every page as one gray plane, as [`read_gray`] makes it.
@@ -79,19 +90,32 @@ pub(super) fn read_gray_pages(path: &Path) -> Result<Vec<Plane>> {
     read_pages(path)?.into_iter().map(|page| as_gray(path, page)).collect()
 }
 
-/// What was read of a file as one plane: colours as their luma, as [`read_gray`] has it.
+/// A page's channels as one plane: colours as their luma, as [`read_gray`] has it.
 ///
 /// # Errors
-/// [`Error::File`] if there are neither one nor three channels.
-pub fn as_gray(path: &Path, mut planes: Vec<Plane>) -> Result<Plane> {
-    match planes.as_slice() {
-        [_] => Ok(planes.swap_remove(0)),
-        [red, green, blue] => Ok(Plane::from_fn(red.height(), red.width(), |y, x| {
+/// [`Error::File`] if there are neither one nor three channels, or they differ in size.
+pub fn as_gray(path: &Path, planes: Vec<Plane>) -> Result<Plane> {
+    let mut channels = gray_or_colour(path, planes)?;
+    Ok(match channels.as_slice() {
+        [red, green, blue] => Plane::from_fn(red.height(), red.width(), |y, x| {
             0.2126 * red.at(y, x) + 0.7152 * green.at(y, x) + 0.0722 * blue.at(y, x)
-        })),
-        all => Err(Error::file(
+        }),
+        _ => channels.swap_remove(0),
+    })
+}
+
+/// One plane, or three of one size.
+fn gray_or_colour(path: &Path, planes: Vec<Plane>) -> Result<Vec<Plane>> {
+    if ![1, 3].contains(&planes.len()) {
+        let count = planes.len();
+        return Err(Error::file(path, format!("has {count} channels; a gray image has one, a colour image three")));
+    }
+    let size = |plane: &Plane| (plane.height(), plane.width());
+    match planes.iter().find(|plane| size(plane) != size(&planes[0])) {
+        None => Ok(planes),
+        Some(other) => Err(Error::file(
             path,
-            format!("has {} channels or pages; a gray image has one, a colour image three", all.len()),
+            format!("has channels of {:?} and {:?} pixels; those of an image are alike", size(&planes[0]), size(other)),
         )),
     }
 }
@@ -99,23 +123,19 @@ pub fn as_gray(path: &Path, mut planes: Vec<Plane>) -> Result<Plane> {
 /// The image as three planes: red, green, blue. A gray image gives the same plane three times.
 ///
 /// # Errors
-/// As [`read_planes`], and if there are neither one nor three channels.
+/// As [`read_planes`], and if there are neither one nor three channels, or several pages.
 pub fn read_rgb(path: impl AsRef<Path>) -> Result<[Plane; 3]> {
     let path = path.as_ref();
-    as_rgb(path, read_planes(path)?)
+    as_rgb(path, read_page(path)?)
 }
 
-/// What was read of a file as red, green and blue, as [`read_rgb`] gives them.
+/// A page's channels as red, green and blue, as [`read_rgb`] gives them.
 ///
 /// # Errors
-/// [`Error::File`] if there are neither one nor three channels.
-pub fn as_rgb(path: &Path, mut planes: Vec<Plane>) -> Result<[Plane; 3]> {
-    if planes.len() == 1 {
-        planes = vec![planes[0].clone(), planes[0].clone(), planes.swap_remove(0)];
-    }
-    planes.try_into().map_err(|planes: Vec<Plane>| {
-        Error::file(path, format!("has {} channels or pages; a gray image has one, a colour image three", planes.len()))
-    })
+/// As [`as_gray`].
+pub fn as_rgb(path: &Path, planes: Vec<Plane>) -> Result<[Plane; 3]> {
+    let mut channels = gray_or_colour(path, planes)?.into_iter().cycle();
+    Ok(std::array::from_fn(|_| channels.next().expect("one channel or three, over and over")))
 }
 
 pub(super) fn check_finite(path: &Path, plane: &Plane) -> Result<()> {
@@ -242,8 +262,25 @@ mod tests {
         let other = ramp().map(|v| -3.0 * v);
         write_tiff(&tif, &[&ramp(), &other]).unwrap();
         assert_eq!(read_planes(&tif).unwrap(), vec![ramp(), other]);
-        assert!(read_gray(&tif).unwrap_err().to_string().contains("2 channels or pages"));
+        assert!(read_gray(&tif).unwrap_err().to_string().contains("2 pages"));
         assert!(write_png16(&png, &ramp(), 1.0, 1.0).is_err());
+    }
+
+    /// Three pages are not red, green and blue: a stack's are of one size, a pyramid's are not.
+    #[test]
+    fn pages_are_no_colours() {
+        let folder = tempfile::tempdir().unwrap();
+        let tif = folder.path().join("pages.tif");
+        let small = Plane::from_fn(2, 3, |_, _| 0.5);
+        for pages in [[&ramp(), &ramp(), &ramp()], [&ramp(), &small, &small]] {
+            write_tiff(&tif, &pages).unwrap();
+            assert!(read_gray(&tif).unwrap_err().to_string().contains("3 pages"));
+            assert!(read_rgb(&tif).unwrap_err().to_string().contains("3 pages"));
+            assert_eq!(read_pages(&tif).unwrap().len(), 3);
+        }
+        let unlike = || vec![ramp(), small.clone(), ramp()];
+        assert!(as_gray(&tif, unlike()).is_err() && as_rgb(&tif, unlike()).is_err());
+        assert_eq!(as_rgb(&tif, vec![small.clone()]).unwrap(), [small.clone(), small.clone(), small]);
     }
 
     #[test]

@@ -107,12 +107,6 @@ fn scales(path: &Path, side: usize) -> Result<Vec<Plane>> {
     Ok(levels)
 }
 
-/// The central `side × side` window of a plane.
-fn centre(plane: &Plane, side: usize) -> Result<Plane> {
-    let [top, left] = [plane.height(), plane.width()].map(|n| (n - side.min(n)) / 2);
-    plane.crop(top, left, side, side)
-}
-
 /// The central `side × side` window of a photograph in gray at half its size; none if it is smaller.
 ///
 /// # Errors
@@ -144,6 +138,8 @@ pub fn photograph_windows(path: &Path, side: usize, count: usize) -> Result<Vec<
 
 /// Photographs in memory, at several scales, to draw patches from.
 pub struct Photographs {
+    /// Side of a patch.
+    side: usize,
     /// Every photograph at 1/2, 1/4 … of its size, for as long as patches fit.
     scales: Vec<Vec<Plane>>,
 }
@@ -170,7 +166,7 @@ impl Photographs {
                 format!("holds no photograph of at least {0} × {0} pixels, twice the patch and its margin", 2 * side),
             ));
         }
-        Ok(Self { scales })
+        Ok(Self { side, scales })
     }
 
     /// How many photographs.
@@ -183,23 +179,16 @@ impl Photographs {
         self.scales.is_empty()
     }
 
-    /// The central `side × side` window of every photograph at half its size, with the folder's order: for evaluation.
-    ///
-    /// # Errors
-    /// [`Error::Shape`] if a photograph is smaller; [`Photographs::open`] has left those out.
-    pub fn centres(&self, side: usize) -> Result<Vec<Plane>> {
-        self.scales.iter().map(|levels| centre(&levels[0], side)).collect()
-    }
-
-    /// Patch number `number` of `side × side` pixels, a pure function of the seed and the number: a photograph, one of its
+    /// Patch number `number`, of the side that they were opened with, a pure function of the seed and the number: a photograph, one of its
     /// scales, a place, one of the square's eight symmetries.
-    pub fn patch(&self, seed: u64, number: u64, side: usize) -> Plane {
+    pub fn patch(&self, seed: u64, number: u64) -> Plane {
+        let side = self.side;
         let mut random = ChaCha8Rng::seed_from_u64(seed);
         random.set_stream(number);
         let levels = &self.scales[random.random_range(0..self.scales.len())];
         let level = &levels[random.random_range(0..levels.len())];
-        let top = random.random_range(0..=level.height().saturating_sub(side));
-        let left = random.random_range(0..=level.width().saturating_sub(side));
+        let top = random.random_range(0..=level.height() - side);
+        let left = random.random_range(0..=level.width() - side);
         let symmetry = random.random_range(0..8u8);
         oriented(&Plane::from_fn(side, side, |y, x| level.at(top + y, left + x)), symmetry)
     }
@@ -245,9 +234,9 @@ mod tests {
         let folder = folder(5);
         let photographs = Photographs::open(folder.path(), Split::All, 16).unwrap();
         assert_eq!(photographs.len(), 5);
-        assert_eq!(photographs.patch(1, 7, 16), photographs.patch(1, 7, 16));
-        assert_ne!(photographs.patch(1, 7, 16), photographs.patch(1, 8, 16));
-        assert_ne!(photographs.patch(1, 7, 16), photographs.patch(2, 7, 16));
+        assert_eq!(photographs.patch(1, 7), photographs.patch(1, 7));
+        assert_ne!(photographs.patch(1, 7), photographs.patch(1, 8));
+        assert_ne!(photographs.patch(1, 7), photographs.patch(2, 7));
         assert!(Photographs::open(folder.path(), Split::All, 64).is_err(), "too small for such patches");
     }
 

@@ -80,6 +80,15 @@ impl Plane {
         self.values.iter().fold((f32::INFINITY, f32::NEG_INFINITY), |(lo, hi), &v| (lo.min(v), hi.max(v)))
     }
 
+    /// The mean of planes of one size, pixel by pixel: of an image's channels, say.
+    ///
+    /// # Panics
+    /// If there is none, or they differ in size.
+    pub fn mean_of(planes: &[Self]) -> Self {
+        let count = planes.len() as f32;
+        Self::from_fn(planes[0].height, planes[0].width, |y, x| planes.iter().map(|p| p.at(y, x)).sum::<f32>() / count)
+    }
+
     /// The mean of all values, summed in `f64`.
     pub fn mean(&self) -> f32 {
         (self.values.iter().map(|&v| f64::from(v)).sum::<f64>() / self.values.len() as f64) as f32

@@ -30,6 +30,19 @@ pub(super) fn largest_group(count: usize, fits: impl Fn(usize) -> Result<()>) ->
     Ok(count.div_ceil(count.div_ceil(good).max(1)))
 }
 
+/// What `make` makes of a group of samples; where the device's memory does not hold that, of half as many, down to one.
+///
+/// # Errors
+/// What `make` says, of memory about a single sample.
+pub(super) fn while_memory_lasts<T>(mut group: usize, make: impl Fn(usize) -> Result<T>) -> Result<T> {
+    loop {
+        match make(group) {
+            Err(Error::OutOfMemory(_)) if group > 1 => group = group.div_ceil(2),
+            made => return made,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -54,6 +67,21 @@ mod tests {
                 "{count}, {most}: {group}"
             );
         }
+    }
+
+    #[test]
+    fn groups_are_halved_while_memory_is_short() {
+        let make = |most: usize| {
+            move |group: usize| match group <= most {
+                true => Ok(group),
+                false => Err(Error::OutOfMemory(format!("{group} samples"))),
+            }
+        };
+        assert_eq!([8, 7, 3, 1].map(|most| while_memory_lasts(8, make(most)).unwrap()), [8, 4, 2, 1]);
+        assert_eq!(while_memory_lasts(7, make(3)).unwrap(), 2);
+        assert!(matches!(while_memory_lasts(8, make(0)), Err(Error::OutOfMemory(m)) if m == "1 samples"));
+        let other = |group: usize| -> Result<usize> { Err(Error::Limit(format!("{group} samples"))) };
+        assert!(matches!(while_memory_lasts(8, other), Err(Error::Limit(m)) if m == "8 samples"));
     }
 
     #[test]

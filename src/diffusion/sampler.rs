@@ -8,7 +8,7 @@
 
 use std::collections::HashMap;
 
-use super::groups::largest_group;
+use super::groups::{largest_group, while_memory_lasts};
 use super::{Model, Network, ScheduleKind};
 use crate::gpu::{Behind, Gpu};
 use crate::kernels::reverse_step::{self, Reverse};
@@ -232,17 +232,25 @@ impl Sampler {
             }
             record(Tape::new(gpu.caps()), batch)?.check_limits()
         })?;
-        let Recording { start, step, finish, views: v } = record(Tape::on(gpu), batch)?;
-        let mut shared: HashMap<TensorId, wgpu::Buffer> = HashMap::new();
-        for (here, there) in [(&v.parameters, &theta), (&v.condition, &condition), (&v.lambda, &lambda)] {
-            shared.insert(here.tensor, rate.buffer(there)?.clone());
-        }
-        let start = start.plan(gpu, &shared, PlanOptions::default())?;
-        for view in [&v.input, &v.rng, &v.tau, &v.sums, &v.targets, &v.mean, &v.deviation] {
-            shared.insert(view.tensor, start.buffer(view)?.clone());
-        }
-        let finish = finish.plan(gpu, &shared, PlanOptions::default())?;
-        let step = step.plan(gpu, &shared, PlanOptions::default())?;
+        let planned = |batch| {
+            let Recording { start, step, finish, views: v } = record(Tape::on(gpu), batch)?;
+            let mut shared: HashMap<TensorId, wgpu::Buffer> = HashMap::new();
+            for (here, there) in [(&v.parameters, &theta), (&v.condition, &condition), (&v.lambda, &lambda)] {
+                shared.insert(here.tensor, rate.buffer(there)?.clone());
+            }
+            let start = start.plan(gpu, &shared, PlanOptions::default())?;
+            for view in [&v.input, &v.rng, &v.tau, &v.sums, &v.targets, &v.mean, &v.deviation] {
+                shared.insert(view.tensor, start.buffer(view)?.clone());
+            }
+            let finish = finish.plan(gpu, &shared, PlanOptions::default())?;
+            let step = step.plan(gpu, &shared, PlanOptions::default())?;
+            Ok((batch, [start, step, finish], v))
+        };
+        // What was asked for is not made less.
+        let (batch, [start, step, finish], v) = match options.batch {
+            0 => while_memory_lasts(batch, planned)?,
+            _ => planned(batch)?,
+        };
         step.prepare()?;
 
         let times = (1..=options.steps).map(|i| i as f64 / options.steps as f64);
@@ -284,7 +292,7 @@ impl Sampler {
     /// device, and may stop the work by an error.
     ///
     /// # Errors
-    /// [`Error::Shape`] if `x` is of another size, [`Error::Input`] if it holds NaN or infinite values, device errors, and
+    /// [`Error::Shape`] if `x` is of another size, [`Error::Input`] if it or the answer holds NaN or infinite values, device errors, and
     /// whatever `progress` returns.
     pub fn sample(
         &mut self,
@@ -345,6 +353,13 @@ impl Sampler {
         }
         let beta_integral = rate.iter().map(|v| v * self.pace).collect();
         let (mean, std) = moments.finish();
+        if let Some(bad) = mean.iter().chain(&std).find(|v| !v.is_finite()) {
+            return Err(Error::input(format!(
+                "sampling ended in {bad}, with {steps} steps by Discretisation::{:?}: take more steps, the exponential discretisation, or a model \
+                 that was trained for longer (errors of one that predicts the noise are divided by √γ)",
+                self.options.discretisation
+            )));
+        }
         Ok(Reconstruction { mean, std, rate, beta_integral, samples: kept })
     }
 }

@@ -6,6 +6,7 @@ mod regression;
 
 use std::collections::HashMap;
 
+use super::groups::while_memory_lasts;
 use super::{Model, ScheduleKind};
 use crate::gpu::{Gpu, Submission};
 use crate::kernels::adam::Hyper;
@@ -105,7 +106,7 @@ pub struct StepOptions {
     /// What a model without a schedule is trained by.
     pub regression: RegressionLoss,
     /// Samples that go through the networks side by side, the last ones maybe fewer. The step is the same up to rounding; less
-    /// of it is in memory at once. `None`: all of them, or as many as the adapter's bindings hold.
+    /// of it is in memory at once. `None`: all of them, or as many as the adapter's bindings and memory hold.
     pub micro_batch: Option<usize>,
     /// Compute the inside of the networks' blocks again for the gradients instead of keeping it: the same step bit for bit, with
     /// about a third less memory for values on the way and a third more operations.
@@ -150,13 +151,20 @@ impl Trainer {
     /// [`Error::Shape`] if the patch does not suit the networks, [`Error::Input`] if the state belongs to another model or the
     /// micro-batch is empty, [`Error::Limit`] if not even a single sample fits, device errors if the plan does not fit.
     pub fn new(gpu: &Gpu, model: Model, options: StepOptions, state: &TrainerState) -> Result<Self> {
-        let options = StepOptions { micro_batch: Some(micro_batch(gpu.caps(), &model, &options)?), ..options };
-        let mut tape = Tape::on(gpu);
-        let views = record(&mut tape, &model, &options)?;
-        if let Some(p) = model.parameters().iter().find(|p| !tape.has_gradient(&p.range)) {
-            return Err(Error::shape(format!("the optimiser refuses \"{}\": no gradient reaches it", p.name)));
-        }
-        let plan = tape.plan(gpu, &HashMap::new(), PlanOptions::default())?;
+        let planned = |micro_batch| {
+            let mut tape = Tape::on(gpu);
+            let views = record(&mut tape, &model, &StepOptions { micro_batch: Some(micro_batch), ..options })?;
+            if let Some(p) = model.parameters().iter().find(|p| !tape.has_gradient(&p.range)) {
+                return Err(Error::shape(format!("the optimiser refuses \"{}\": no gradient reaches it", p.name)));
+            }
+            Ok((tape.plan(gpu, &HashMap::new(), PlanOptions::default())?, views))
+        };
+        let most = micro_batch(gpu.caps(), &model, &options)?;
+        // What was asked for is not made less.
+        let (plan, views) = match options.micro_batch {
+            Some(_) => planned(most)?,
+            None => while_memory_lasts(most, planned)?,
+        };
         let trainer = Self { model, options, gpu: gpu.clone(), plan, views, step: state.step, seed: state.seed };
         trainer.upload(state)?;
         Ok(trainer)

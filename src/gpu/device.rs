@@ -1,5 +1,6 @@
 //! Opening a device: which adapter, which features and limits, and what its errors become.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -24,13 +25,14 @@ pub struct OpenOptions {
     /// Deal work out as for a GPU though the adapter is a CPU, so that what GPUs run can be tried there, slowly and with small tensors: loops
     /// that Mesa's llvmpipe would end early are refused, not dealt out.
     pub as_gpu: bool,
-    /// Measure once, at the first recording of a shape, which of several kernels is fastest on this device, and keep the answers
-    /// in a file in this folder. `None` takes a fixed choice. Of the answers those about weight gradients, and on GPUs those about
-    /// slices of a convolution's channels, change a result in its last digits: the order of a sum, or a sum for
-    /// [an algorithm](crate::kernels::conv2d_3x3_grad_weight::Variant::winograd) that rounds 1.4 times as much. Where
-    /// [Winograd's algorithm for maps](crate::kernels::winograd) is faster they are rounded a few times as much, and of halves the direct sums and
-    /// those of [matrices](OpenOptions::matrices) differ by the rounding of normalised inputs. A shape's batch is part of it: a sample may then
-    /// differ by as much from one size of group to another.
+    /// Measure once, when a shape is first recorded, which of several kernels is fastest on this device, and keep the answers in a file in this
+    /// folder. `None`: a fixed choice.
+    ///
+    /// Some answers change a result in its last digits: those about weight gradients, and on GPUs those about slices of a convolution's channels
+    /// (the order of a sum, or [an algorithm](crate::kernels::conv2d_3x3_grad_weight::Variant::winograd) that rounds 1.4 times as much).
+    /// [Winograd's algorithm for maps](crate::kernels::winograd) rounds a few times as much. For halves, direct sums and
+    /// [matrices](OpenOptions::matrices) differ by the rounding of normalised inputs. The batch is part of a shape, so a sample may differ by as
+    /// much from one size of group to another.
     pub tuning: Option<PathBuf>,
     /// Use the adapter's cooperative matrices (tensor cores), where it has those that [`Caps::matrices`] names: convolutions of
     /// halves run on them, or with [tuning](OpenOptions::tuning) where that is faster. Off by default, since to wgpu they are an experiment.
@@ -390,7 +392,13 @@ impl Gpu {
     }
 
     fn poll(&self, until: wgpu::PollType) -> Result<()> {
-        self.0.device.poll(until).map_err(|e| match e {
+        // Of a device that is lost while it is waited for wgpu tells its callback, and then panics: nothing of ours is half done by then.
+        let waited = catch_unwind(AssertUnwindSafe(|| self.0.device.poll(until)));
+        let Ok(polled) = waited else {
+            self.check()?;
+            return Err(Error::DeviceLost("waiting for it failed; start again from the last checkpoint".into()));
+        };
+        polled.map_err(|e| match e {
             wgpu::PollError::WrongSubmissionIndex(..) => {
                 Error::Validation(format!("waiting for a submission of another device: {e}"))
             }
@@ -431,8 +439,8 @@ impl Gpu {
         Ok(view.to_vec())
     }
 
-    /// The first error since the last call that was no one's: of what was done with [`Gpu::device`] and [`Gpu::queue`] by hand. Every function
-    /// of this crate returns its own errors, on whatever thread it runs.
+    /// The first error since the last call that no function of this crate has returned: of what was done with [`Gpu::device`] and
+    /// [`Gpu::queue`] by hand. This crate's own functions return their own errors, on whatever thread they run.
     ///
     /// # Errors
     /// That error; [`Error::DeviceLost`] every time once the device is lost.

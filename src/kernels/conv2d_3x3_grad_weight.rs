@@ -4,7 +4,7 @@ use bytemuck::{Pod, Zeroable};
 
 use super::call::{ITERATIONS, distinct};
 use super::conv2d_3x3::{Input, NO_SCALES, SPEC, paired, sample_groups};
-use super::slices::{LANES, lanes};
+use super::slices::{lanes, most_lanes};
 use super::split_sum::Parts;
 use super::{Call, Span, grid, shader};
 use crate::Result;
@@ -132,7 +132,7 @@ impl Variant {
     /// The choice without measuring: two outputs, where that leaves no lane of a subgroup without work, and on software adapters images and
     /// Winograd's algorithm. On GPUs it is for measuring: with two outputs some 320 values of a lane are alive, twice as many as in a direct sum.
     pub fn fixed(caps: Caps, out_channels: usize) -> Self {
-        let full = 2 * if caps.software { 8 } else { LANES };
+        let full = 2 * if caps.software { 8 } else { most_lanes(caps) };
         Self { outputs: if out_channels < full { 1 } else { 2 }, images: caps.software, winograd: caps.software }
     }
 }

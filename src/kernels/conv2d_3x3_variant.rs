@@ -1,6 +1,6 @@
 //! In how many ways the 3×3 convolution can be dealt out, and which of them an adapter is given.
 
-use super::slices::{FILLED, LANES, SAMPLES, Slices};
+use super::slices::{FILLED, SAMPLES, Slices, most_lanes};
 use crate::gpu::Caps;
 use crate::tensor::Shape;
 
@@ -67,8 +67,9 @@ impl Variant {
             return Self { outputs, reads: Reads::Images, slices: 1 };
         }
         let [one, two] = [1, 2].map(|outputs| Self::spread(caps, x, out_channels, outputs));
-        let filled = two.slices * places(x) * out_channels.div_ceil(2 * LANES) >= FILLED;
-        if out_channels >= 2 * LANES && filled { two } else { one }
+        let lanes = most_lanes(caps);
+        let filled = two.slices * places(x) * out_channels.div_ceil(2 * lanes) >= FILLED;
+        if out_channels >= 2 * lanes && filled { two } else { one }
     }
 
     /// The same for feature maps of halves, which are read from buffers.

@@ -15,17 +15,23 @@ const LEAST: usize = 8;
 /// batches of other sizes.
 pub(super) const SAMPLES: usize = 4;
 
-/// The most lanes of a workgroup that is one subgroup, on a GPU.
-pub(super) const LANES: usize = 32;
+/// Lanes of a workgroup that is one subgroup, at most, on a GPU: a subgroup of most of them.
+const LANES: usize = 32;
 
 /// Workgroup memory that every adapter has, and what each lane of a slice but the first leaves there at a time.
 const MEMORY: usize = 16 << 10;
 const OCTET: usize = 32;
 
+/// The most invocations of a workgroup that is one subgroup. Where all subgroups are of 64, as on AMD's GCN and CDNA, 32 would leave half of each
+/// idle.
+pub(super) fn most_lanes(caps: Caps) -> usize {
+    caps.subgroup_sizes[0].clamp(LANES, 64)
+}
+
 /// Invocations of a workgroup that is not shared by slices, to so many channels or groups of them. Software adapters have subgroups of 8 and
 /// gain nothing from more.
 pub(super) fn lanes(caps: Caps, channels: usize) -> usize {
-    if caps.software { 8 } else { channels.next_multiple_of(8).min(LANES) }
+    if caps.software { 8 } else { channels.next_multiple_of(8).min(most_lanes(caps)) }
 }
 
 /// How a workgroup is made up: of so many slices, each of so many lanes.
@@ -55,7 +61,7 @@ impl Slices {
         if caps.software || least < lanes && 2 * channels <= lanes {
             return whole;
         }
-        let wanted = FILLED / (places * channels.div_ceil(LANES)).max(1);
+        let wanted = FILLED / (places * channels.div_ceil(most_lanes(caps))).max(1);
         let counts =
             (1..usize::BITS).map(|log| 1 << log).take_while(|&n| n <= wanted.min(whole.most).min(terms / LEAST));
         let sliced = counts.map(|count| Self::of(caps, count, channels));
@@ -134,7 +140,7 @@ pub(super) mod tests {
                     let busy = |count: usize, lanes: usize| count * places * channels.div_ceil(lanes) * lanes;
                     slices.check().unwrap();
                     if count == 1 {
-                        let full = 2 * places * channels.div_ceil(LANES) > FILLED;
+                        let full = 2 * places * channels.div_ceil(most_lanes(caps)) > FILLED;
                         let idle = sizes[0] < sizes[1] && 2 * channels <= sizes[1];
                         assert!(full || idle || slices.most < 2 || terms < 2 * LEAST, "{name}: not dealt out");
                         continue;

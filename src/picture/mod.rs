@@ -32,6 +32,6 @@ pub use calibration::{error_by_std_chart, reliability_chart};
 pub use chart::LineChart;
 pub use colormap::Colormap;
 pub use image::RgbImage;
-pub use panels::{Montage, Panel};
+pub use panels::{Montage, Panel, nearly_highest};
 pub use png::write_png;
 pub use series::{Series, Spread};

@@ -359,5 +359,12 @@ fn framed(canvas: &mut Canvas<'_>, [left, top, width, height]: [usize; 4], color
     }
 }
 
+/// The value below which 99 % of all maps' values lie, an end for [`Panel::range`], so that single pixels do not darken the rest.
+pub fn nearly_highest<'a>(maps: impl IntoIterator<Item = &'a Plane>) -> f32 {
+    let mut all: Vec<f32> = maps.into_iter().flat_map(Plane::values).copied().collect();
+    all.sort_unstable_by(f32::total_cmp);
+    all[(all.len() - 1) * 99 / 100].max(1e-3)
+}
+
 #[cfg(test)]
 mod tests;

@@ -7,7 +7,7 @@ mod phase;
 use std::time::Instant;
 
 pub use image::SuperResolver;
-pub use phase::{PhaseResult, Reconstructor};
+pub use phase::{PhaseResult, Reconstructor, SETUP_TOLERANCE};
 
 use crate::config::Task;
 use crate::data::Plane;

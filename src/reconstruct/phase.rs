@@ -11,7 +11,7 @@ use crate::weights::Weights;
 use crate::{Error, Result};
 
 /// How far a set-up's `a = λ d / px²` may lie from the one that the weights were trained at, as a fraction.
-const SETUP_TOLERANCE: f64 = 0.03;
+pub const SETUP_TOLERANCE: f64 = 0.03;
 
 /// A reconstructed phase. A model without diffusion has neither samples nor a schedule: its deviation, rate and `∫β dt` are zero.
 #[derive(Debug, Clone, PartialEq)]

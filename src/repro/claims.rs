@@ -56,6 +56,9 @@ pub struct Comparison {
     pub second: f64,
     /// Wilcoxon's signed-rank test, two-sided.
     pub wilcoxon: f64,
+    /// Whether the ranks of the images on which the first is larger outweigh the others. Where one image is far off, the means may say
+    /// the contrary.
+    pub first_is_larger: bool,
     /// Student's paired t-test, two-sided; none if it cannot be made.
     pub t_test: Option<f64>,
     /// Images.
@@ -69,8 +72,10 @@ impl Comparison {
     /// Those of [`wilcoxon_signed_rank`].
     pub fn of(first: &[f64], second: &[f64]) -> Result<Self> {
         let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len().max(1) as f64;
+        let ranks = wilcoxon_signed_rank(first, second)?;
         Ok(Self {
-            wilcoxon: wilcoxon_signed_rank(first, second)?.p_value,
+            wilcoxon: ranks.p_value,
+            first_is_larger: ranks.positive > ranks.negative,
             // One image, or differences without scatter: then there is no such test.
             t_test: paired_t_test(first, second).ok().map(|t| t.p_value),
             first: mean(first),
@@ -79,9 +84,9 @@ impl Comparison {
         })
     }
 
-    /// The verdict on "the first is larger than the second".
+    /// The verdict on "the first is larger than the second", test and direction both of the ranks.
     fn verdict(&self) -> Verdict {
-        match (self.wilcoxon < LEVEL, self.first > self.second) {
+        match (self.wilcoxon < LEVEL, self.first_is_larger) {
             (false, _) => Verdict::NotDecided,
             (true, true) => Verdict::Holds,
             (true, false) => Verdict::DoesNotHold,
@@ -239,6 +244,12 @@ mod tests {
         // Five images cannot reach the level, whatever they say; equal ones neither.
         assert_eq!((verdict(&high[..5], &low[..5]), verdict(&low, &low)), (Verdict::NotDecided, Verdict::NotDecided));
         assert!(larger("", "", &[1.0], &[]).is_err());
+        // One image far off turns the means about, not the ranks that are tested.
+        let mut one_off = high.clone();
+        one_off[0] = -100.0;
+        let claim = larger("", "", &[one_off.as_slice(), &high].concat(), &[low.as_slice(), &low].concat()).unwrap();
+        assert_eq!(claim.verdict, Verdict::Holds, "{}", claim.evidence);
+        assert!(claim.evidence.contains("a difference of -") || claim.evidence.contains("a difference of −"));
     }
 
     #[test]

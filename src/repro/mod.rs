@@ -34,7 +34,7 @@ use crate::config::{Task, TrainConfig};
 use crate::data::write_atomically;
 use crate::gpu::Gpu;
 use crate::interrupt::Interrupt;
-use crate::{Error, Result};
+use crate::{Error, Result, tell};
 use data::DataFolder;
 use estimate::{Estimate, Planned, estimate};
 use part::{Maker, Parts};
@@ -246,7 +246,7 @@ pub fn cost(gpu: &Gpu, options: &Options) -> Result<Estimate> {
 pub fn run(gpu: &Gpu, options: &Options, interrupt: &Interrupt) -> Result<Finished> {
     let mut session = open(gpu, options, interrupt)?;
     if options.scale == Scale::Paper && session.parts.is_fresh()? {
-        eprintln!("{}", estimate(&session, &options.subjects)?);
+        tell(estimate(&session, &options.subjects)?);
     }
     let section = |&subject: &Subject| {
         let section = subject.section(&mut session)?;

@@ -18,7 +18,7 @@ use serde_json::Value;
 
 use crate::data::{Fingerprint, write_atomically};
 use crate::lock::FolderLock;
-use crate::{Error, Result};
+use crate::{Error, Result, tell};
 
 /// Who computed a part.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -157,7 +157,7 @@ impl Parts {
                 (stored, result)
             }
             None => {
-                eprintln!("{name}");
+                tell(name);
                 let started = Instant::now();
                 let Computed { result, seconds } = compute(&folder)?;
                 let stored = Stored {

@@ -34,8 +34,9 @@ impl RegionCharts<'_> {
         rates: &[Vec<f32>; 2],
     ) -> Result<()> {
         let Self { stem, suffix, of, source, caption } = self;
-        let curves =
-            [("structure", &rates[0]), ("background", &rates[1])].map(|(name, rates)| (name, curve(weights, rates)));
+        // A region without pixels has no mean.
+        let regions = [("structure", &rates[0]), ("background", &rates[1])].into_iter().filter(|r| !r.1.is_empty());
+        let curves: Vec<_> = regions.map(|(name, rates)| (name, curve(weights, rates))).collect();
         for (symbol, name) in [("β", "beta"), ("γ", "gamma")] {
             let mut chart = LineChart::new(format!("{symbol}(t) in structure and background: {of}"))
                 .x_label("t")

@@ -17,11 +17,11 @@ pub struct Curve {
 }
 
 /// The mean over pixels of `γ(t, x) = exp(−λ(x) ρ(t))` and `β(t, x) = λ(x) τ(t)`, for the rates `λ` of these pixels. Of many
-/// pixels, evenly spaced ones are taken.
+/// pixels, evenly spaced ones are taken; there must be one at least.
 pub fn curve(weights: &Weights, rates: &[f32]) -> Curve {
     let stride = rates.len().div_ceil(PIXELS).max(1);
     let rates: Vec<f64> = rates.iter().step_by(stride).map(|&v| f64::from(v)).collect();
-    let mean = |f: &dyn Fn(f64) -> f64| rates.iter().map(|&v| f(v)).sum::<f64>() / rates.len().max(1) as f64;
+    let mean = |f: &dyn Fn(f64) -> f64| rates.iter().map(|&v| f(v)).sum::<f64>() / rates.len() as f64;
     let times = (0..POINTS).map(|i| i as f64 / (POINTS - 1) as f64);
     let (model, flat) = (&weights.model, &weights.parameters);
     let (gamma, beta) = times

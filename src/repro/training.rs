@@ -40,7 +40,8 @@ pub fn trained<M: Method>(session: &mut Session, method: M, seed: u64) -> Result
     Ok(Some(Trained { weights: part.folder.join("weights.safetensors"), key: part.key }))
 }
 
-/// The configuration without what says where things are, and how often a run is saved: what its result depends on.
+/// The configuration without what says where things are, and how often a run is saved and, unless the step size is halved by its log, logged:
+/// what its result depends on.
 pub fn placeless(config: &TrainConfig) -> TrainConfig {
     let mut config = config.clone();
     let default = TrainConfig::default();
@@ -48,7 +49,9 @@ pub fn placeless(config: &TrainConfig) -> TrainConfig {
     config.microscopy.folder.clone_from(&default.microscopy.folder);
     config.super_resolution.folder.clone_from(&default.super_resolution.folder);
     config.training.checkpoint_every = default.training.checkpoint_every;
-    config.training.log_every = default.training.log_every;
+    if config.training.plateau.is_none() {
+        config.training.log_every = default.training.log_every;
+    }
     config
 }
 

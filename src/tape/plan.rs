@@ -1,6 +1,7 @@
 //! From a recording to prepared dispatches: every tensor gets a place, every call a pipeline and a bind group.
 
 use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::layout::{Layout, bytes_of, lay_out};
@@ -129,6 +130,24 @@ pub struct PlanOptions {
 pub const GUARD: u64 = 256;
 const SENTINEL: u32 = 0x7fc0_dead;
 
+/// The most work of a submission, in operations: operating systems take what runs for two seconds for hung and reset the GPU, and small ones reach
+/// some hundred GFLOP/s. A byte counts as eight operations, more than it takes on any.
+const LONGEST: u64 = 200_000_000_000;
+
+/// The calls of each submission, given the work of each: as many as are not too long together, one at least.
+fn submissions(work: &[u64]) -> Vec<Range<usize>> {
+    let (mut all, mut first, mut sum) = (Vec::new(), 0, 0);
+    for (i, &work) in work.iter().enumerate() {
+        if i > first && sum + work > LONGEST {
+            all.push(first..i);
+            (first, sum) = (i, 0);
+        }
+        sum += work;
+    }
+    all.push(first..work.len());
+    all
+}
+
 /// The memory of a plan for these calls with this layout, which is given buffers of some of the tensors.
 pub(super) fn memory(
     tensors: &[TensorInfo],
@@ -150,6 +169,8 @@ pub struct Plan {
     prologue: Vec<Prepared>,
     steps: Vec<Prepared>,
     calls: Vec<Call>,
+    /// The steps of each submission.
+    submissions: Vec<Range<usize>>,
     memory: Memory,
     guard: u64,
 }
@@ -203,7 +224,9 @@ impl Plan {
         let memories = Memories { tensors: &tensors, buffers: &buffers, images: &images, nothing: &nothing, guard };
         let prologue = memories.prepare(gpu, &prologue)?;
         let steps = memories.prepare(gpu, &calls)?;
-        Ok(Self { gpu: gpu.clone(), tensors, buffers, prologue, steps, calls, memory, guard })
+        let work: Vec<u64> = calls.iter().map(|call| call.flops.max(8 * call.bytes)).collect();
+        let submissions = submissions(&work);
+        Ok(Self { gpu: gpu.clone(), tensors, buffers, prologue, steps, calls, submissions, memory, guard })
     }
 
     /// The memory that this plan holds, without the buffers that it was given.
@@ -323,16 +346,19 @@ impl Plan {
     /// # Errors
     /// An error that the device has reported.
     pub fn prepare(&self) -> Result<Submission> {
-        self.submit(&self.prologue)
+        self.gpu.submit(|encoder| record(encoder, &self.prologue))
     }
 
-    /// Replays all dispatches in one submission, to be [waited for](Gpu::wait_for). Does not wait: a loop should, for the submission before the
+    /// Replays all dispatches in one submission, or several of the [longest](LONGEST), the last to be [waited for](Gpu::wait_for). Does not wait: a loop should, for the submission before the
     /// last ([`Behind`](crate::gpu::Behind)), or its writes pile up.
     ///
     /// # Errors
     /// An error that the device has reported.
     pub fn run(&self) -> Result<Submission> {
-        self.submit(&self.steps)
+        let (last, before) = self.submissions.split_last().expect("there is one at least");
+        let submit = |part: &Range<usize>| self.gpu.submit(|encoder| record(encoder, &self.steps[part.clone()]));
+        before.iter().try_for_each(|part| submit(part).map(drop))?;
+        submit(last)
     }
 
     /// Waits until everything submitted is done.
@@ -341,10 +367,6 @@ impl Plan {
     /// Whatever went wrong on the device.
     pub fn wait(&self) -> Result<()> {
         self.gpu.wait()
-    }
-
-    fn submit(&self, steps: &[Prepared]) -> Result<Submission> {
-        self.gpu.submit(|encoder| record(encoder, steps))
     }
 
     /// Replays once with a timestamp pair around every call: the nanoseconds of each.
@@ -372,4 +394,19 @@ fn from_half(bits: u16) -> f32 {
         _ => (1024.0 + fraction) * 2f32.powi(exponent - 25),
     };
     sign * size
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn submissions_are_not_too_long() {
+        assert_eq!(submissions(&[]), [0..0]);
+        assert_eq!(submissions(&[LONGEST / 3; 3]), [0..3]);
+        assert_eq!(submissions(&[LONGEST / 3; 8]), [0..3, 3..6, 6..8]);
+        // What is too long alone cannot be divided.
+        assert_eq!(submissions(&[1, 2 * LONGEST, 1, 1]), [0..1, 1..2, 2..4]);
+        assert_eq!(submissions(&[2 * LONGEST]), [0..1]);
+    }
 }

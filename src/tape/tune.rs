@@ -43,7 +43,7 @@ pub struct Wanted {
     pub moments: bool,
 }
 
-/// A candidate ready to run, having run once; none if it needs more than the adapter's limits or memory allow. `given` are buffers of
+/// A candidate ready to run, having run once; none if it needs more than the adapter's limits or memory allow, or the driver refuses it. `given` are buffers of
 /// its first tensors.
 fn prepare(
     gpu: &Gpu,
@@ -60,7 +60,7 @@ fn prepare(
         plan.wait()?;
         Ok(plan)
     };
-    unless_too_large(run())
+    unless_refused(run())
 }
 
 /// The nanoseconds of one run by the device's clock, where it has one.
@@ -101,10 +101,12 @@ fn shaders() -> u32 {
     })
 }
 
-fn unless_too_large<T>(made: Result<T>) -> Result<Option<T>> {
+fn unless_refused<T>(made: Result<T>) -> Result<Option<T>> {
     match made {
         Ok(made) => Ok(Some(made)),
-        Err(Error::Limit(_) | Error::OutOfMemory(_)) => Ok(None),
+        // Drivers do refuse pipelines, of too many registers say: then another candidate it is. That none is refused for a fault of its own is
+        // what the tests of each variant are for.
+        Err(Error::Limit(_) | Error::OutOfMemory(_) | Error::Validation(_)) => Ok(None),
         Err(other) => Err(other),
     }
 }
@@ -300,8 +302,8 @@ mod tests {
             };
             assert!(prepare(&gpu, &HashMap::new(), record).unwrap().is_none());
         }
-        assert_eq!(unless_too_large::<()>(Err(Error::OutOfMemory(String::new()))), Ok(None));
+        assert_eq!(unless_refused::<()>(Err(Error::OutOfMemory(String::new()))), Ok(None));
         let lost = Error::DeviceLost(String::new());
-        assert_eq!(unless_too_large::<()>(Err(lost.clone())), Err(lost));
+        assert_eq!(unless_refused::<()>(Err(lost.clone())), Err(lost));
     }
 }

@@ -33,6 +33,7 @@ fn coprime(a: usize, b: usize) -> bool {
 /// The set BioSR: every cell of a split at every level of signal.
 pub struct BiosrPairs {
     acquisitions: Vec<Acquisition>,
+    kept: Kept,
 }
 
 impl BiosrPairs {
@@ -53,7 +54,7 @@ impl BiosrPairs {
             let problem = format!("holds no images of signal levels {} to {}", levels.start(), levels.end());
             return Err(Error::file(&section.folder, problem));
         }
-        Ok(Self { acquisitions })
+        Ok(Self { kept: Kept::new(acquisitions.len()), acquisitions })
     }
 
     fn acquisition(&self, number: u64) -> Result<&Acquisition> {
@@ -69,7 +70,8 @@ impl Pairs for BiosrPairs {
     }
 
     fn pair(&self, number: u64) -> Result<ResolutionPair> {
-        self.acquisition(number)?.read()
+        let acquisition = self.acquisition(number)?;
+        self.kept.get(number as usize, || acquisition.read())
     }
 
     /// Evenly spaced over the cells, and over the levels of signal whatever the ratio of both numbers.
@@ -251,6 +253,7 @@ mod tests {
     #[test]
     fn images_to_test_on_are_spread_over_cells_and_levels() {
         let set = |cells: u32, levels: u32| BiosrPairs {
+            kept: Kept::new(0),
             acquisitions: (0..cells * levels)
                 .map(|i| Acquisition {
                     structure: Structure::Ccps,

@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use rand::{RngExt, SeedableRng, rngs::ChaCha8Rng};
 
 use super::{Batch, Source};
-use crate::Result;
 use crate::config::{ModelSection, Target, TrainConfig};
 use crate::data::{Example, Plane, ResolutionPair, network_to_unit, unit_to_network};
 use crate::diffusion::Model;
+use crate::{Error, Result};
 
 /// Keeps the draw of a pair apart from that of the patch in it, which takes the run's seed itself.
 const WHICH_PAIR: u64 = 0x5bd1_e995_27d4_eb2f;
@@ -113,10 +113,13 @@ impl PairSource {
     fn example(&self, number: u64) -> Result<Example> {
         let mut random = ChaCha8Rng::seed_from_u64(self.seed ^ WHICH_PAIR);
         random.set_stream(number);
-        let pair = self.pairs.count().map_or(number, |count| random.random_range(0..count));
-        let pair = self.pairs.pair(pair)?;
+        let which = self.pairs.count().map_or(number, |count| random.random_range(0..count));
+        let pair = self.pairs.pair(which)?;
         let patch = if self.coarse { ResolutionPair::coarse_patch } else { ResolutionPair::patch };
-        patch(&pair, self.patch, self.seed, number)
+        patch(&pair, self.patch, self.seed, number).map_err(|e| match e {
+            Error::Shape(problem) => Error::Shape(format!("{problem} ({})", self.pairs.name(which))),
+            other => other,
+        })
     }
 }
 

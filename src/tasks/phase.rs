@@ -171,11 +171,10 @@ impl PhaseSource {
 impl Source for PhaseSource {
     fn batch(&self, step: u64) -> Result<Batch> {
         let data = &self.config.data;
-        let side = data.patch + 2 * self.setup.margin();
         let mut batch = Batch::default();
         for i in 0..data.batch as u64 {
             let number = step * data.batch as u64 + i;
-            let gray = self.photographs.patch(self.config.training.seed, number, side);
+            let gray = self.photographs.patch(self.config.training.seed, number);
             // The simulator's draws hang on one number; the two halves of the key must not collide for nearby seeds.
             let seed = self.config.training.seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ number;
             let object = self.mix.draw(&gray, seed)?;

@@ -1,7 +1,7 @@
 //! A run's log: a line of JSON now and then, and a picture of all of them.
 
 use std::collections::BTreeMap;
-use std::io::Write;
+use std::io::{Read, Seek, SeekFrom, Write};
 
 use serde::{Deserialize, Serialize};
 
@@ -47,9 +47,22 @@ impl Line {
         let path = folder.file("log.jsonl");
         let failed = |e: std::io::Error| Error::file(&path, format!("cannot be written: {e}"));
         let text = serde_json::to_string(self).map_err(|e| Error::file(&path, e.to_string()))?;
-        let mut file = std::fs::OpenOptions::new().create(true).append(true).open(&path).map_err(failed)?;
-        writeln!(file, "{text}").map_err(failed)
+        let mut file = std::fs::OpenOptions::new().create(true).read(true).append(true).open(&path).map_err(failed)?;
+        // What a crash cut short must not take this line with it, nor be cut short itself more than it has to be.
+        let begun = ends_within_a_line(&mut file).map_err(failed)?;
+        let start = if begun { "\n" } else { "" };
+        file.write_all(format!("{start}{text}\n").as_bytes()).map_err(failed)
     }
+}
+
+fn ends_within_a_line(file: &mut std::fs::File) -> std::io::Result<bool> {
+    if file.seek(SeekFrom::End(0))? == 0 {
+        return Ok(false);
+    }
+    let mut last = [0];
+    file.seek(SeekFrom::End(-1))?;
+    file.read_exact(&mut last)?;
+    Ok(last != *b"\n")
 }
 
 /// Draws the log. Lines after the checkpoint that a killed run was resumed from appear twice; the later one counts.
@@ -83,4 +96,27 @@ pub(super) fn picture(folder: &Folder) -> Result<()> {
         }
     }
     chart.write_png(folder.file("losses.png"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_that_was_cut_short_takes_no_other_with_it() {
+        let directory = tempfile::tempdir().unwrap();
+        let folder = Folder(directory.path().to_path_buf());
+        let line = |step| Line::new(step, &Losses::default(), &TrainConfig::default(), 1e-3, (0, 1.0));
+        line(1).append(&folder).unwrap();
+        line(2).append(&folder).unwrap();
+        let whole = std::fs::read_to_string(folder.file("log.jsonl")).unwrap();
+        for cut in [whole.len() - 1, whole.len() - 10] {
+            std::fs::write(folder.file("log.jsonl"), &whole[..cut]).unwrap();
+            line(3).append(&folder).unwrap();
+            let text = std::fs::read_to_string(folder.file("log.jsonl")).unwrap();
+            let steps: Vec<_> =
+                text.lines().filter_map(|l| serde_json::from_str::<Line>(l).ok()).map(|l| l.step).collect();
+            assert_eq!(steps, if cut + 1 == whole.len() { vec![1, 2, 3] } else { vec![1, 3] });
+        }
+    }
 }

@@ -6,9 +6,11 @@
 mod log;
 
 use std::fmt::Display;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::sync_channel;
-use std::time::Instant;
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::thread::{self, Scope};
+use std::time::{Duration, Instant};
 
 use crate::config::{ModelSection, NetworkKind, Task, TrainConfig};
 use crate::data::write_atomically;
@@ -17,9 +19,9 @@ use crate::gpu::{Behind, Caps, Gpu};
 use crate::interrupt::Interrupt;
 use crate::lock::FolderLock;
 use crate::plateau::Plateau;
-use crate::tasks::{self, Batch};
+use crate::tasks::{self, Batch, Source};
 use crate::weights::{self, Checkpoint};
-use crate::{Error, Progress, Result};
+use crate::{Error, Progress, Result, tell};
 use log::Line;
 
 /// Where a run keeps its files.
@@ -65,32 +67,25 @@ pub fn train(gpu: &Gpu, config: &TrainConfig, out: &Path, resume: bool, interrup
     write_atomically(folder.file("config.toml"), |f| f.write_all(toml.as_bytes()))?;
     let micro = trainer.micro_batch();
     let split = if micro < config.data.batch { format!(", micro-batches of {micro}") } else { String::new() };
-    eprintln!(
+    tell(format_args!(
         "{}: {} parameters, {}, {:.0} MiB on the device{split}, steps {first} to {}",
         gpu.summary().name,
         trainer.model().parameters().count(),
         source.describe(),
         trainer.memory().total() as f64 / (1 << 20) as f64,
         config.training.steps
-    );
+    ));
     if let Some(advice) = advice(config) {
-        eprintln!("{advice}");
+        tell(advice);
     }
     let mut progress = Progress::new(config.training.steps, "training").resumed_at(first);
-    let mut run = Run { gpu, trainer, plateau, config, folder };
-    let result = std::thread::scope(|scope| {
-        // Two batches ahead: enough to hide the simulation, little enough to stop at once.
-        let (sender, batches) = sync_channel::<Result<Batch>>(2);
-        let source = &*source;
-        scope.spawn(move || {
-            for step in first..config.training.steps {
-                if sender.send(source.batch(step)).is_err() {
-                    return;
-                }
-            }
-        });
+    let mut run = Run { gpu, trainer, plateau, config, folder, saved: None };
+    let result = thread::scope(|scope| {
+        let batches = prepare(scope, &*source, first..config.training.steps);
+        let mut turn = batches.iter().cycle();
         let mut next = || {
-            batches.recv().unwrap_or_else(|_| Err(Error::Interrupted("the preparation of batches ended early".into())))
+            let batch = turn.next().and_then(|batches| batches.recv().ok());
+            batch.unwrap_or_else(|| Err(Error::Interrupted("the preparation of batches ended early".into())))
         };
         let outcome = run.steps(&mut next, &mut progress, interrupt);
         drop(batches);
@@ -105,6 +100,25 @@ pub fn train(gpu: &Gpu, config: &TrainConfig, out: &Path, resume: bool, interrup
         (result, saved) => result.and(saved)?,
     }
     Ok(Finished { steps: run.trainer.steps(), weights: run.folder.file("weights.safetensors") })
+}
+
+/// Prepares the batches of these steps on threads that take them by turns: as many as half of the processors, since a GPU may take less time for
+/// a step than one thread for its batch. Each is two batches ahead at most: enough to hide the work, little enough to stop at once.
+fn prepare<'a>(scope: &'a Scope<'a, '_>, source: &'a dyn Source, steps: Range<u64>) -> Vec<Receiver<Result<Batch>>> {
+    let threads = thread::available_parallelism().map_or(1, usize::from).div_ceil(2).min(8);
+    let worker = |first: usize| {
+        let (sender, batches) = sync_channel(1);
+        let own = steps.clone().skip(first).step_by(threads);
+        scope.spawn(move || {
+            for step in own {
+                if sender.send(source.batch(step)).is_err() {
+                    return;
+                }
+            }
+        });
+        batches
+    };
+    (0..threads).map(worker).collect()
 }
 
 /// What to know about the patch before a long training: the fast convolutions work on quads of pixels, at every scale.
@@ -164,11 +178,13 @@ fn start(config: &TrainConfig, folder: &Folder, resume: bool) -> Result<(Checkpo
         }
         return Ok((saved, lock));
     }
-    if checkpoint.exists() {
-        return Err(Error::file(
-            &checkpoint,
-            "exists: this folder holds a run; go on with --resume, or choose another folder",
-        ));
+    for (file, advice) in [
+        (&checkpoint, "this folder holds a run; go on with --resume, or choose another folder"),
+        (&folder.file("weights.safetensors"), "a run here would replace these weights; choose another folder"),
+    ] {
+        if file.exists() {
+            return Err(Error::file(file, format!("exists: {advice}")));
+        }
     }
     let lock = FolderLock::take(&folder.0)?;
     // What a run left that was killed before its first checkpoint.
@@ -199,7 +215,13 @@ struct Run<'a> {
     plateau: Plateau,
     config: &'a TrainConfig,
     folder: Folder,
+    /// When a checkpoint was saved, and how long that took.
+    saved: Option<(Instant, Duration)>,
 }
+
+/// A checkpoint waits until so many times the time that the last one took have gone by: where steps are fast and networks large, saving would
+/// take longer than training.
+const BETWEEN_SAVES: u32 = 20;
 
 impl Run<'_> {
     fn steps(
@@ -242,8 +264,11 @@ impl Run<'_> {
                     self.plateau.see(line.total, patience);
                 }
             }
-            if step.is_multiple_of(training.checkpoint_every) {
+            let waited = self.saved.is_none_or(|(at, took)| at.elapsed() >= BETWEEN_SAVES * took);
+            if step.is_multiple_of(training.checkpoint_every) && waited {
+                let started = Instant::now();
                 self.save()?;
+                self.saved = Some((Instant::now(), started.elapsed()));
             }
         }
         Ok(())
@@ -252,7 +277,9 @@ impl Run<'_> {
     fn save(&self) -> Result<()> {
         let state = self.trainer.state()?;
         if state.parameters.iter().any(|v| !v.is_finite()) {
-            return Err(Error::input("the parameters are no longer finite; the last checkpoint is kept"));
+            return Err(Error::input(
+                "the parameters are no longer finite; the last checkpoint is kept: start again with a lower training.learning_rate",
+            ));
         }
         let (config, model) = (self.config.clone(), self.trainer.model().clone());
         let checkpoint = Checkpoint { config, model, state, plateau: self.plateau };

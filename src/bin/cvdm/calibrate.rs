@@ -156,9 +156,10 @@ fn calibrate<E, M>(
     let in_std = errors(&answers, |a| &a.std)?;
     let calibration = Calibration::fit(&in_spread, work.kind, &args.sampling.options())?;
     let table = table(&calibration, &in_spread, &in_std);
+    // Drawn first: whatever fails, there are no weights of a calibration that was not finished.
+    chart(&in_spread, &in_std, &out.join(OUTPUTS[2]))?;
     Weights { calibration: Some(calibration), ..weights.clone() }.save(&out.join(OUTPUTS[0]))?;
     write_atomically(out.join(OUTPUTS[1]), |f| f.write_all(table.as_bytes()))?;
-    chart(&in_spread, &in_std, &out.join(OUTPUTS[2]))?;
     say!("{table}\ncalibrated weights, this table and a chart are in {}", out.display());
     Ok(())
 }
@@ -260,8 +261,10 @@ fn table(calibration: &Calibration, in_spread: &ErrorRatios, in_std: &ErrorRatio
 /// What intervals hold, as of a Gaussian and calibrated.
 fn chart(in_spread: &ErrorRatios, in_std: &ErrorRatios, path: &Path) -> Result<()> {
     let levels = || (1..20).map(|i| f64::from(i) / 20.0);
-    let gaussian = levels().map(|level| (level, in_std.coverage(normal_factor(level)))).collect();
-    let calibrated = levels().filter_map(|level| Some((level, in_spread.coverage_left_out(level).ok()?))).collect();
+    let gaussian = levels().map(|level| (level, in_std.coverage(normal_factor(level)))).collect::<Vec<_>>();
+    let left_out = |level| Some((level, in_spread.coverage_left_out(level).ok()?));
+    let calibrated = levels().filter_map(left_out).collect::<Vec<_>>();
+    // Of a single image none can be left out.
     let curves = [("as of a Gaussian", gaussian), ("calibrated on the other images", calibrated)];
-    reliability_chart("Reliability", curves).write_png(path)
+    reliability_chart("Reliability", curves.into_iter().filter(|(_, points)| !points.is_empty())).write_png(path)
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use cvdm::config::Task;
 use cvdm::data::{Plane, read_gray, write_atomically};
-use cvdm::evaluate::{Scores, aligned, classical, field_pair, photograph_pair, score};
+use cvdm::evaluate::{HL60_OPTICS, Scores, aligned, classical, field_pair, photograph_pair, score};
 use cvdm::gpu::Gpu;
 use cvdm::inverse::{DefocusPair, FresnelSetup};
 use cvdm::picture::{Colormap, Montage, Panel};
@@ -125,8 +125,8 @@ fn measurements(assets: &Path, trained: &FresnelSetup) -> Result<[Measurement; 2
     let photograph = read_gray(assets.join("photograph.png"))?;
     let simulated = photograph_pair(&photograph, trained)?;
     let View { phase: truth, amplitude, .. } = first_view(&assets.join("hl60.npy"))?;
-    // 647 nm light, 0.139 µm pixels; the distance at which λ·d/px² is what the weights were trained at (0.706 µm).
-    let (wavelength, pixel) = (0.647, 0.139);
+    // The distance at which λ·d/px² is what the weights were trained at (0.706 µm).
+    let (wavelength, pixel) = HL60_OPTICS;
     let setup = FresnelSetup::new(wavelength, pixel, trained.parameter_a() * pixel * pixel / wavelength)?;
     let pair = field_pair(&truth, &amplitude, &setup, 0.1, 7)?;
     Ok([

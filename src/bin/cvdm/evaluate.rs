@@ -8,14 +8,14 @@ use std::time::Instant;
 use clap::Args;
 use cvdm::config::{NetworkKind, Schedule, Task};
 use cvdm::data::{Split, photographs_of, write_atomically};
-use cvdm::evaluate::{Covered, Scores, classical, covered, mean, score};
+use cvdm::evaluate::{Covered, HL60_OPTICS, Scores, classical, covered, mean, score};
 use cvdm::gpu::Gpu;
 use cvdm::metrics::ms_ssim_scales;
 use cvdm::phase::one_pass_tie;
 use cvdm::reconstruct::{PhaseResult, Reconstructor, expect_task};
 use cvdm::repro::phase::cases::{Case, field, photographs};
 use cvdm::weights::{Weights, load_weights};
-use cvdm::{Error, Result};
+use cvdm::{Error, Result, tell};
 use serde::Serialize;
 
 use super::evaluate_images;
@@ -43,10 +43,10 @@ pub struct Evaluate {
     #[arg(long, num_args = 1.., value_delimiter = ',', default_values_t = [0.0, 0.05, 0.1, 0.2], requires = "field")]
     noise: Vec<f32>,
     /// Wavelength of the field in µm.
-    #[arg(long, default_value_t = 0.647)]
+    #[arg(long, default_value_t = HL60_OPTICS.0)]
     field_wavelength: f64,
     /// Pixel of the field in µm.
-    #[arg(long, default_value_t = 0.139)]
+    #[arg(long, default_value_t = HL60_OPTICS.1)]
     field_pixel: f64,
     /// Side of photographs and images in pixels; a field keeps its own.
     #[arg(long, default_value = "128", value_parser = at_least_one)]
@@ -204,7 +204,7 @@ impl<R: Serialize> Finished<R> {
                 return Err(Error::Interrupted(told));
             }
             Err(other) => {
-                eprintln!("{images} of {of} images were evaluated; their scores are in {folder}");
+                tell(format_args!("{images} of {of} images were evaluated; their scores are in {folder}"));
                 return Err(other);
             }
         }

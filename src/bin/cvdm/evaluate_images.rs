@@ -109,20 +109,14 @@ fn table(rows: &[Row]) -> String {
     text
 }
 
-/// The channels' mean, which a panel can show.
-fn shown(planes: &[Plane]) -> Plane {
-    let mean = |y, x| planes.iter().map(|p| p.at(y, x)).sum::<f32>() / planes.len() as f32;
-    Plane::from_fn(planes[0].height(), planes[0].width(), mean)
-}
-
 fn picture(image: &TestImage, enlarged: &[Plane], names: &[String], results: &[Estimate], path: &Path) -> Result<()> {
-    let (measured, truth) = (shown(enlarged), shown(&image.truth));
+    let (measured, truth) = (Plane::mean_of(enlarged), Plane::mean_of(&image.truth));
     let error = |p: &Plane| Plane::from_fn(p.height(), p.width(), |y, x| (p.at(y, x) - truth.at(y, x)).abs());
     let answers: Vec<[Plane; 3]> = results
         .iter()
         .map(|r| {
-            let mean = shown(&r.mean);
-            [error(&mean), shown(&r.std), mean]
+            let mean = Plane::mean_of(&r.mean);
+            [error(&mean), Plane::mean_of(&r.std), mean]
         })
         .collect();
     let mut montage = Montage::new().title(&image.name).row(

@@ -26,6 +26,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use cvdm::gpu::{Gpu, OpenOptions};
+use cvdm::tell;
 
 #[derive(Parser)]
 #[command(version, about = "Conditional variational diffusion models on WGSL compute shaders", long_about = None)]
@@ -128,7 +129,7 @@ fn main() -> ExitCode {
     match run(Cli::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("cvdm: {error}");
+            tell(format_args!("cvdm: {error}"));
             ExitCode::FAILURE
         }
     }

@@ -210,7 +210,7 @@ pub fn run(args: &OpArgs, options: &OpenOptions) -> Result<()> {
             Some(operation) => vec![operation.to_string()],
             None => OPERATIONS.iter().map(ToString::to_string).collect(),
         };
-        print!("{}", all.join("\n"));
+        say!("{}", all.join("\n").trim_end());
         return Ok(());
     }
     let (Some(operation), Some(out)) = (operation, &args.out) else {

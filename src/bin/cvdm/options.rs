@@ -26,10 +26,11 @@ impl Optics {
     /// Every option with its value, and whether it was given.
     fn all(&self) -> [(&'static str, f64, bool); 3] {
         let of = |name, given: Option<f64>, default| (name, given.unwrap_or(default), given.is_some());
+        let paper = FresnelSetup::default();
         [
-            of("--wavelength", self.wavelength, 0.521),
-            of("--pixel", self.pixel, 0.21),
-            of("--defocus", self.defocus, 2.0),
+            of("--wavelength", self.wavelength, paper.wavelength_um()),
+            of("--pixel", self.pixel, paper.pixel_um()),
+            of("--defocus", self.defocus, paper.defocus_um()),
         ]
     }
 

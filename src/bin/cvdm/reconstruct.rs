@@ -176,11 +176,8 @@ fn image(args: &Reconstruct, weights: Weights, open: impl FnOnce() -> Result<Gpu
     if args.keep_samples {
         write("samples.tif", &result.samples.concat())?;
     }
-    let shown = |planes: &[Plane]| {
-        let of = |y, x| planes.iter().map(|p| p.at(y, x)).sum::<f32>() / planes.len() as f32;
-        Plane::from_fn(planes[0].height(), planes[0].width(), of)
-    };
-    let [measured, mean, std, integral] = [&coarse, &result.mean, &result.std, &result.beta_integral].map(|p| shown(p));
+    let [measured, mean, std, integral] =
+        [&coarse, &result.mean, &result.std, &result.beta_integral].map(|planes| Plane::mean_of(planes));
     let answer = if one_pass { "the answer" } else { "mean of the samples" };
     let mut montage = Montage::new()
         .title("A fine image from a coarse one")

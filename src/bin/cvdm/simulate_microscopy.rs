@@ -8,8 +8,6 @@ use cvdm::data::{Plane, write_tiff};
 use cvdm::inverse::{Microscope, SIGNAL_LEVELS, Scene, Specimen, peak_photons};
 use cvdm::picture::{Montage, Panel};
 
-use super::options::clear;
-
 /// What is labelled.
 #[derive(ValueEnum, Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Label {
@@ -51,24 +49,28 @@ struct Shown {
     levels: Vec<(u32, Plane)>,
 }
 
-/// Whether a file of this name is one that this writes.
-fn is_output(name: &str) -> bool {
-    let of =
-        |label: &Label| [".truth.tif", ".widefield.tif"].iter().any(|end| name == format!("{}{end}", label.name()));
-    name == "specimens.png" || Label::value_variants().iter().any(of)
+/// A specimen with its exposures, one a signal level.
+struct Drawn {
+    label: Label,
+    scene: Scene,
+    images: Vec<Plane>,
 }
 
 /// Writes for each label `NAME.truth.tif` (in [0, 1]) and `NAME.widefield.tif` (a page a signal level, in photons), and one
 /// `specimens.png` of all.
 pub fn run(labels: &[Label], side: usize, seed: u64, out: &Path) -> Result<()> {
-    clear(out, is_output)?;
     let microscope = Microscope::default();
-    let mut shown = Vec::new();
-    for &label in labels {
+    let draw = |&label: &Label| {
         // Its own, whatever else is drawn.
         let seed = seed.wrapping_add(label as u64);
         let scene = Scene::draw(label.specimen(), &microscope, side, seed)?;
         let images = (1..=SIGNAL_LEVELS).map(|level| scene.expose(level, seed)).collect::<Result<Vec<_>>>()?;
+        Ok(Drawn { label, scene, images })
+    };
+    // All of them before anything is written: what cannot be drawn leaves an earlier run's files as they are.
+    let drawn = labels.iter().map(draw).collect::<Result<Vec<_>>>()?;
+    let mut shown = Vec::new();
+    for Drawn { label, scene, images } in drawn {
         write_tiff(out.join(format!("{}.truth.tif", label.name())), &[scene.truth()])?;
         write_tiff(out.join(format!("{}.widefield.tif", label.name())), &images.iter().collect::<Vec<_>>())?;
         let levels = (1..).zip(images).filter(|(level, _)| [1, 4, 7, SIGNAL_LEVELS].contains(level)).collect();

@@ -4,7 +4,7 @@ use super::cases::ImageCases;
 use super::methods::ImageMethod;
 use crate::Result;
 use crate::data::Plane;
-use crate::picture::{Colormap, Montage, Panel};
+use crate::picture::{Colormap, Montage, Panel, nearly_highest};
 use crate::repro::Session;
 use crate::repro::method::{Evaluated, Method};
 use crate::repro::report::Figure;
@@ -28,15 +28,10 @@ fn shown<'a>(title: &str, planes: &'a [Plane]) -> Panel<'a> {
     }
 }
 
-/// The mean over channels of what `f` makes of them.
-fn channels_mean(a: &[Plane], f: impl Fn(usize, usize, usize) -> f32) -> Plane {
-    let n = a.len() as f32;
-    Plane::from_fn(a[0].height(), a[0].width(), |y, x| (0..a.len()).map(|c| f(c, y, x)).sum::<f32>() / n)
-}
-
 /// `|a − b|`, the mean over channels.
 fn error(a: &[Plane], b: &[Plane]) -> Plane {
-    channels_mean(a, |c, y, x| (a[c].at(y, x) - b[c].at(y, x)).abs())
+    let of = |(a, b): (&Plane, &Plane)| Plane::from_fn(a.height(), a.width(), |y, x| (a.at(y, x) - b.at(y, x)).abs());
+    Plane::mean_of(&a.iter().zip(b).map(of).collect::<Vec<_>>())
 }
 
 fn heat<'a>(title: &str, plane: &'a Plane) -> Panel<'a> {
@@ -62,16 +57,8 @@ impl Maps {
     /// [`crate::Error::File`] if they cannot be read.
     pub fn of<S>(evaluated: &Evaluated<S>, image: usize, truth: &[Plane]) -> Result<Self> {
         let [mean, std, _, integral] = kept(evaluated, image)?;
-        let mean_of = |planes: &[Plane]| channels_mean(planes, |c, y, x| planes[c].at(y, x));
-        Ok(Self { std: mean_of(&std), error: error(&mean, truth), integral: mean_of(&integral), mean })
+        Ok(Self { std: Plane::mean_of(&std), error: error(&mean, truth), integral: Plane::mean_of(&integral), mean })
     }
-}
-
-/// The value below which 99 % of all maps' values lie, so that single pixels do not darken the rest.
-fn nearly_highest<'a>(planes: impl IntoIterator<Item = &'a Plane>) -> f32 {
-    let mut all: Vec<f32> = planes.into_iter().flat_map(Plane::values).copied().collect();
-    all.sort_unstable_by(f32::total_cmp);
-    all[(all.len() - 1) * 99 / 100].max(1e-3)
 }
 
 /// What stands beside a row: specimens are called by their structure, photographs by their file.

@@ -228,11 +228,7 @@ fn interpolated(case: &TestImage, factor: usize) -> Result<Estimate> {
 }
 
 fn scored(cases: &ImageCases, case: &TestImage, answer: &Estimate) -> Result<ImageScores> {
-    // Of an exact answer it is infinite, and JSON has no such number.
-    let of = |image: &[Plane]| -> Result<evaluate::ImageScores> {
-        let scores = score_image(image, &case.truth, answer.seconds)?;
-        Ok(evaluate::ImageScores { psnr: scores.psnr.min(200.0), ..scores })
-    };
+    let of = |image: &[Plane]| score_image(image, &case.truth, answer.seconds);
     let scores = of(&answer.mean)?;
     let first = answer.samples.first().map(|sample| of(sample)).transpose()?.unwrap_or(scores);
     let resolution_nm = match cases.pixel_um {
@@ -253,6 +249,7 @@ fn scored(cases: &ImageCases, case: &TestImage, answer: &Estimate) -> Result<Ima
 fn made_coarse_again(answer: &[Plane], case: &TestImage) -> Result<f64> {
     let of = |(fine, coarse): (&Plane, &Plane)| {
         let shrink = |p: &Plane| Ok(vec![resize_lanczos(p, coarse.height(), coarse.width())?]);
+        // Of an exact answer it is infinite, and JSON has no such number.
         consistency(fine, std::slice::from_ref(coarse), 1.0, shrink).map(|db| db.min(200.0))
     };
     let values = answer.iter().zip(&case.coarse).map(of).collect::<Result<Vec<_>>>()?;

@@ -3,11 +3,12 @@
 use std::collections::BTreeSet;
 
 use super::cases::{Case, PhaseCases};
-use super::figures::{aligned, reconstructions};
+use super::figures::reconstructions;
 use super::methods::{CDDPM, METRICS, MS_SSIM, PhaseMethod};
 use super::stacks::{Stack, stacks};
 use crate::Result;
 use crate::config::Task;
+use crate::evaluate::aligned;
 use crate::inverse::{AXIAL_ORDER, PHASE_RANGE};
 use crate::metrics::{mae_aligned, ms_ssim, ms_ssim_scales};
 use crate::phase::setup;

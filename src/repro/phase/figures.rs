@@ -4,6 +4,7 @@ use super::cases::PhaseCases;
 use super::methods::{PhaseMethod, PhaseScores};
 use crate::Result;
 use crate::data::Plane;
+use crate::evaluate::aligned;
 use crate::picture::{Colormap, LineChart, Montage, Panel, Series};
 use crate::repro::Session;
 use crate::repro::method::Method;
@@ -16,12 +17,6 @@ pub const PHASES: (f32, f32) = (0.0, 3.5);
 pub const PANEL: usize = 300;
 /// The error in rad at the ends of the colour map.
 pub const ERRORS: f32 = 1.0;
-
-/// A phase with its mean moved to the truth's.
-pub fn aligned(phase: &Plane, truth: &Plane) -> Plane {
-    let offset = truth.mean() - phase.mean();
-    phase.map(|v| v + offset)
-}
 
 /// `a − b`.
 pub fn difference(a: &Plane, b: &Plane) -> Plane {

@@ -5,7 +5,7 @@ use super::samples::Predicted;
 use super::uncertainty::{Studied, predicted};
 use crate::Result;
 use crate::data::Plane;
-use crate::picture::{Colormap, Montage, Panel};
+use crate::picture::{Colormap, Montage, Panel, nearly_highest};
 use crate::repro::Session;
 use crate::repro::report::Figure;
 
@@ -22,13 +22,6 @@ fn heat<'a>(title: &str, plane: &'a Plane, unit: &str) -> Panel<'a> {
     Panel::new(title, plane).map(Colormap::Magma).unit(unit)
 }
 
-/// The value below which nearly all of a map's values lie, so that single pixels do not darken the rest of a picture.
-fn nearly_highest(planes: &[&Plane]) -> f32 {
-    let mut all: Vec<f32> = planes.iter().flat_map(|p| p.values()).copied().collect();
-    all.sort_unstable_by(f32::total_cmp);
-    all[(all.len() - 1) * 99 / 100].max(1e-3)
-}
-
 /// Figure 12: truth, mean, deviation, error and schedule, a row for each image.
 ///
 /// # Errors
@@ -43,7 +36,7 @@ pub fn maps_figure(session: &Session, file: &str, one: &Studied) -> Result<Figur
     for (i, case) in shown.all.iter().enumerate() {
         let p = &predicted[i];
         // One scale for deviation and error: they are the same quantity.
-        let high = nearly_highest(&[&p.std, &errors[i]]);
+        let high = nearly_highest([&p.std, &errors[i]]);
         montage = montage.row(
             case.name.clone(),
             vec![
@@ -78,7 +71,7 @@ pub fn samples_figure(session: &Session, file: &str, one: &Studied) -> Result<Fi
     let errors: Vec<Plane> = samples.iter().map(error).collect();
     let variance = Predicted::of(&samples, &case.truth).std.map(|v| v * v);
     let integral = &one.evaluated.maps::<4>(0)?[3];
-    let high = nearly_highest(&errors.iter().collect::<Vec<_>>());
+    let high = nearly_highest(&errors);
     let numbered = |(i, s)| phase(&format!("sample {}", i + 1), s);
     Montage::new()
         .panel_size(PANEL)
@@ -88,7 +81,7 @@ pub fn samples_figure(session: &Session, file: &str, one: &Studied) -> Result<Fi
                 Panel::new("image at +d", case.pair.plus()),
                 Panel::new("image at −d", case.pair.minus()),
                 phase("true phase", &case.truth),
-                heat("variance", &variance, "rad²").range(0.0, nearly_highest(&[&variance])),
+                heat("variance", &variance, "rad²").range(0.0, nearly_highest([&variance])),
                 heat("∫β dt", integral, ""),
             ],
         )

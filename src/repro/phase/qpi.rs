@@ -3,10 +3,10 @@
 use super::cases::{PhaseCases, field, photographs};
 use super::figures::{every_image, reconstructions};
 use super::methods::{CDDPM, MAE, METRICS, MS_SSIM, PhaseMethod};
-use super::stacks::CELL_OPTICS;
 use crate::Result;
 use crate::config::Task;
 use crate::data::photographs_of;
+use crate::evaluate::HL60_OPTICS;
 use crate::phase::setup;
 use crate::repro::estimate::{Planned, planned};
 use crate::repro::report::Section;
@@ -37,7 +37,7 @@ pub fn measured_cell(session: &Session) -> Result<Vec<PhaseCases>> {
     let setup = setup(&numbers.phase.data)?;
     let at = |&noise: &f32| {
         let name = if noise > 0.0 { format!("HL60 cell, noise {noise}") } else { "HL60 cell, no noise".into() };
-        field(&name, file, CELL_OPTICS, &setup, numbers.field_views, noise)
+        field(&name, file, HL60_OPTICS, &setup, numbers.field_views, noise)
     };
     numbers.field_noise.iter().map(at).collect()
 }

@@ -6,8 +6,9 @@ use serde::Deserialize;
 
 use super::cases::{View, views};
 use crate::data::{FocalStack, Plane, is_image, photograph_centre, photographs_of};
-use crate::evaluate::{classical, field_pair};
+use crate::evaluate::{HL60_OPTICS, classical, field_pair};
 use crate::inverse::{AXIAL_ORDER, DefocusPair, FresnelSetup, derivative_pair, photograph_phase, stack_pair};
+use crate::reconstruct::SETUP_TOLERANCE;
 use crate::repro::Session;
 use crate::{Error, Result};
 
@@ -15,10 +16,6 @@ use crate::{Error, Result};
 const EITHER_SIDE: usize = 20;
 /// Their noise, stack by stack, in units of the incident intensity: with little, two images are as good as all of them.
 const NOISES: [f32; 3] = [0.02, 0.05, 0.1];
-/// By how much a stack's `a = λ d / px²` may differ from the one that models were trained at, as a fraction.
-const TOLERANCE: f64 = 0.25;
-/// Wavelength and pixel of the measured HL60 cell, in µm.
-pub const CELL_OPTICS: (f64, f64) = (0.647, 0.139);
 
 /// `optics.toml`.
 #[derive(Debug, Clone, Copy, Deserialize)]
@@ -59,13 +56,14 @@ impl Stack {
         let steps = (trained.parameter_a() / of_one).round().max(1.0);
         let setup = FresnelSetup::new(wavelength_um, pixel_um, steps * spacing_um)?;
         let off = setup.parameter_a() / trained.parameter_a() - 1.0;
-        if off.abs() > TOLERANCE {
+        if off.abs() > SETUP_TOLERANCE {
             return Err(Error::input(format!(
                 "the stack {name}: the distances {spacing_um} µm apart that come nearest to λ·d/px² = {:.1}, at which the models are \
-                 trained, are ±{:.2} µm with {:.1}; a finer stack or another pixel is needed",
+                 trained, are ±{:.2} µm with {:.1}; a finer stack or another pixel is needed, so that they differ by {:.0} % at most",
                 trained.parameter_a(),
                 setup.defocus_um(),
-                setup.parameter_a()
+                setup.parameter_a(),
+                100.0 * SETUP_TOLERANCE
             )));
         }
         let pair = stack_pair(stack, setup.defocus_um())?;
@@ -90,7 +88,7 @@ pub fn stacks(session: &Session, trained: &FresnelSetup) -> Result<Vec<Stack>> {
     if let Some(file) = &data.field {
         let simulate = |(View { number, phase, amplitude }, noise): (View, f32)| {
             let name = format!("HL60, view {number}, noise {noise}");
-            simulated(name, &phase, &amplitude, CELL_OPTICS, trained, noise, number as u64)
+            simulated(name, &phase, &amplitude, HL60_OPTICS, trained, noise, number as u64)
         };
         return views(file, numbers.stacks)?.into_iter().zip(NOISES.into_iter().cycle()).map(simulate).collect();
     }
@@ -240,7 +238,11 @@ mod tests {
         assert_eq!((stack.name.as_str(), stack.setup.defocus_um()), ("sample", 2.0));
         assert_eq!(stack.pair.plus(), &planes[12]);
         assert!(stack.phase.is_none());
-        let message = stacks(0.9 * 4.0).err().unwrap().to_string();
-        assert!(message.contains("sample.tif") && message.contains("finer stack"), "{message}");
+        // No multiple comes nearer to 2 µm than what reconstruction takes.
+        assert_eq!(stacks(0.98).unwrap()[0].setup.defocus_um(), 1.96);
+        for spacing in [0.95, 0.9 * 4.0] {
+            let message = stacks(spacing).err().unwrap().to_string();
+            assert!(message.contains("sample.tif") && message.contains("finer stack"), "{message}");
+        }
     }
 }

@@ -14,7 +14,7 @@ pub struct Dfcan {
     pub channels: usize,
     /// Its size but for those.
     pub section: DfcanSection,
-    /// Steps without a lower loss after which the learning rate is halved.
+    /// Lines of the log without a lower loss after which the learning rate is halved.
     pub plateau: u64,
 }
 
