@@ -5,16 +5,13 @@ use std::path::Path;
 
 use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader};
 
+use super::samples::{LARGEST, Layout, MOST_BYTES, split};
 use super::tiff_file::read_tiff;
 use super::{Plane, write_atomically};
 use crate::{Error, Result};
 
 /// File name extensions that [`read_planes`] understands.
 pub const EXTENSIONS: [&str; 5] = ["png", "jpg", "jpeg", "tif", "tiff"];
-
-/// Largest width or height that is read, in pixels, and the most bytes that an image is decoded to.
-pub(super) const LARGEST: usize = 32_768;
-pub(super) const MOST_BYTES: u64 = 8 << 30;
 
 fn extension(path: &Path) -> String {
     path.extension().map(|e| e.to_string_lossy().to_lowercase()).unwrap_or_default()
@@ -152,24 +149,6 @@ pub(super) fn check_finite(path: &Path, plane: &Plane) -> Result<()> {
             ),
         )),
     }
-}
-
-/// How a pixel's samples lie in a file.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Layout {
-    pub channels: usize,
-    /// The channel that says how opaque a pixel is, if there is one.
-    pub alpha: Option<usize>,
-}
-
-/// Splits interleaved samples into planes, without alpha.
-pub(super) fn split(path: &Path, height: usize, width: usize, layout: Layout, samples: &[f32]) -> Result<Vec<Plane>> {
-    let Layout { channels, alpha } = layout;
-    if samples.len() != height * width * channels {
-        return Err(Error::file(path, format!("holds {} samples for {height} × {width} × {channels}", samples.len())));
-    }
-    let plane = |c: usize| Plane::new(height, width, samples.iter().skip(c).step_by(channels).copied().collect());
-    (0..channels).filter(|c| Some(*c) != alpha).map(plane).collect()
 }
 
 fn read_raster(path: &Path) -> Result<Vec<Plane>> {

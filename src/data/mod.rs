@@ -13,6 +13,7 @@ mod pair;
 mod photographs;
 mod plane;
 mod resize;
+mod samples;
 mod tiff_file;
 
 pub use atomic::write_atomically;

@@ -9,7 +9,7 @@ use tiff::encoder::{TiffEncoder, colortype};
 use tiff::tags::Tag;
 use tiff::{ColorType, TiffError};
 
-use super::image_file::{LARGEST, Layout, MOST_BYTES, split};
+use super::samples::{LARGEST, Layout, MOST_BYTES, split};
 use super::{Plane, write_atomically};
 use crate::{Error, Result};
 

@@ -3,6 +3,7 @@
 mod cost;
 mod record;
 mod regression;
+mod views;
 
 use std::collections::HashMap;
 
@@ -17,8 +18,9 @@ use crate::tensor::View;
 use crate::{Error, Result};
 pub use cost::StepCost;
 use cost::micro_batch;
-use record::{Part, Views, record};
+use record::record;
 pub use regression::RegressionLoss;
+use views::{Part, Views};
 
 /// The loss terms of one step, unweighted.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]

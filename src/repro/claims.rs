@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::report::Format;
+use super::format::Format;
 use crate::Result;
 use crate::metrics::{paired_t_test, wilcoxon_signed_rank};
 

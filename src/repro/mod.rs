@@ -11,6 +11,8 @@
 pub mod claims;
 pub mod data;
 pub mod estimate;
+pub mod evaluation;
+pub mod format;
 pub mod image;
 pub mod method;
 mod page;

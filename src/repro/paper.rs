@@ -1,6 +1,6 @@
 //! The paper's numbers (arXiv 2312.02246v4).
 
-use super::image::methods::Model;
+use super::image::model::Model;
 use super::phase::methods::{CDDPM, PhaseMethod};
 use crate::data::Structure;
 

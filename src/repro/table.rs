@@ -2,7 +2,8 @@
 
 use super::Session;
 use super::claims::{Claim, Comparison, finite_pairs, larger, smaller};
-use super::method::{Evaluated, Method, evaluated};
+use super::evaluation::{Evaluated, evaluated};
+use super::method::Method;
 use super::report::{Better, Cell, Column, Format, Row, Table};
 use crate::{Error, Result};
 

@@ -349,8 +349,8 @@ impl Plan {
         self.gpu.submit(|encoder| record(encoder, &self.prologue))
     }
 
-    /// Replays all dispatches in one submission, or in several where it has more than 200 GFLOP, the last to be [waited for](Gpu::wait_for). Does not wait: a loop should, for the submission before the
-    /// last ([`Behind`](crate::gpu::Behind)), or its writes pile up.
+    /// Replays all dispatches in one submission, or in several where it has more than 200 GFLOP, the last to be [waited for](Gpu::wait_for).
+    /// Does not wait: a loop should, for the submission before the last ([`Behind`](crate::gpu::Behind)), or its writes pile up.
     ///
     /// # Errors
     /// An error that the device has reported.

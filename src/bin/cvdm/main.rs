@@ -12,7 +12,6 @@ mod calibrate;
 mod demo;
 mod doctor;
 mod evaluate;
-mod evaluate_images;
 mod info;
 mod op;
 mod options;

@@ -1,6 +1,6 @@
 //! The header: what the samples are, how many, and where they start.
 
-use super::super::image_file::LARGEST;
+use super::super::samples::LARGEST;
 
 /// Bytes of the header.
 pub(super) const HEADER: usize = 1024;

@@ -1,7 +1,7 @@
 //! What a training step of a model without a schedule records: the distance to the target in one pass.
 
 use super::Model;
-use super::record::Part;
+use super::views::Part;
 use crate::Result;
 use crate::kernels::ssim::{self, DataRange, Dissimilarity, Scratch};
 use crate::kernels::{elementwise, reduce};

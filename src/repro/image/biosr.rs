@@ -2,15 +2,14 @@
 
 use super::cases::{ImageCases, specimens, stand_ins};
 use super::figures::{Answers, maps};
-use super::methods::{
-    DIVERSITY, ImageMethod, ImageScores, MAE, MAE_ONE_SAMPLE, MS_SSIM, Model, Of, PSNR, RESOLUTION, TIME,
-};
+use super::methods::{DIVERSITY, ImageScores, MAE, MAE_ONE_SAMPLE, MS_SSIM, PSNR, RESOLUTION, TIME};
+use super::model::{ImageMethod, Model, Of};
 use crate::config::Task;
 use crate::data::Structure;
 use crate::metrics::decorrelation;
 use crate::repro::claims::larger_where_finite;
 use crate::repro::estimate::{Planned, planned};
-use crate::repro::method::Evaluated;
+use crate::repro::evaluation::Evaluated;
 use crate::repro::region_charts::RegionCharts;
 use crate::repro::regions::{Regions, values};
 use crate::repro::report::{Better, Cell, Column, Format, Row, Section, Table};

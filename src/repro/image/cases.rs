@@ -8,7 +8,7 @@ use crate::tasks::super_resolution::PhotographPairs;
 use crate::tasks::{TestImage, images_of, microscopy};
 use crate::{Error, Result};
 
-use super::methods::{ImageMethod, Model, Of};
+use super::model::{ImageMethod, Model, Of};
 
 /// Images of one kind with the truths behind them.
 #[derive(Debug, Clone)]

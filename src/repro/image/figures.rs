@@ -1,12 +1,13 @@
 //! Pictures of answers in microscopy and super-resolution.
 
 use super::cases::ImageCases;
-use super::methods::ImageMethod;
+use super::model::ImageMethod;
 use crate::Result;
 use crate::data::Plane;
 use crate::picture::{Colormap, Montage, Panel, nearly_highest};
 use crate::repro::Session;
-use crate::repro::method::{Evaluated, Method};
+use crate::repro::evaluation::Evaluated;
+use crate::repro::method::Method;
 use crate::repro::report::Figure;
 use crate::repro::table::Scored;
 

@@ -4,5 +4,6 @@ pub mod biosr;
 pub mod cases;
 mod figures;
 pub mod methods;
+pub mod model;
 pub mod sr;
 pub mod uncertainty;

@@ -2,9 +2,8 @@
 
 use super::cases::{photographs, stand_ins};
 use super::figures::{Answers, maps};
-use super::methods::{
-    CONSISTENCY, DIVERSITY, ImageMethod, ImageScores, MAE, MS_SSIM, Model, Of, PSNR, PSNR_ONE_SAMPLE, SSIM, TIME,
-};
+use super::methods::{CONSISTENCY, DIVERSITY, ImageScores, MAE, MS_SSIM, PSNR, PSNR_ONE_SAMPLE, SSIM, TIME};
+use super::model::{ImageMethod, Model, Of};
 use crate::Result;
 use crate::config::Task;
 use crate::repro::claims::equivalent;

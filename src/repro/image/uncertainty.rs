@@ -4,14 +4,16 @@
 use super::biosr::region_rates;
 use super::cases::{ImageCases, photographs, specimens, stand_ins};
 use super::figures::{Maps, samples_figure};
-use super::methods::{ImageMethod, ImageScores, Model, Of};
+use super::methods::ImageScores;
+use super::model::{ImageMethod, Model, Of};
 use crate::config::Task;
 use crate::data::Structure;
 use crate::diffusion::SampleOptions;
 use crate::metrics::rank_correlation;
 use crate::repro::claims::positive;
 use crate::repro::estimate::Planned;
-use crate::repro::method::{Evaluated, Method, evaluated};
+use crate::repro::evaluation::{Evaluated, evaluated};
+use crate::repro::method::Method;
 use crate::repro::region_charts::RegionCharts;
 use crate::repro::report::Section;
 use crate::repro::scale::Numbers;

@@ -2,7 +2,7 @@
 
 use super::figures::{PANEL, PHASES};
 use super::samples::Predicted;
-use super::uncertainty::{Studied, predicted};
+use super::studied::{Studied, predicted};
 use crate::Result;
 use crate::data::Plane;
 use crate::picture::{Colormap, Montage, Panel, nearly_highest};

@@ -9,5 +9,6 @@ pub mod methods;
 pub mod qpi;
 mod samples;
 mod stacks;
+mod studied;
 mod sweep;
 pub mod uncertainty;

@@ -2,12 +2,12 @@
 
 use super::methods::PhaseMethod;
 use super::samples::{Honesty, SHOWN_LEVEL};
-use super::uncertainty::{Studied, predicted};
+use super::studied::{Studied, predicted};
 use crate::Result;
 use crate::diffusion::SampleOptions;
 use crate::picture::{LineChart, Series};
 use crate::repro::Session;
-use crate::repro::method::evaluated;
+use crate::repro::evaluation::evaluated;
 use crate::repro::report::{Better, Cell, Column, Figure, Format, Row, Section, Table};
 use crate::repro::scale::Numbers;
 

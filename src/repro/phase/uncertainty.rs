@@ -1,10 +1,11 @@
 //! Figures 2, 11 and 12, and 16 for the phase: what the learned schedule and the samples know about their own errors.
 
-use super::cases::{Case, PhaseCases};
+use super::cases::PhaseCases;
 use super::maps::{maps_figure, samples_figure};
-use super::methods::{CDDPM, PhaseMethod, PhaseScores};
+use super::methods::{CDDPM, PhaseMethod};
 use super::qpi::{measured_cell, test_photographs};
-use super::samples::{Honesty, Predicted, SHOWN_LEVEL, coverage_by_samples, predictions};
+use super::samples::{Honesty, SHOWN_LEVEL, coverage_by_samples, predictions};
+use super::studied::{Studied, predicted, sampled};
 use super::sweep;
 use crate::config::Task;
 use crate::data::Plane;
@@ -13,7 +14,7 @@ use crate::metrics::{NOMINAL_LEVELS, error_by_std, normal_coverage, rank_correla
 use crate::picture::{error_by_std_chart, reliability_chart};
 use crate::repro::claims::{Claim, larger_where_finite, positive};
 use crate::repro::estimate::Planned;
-use crate::repro::method::{Evaluated, Method, evaluated};
+use crate::repro::method::Method;
 use crate::repro::region_charts::RegionCharts;
 use crate::repro::regions::{Regions, values};
 use crate::repro::report::{Better, Cell, Column, Figure, Format, Row, Section, Table};
@@ -24,47 +25,6 @@ use crate::{Error, Result};
 
 /// Groups of pixels by standard deviation.
 const BINS: usize = 15;
-
-/// The images of one kind, CVDM's samples of them, and where structure is.
-pub struct Studied {
-    /// The images.
-    pub cases: PhaseCases,
-    /// CVDM on them, samples kept.
-    pub evaluated: Evaluated<PhaseScores>,
-    /// Structure and background of each.
-    pub regions: Vec<Regions>,
-}
-
-impl Studied {
-    fn get(session: &mut Session, cases: PhaseCases, seed: u64, regions: fn(&Plane) -> Regions) -> Result<Self> {
-        let evaluated = sampled(session, PhaseMethod::Cvdm, seed, &cases)?;
-        let regions = cases.all.iter().map(|case| regions(&case.truth)).collect();
-        Ok(Self { cases, evaluated, regions })
-    }
-}
-
-/// Many samples of a method, kept.
-fn sampled(
-    session: &mut Session,
-    method: PhaseMethod,
-    seed: u64,
-    cases: &PhaseCases,
-) -> Result<Evaluated<PhaseScores>> {
-    let sampling = SampleOptions { samples: session.numbers.studied_samples, ..session.numbers.phase.sampling };
-    evaluated(session, method, seed, cases, sampling, true)
-}
-
-/// Predictions from the first `count` samples of each image.
-///
-/// # Errors
-/// [`Error::File`] if samples cannot be read.
-pub fn predicted(evaluated: &Evaluated<PhaseScores>, cases: &PhaseCases, count: usize) -> Result<Vec<Predicted>> {
-    let of = |(i, case): (usize, &Case)| {
-        let samples = evaluated.samples(i)?;
-        Ok(Predicted::of(&samples[..count.min(samples.len())], &case.truth))
-    };
-    cases.all.iter().enumerate().map(of).collect()
-}
 
 /// What [`section`] will ask for.
 ///

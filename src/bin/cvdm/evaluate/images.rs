@@ -1,4 +1,4 @@
-//! `cvdm evaluate` for microscopy and super-resolution: weights against interpolation, on the held-out side of their own data.
+//! Weights for microscopy and super-resolution against interpolation, on the held-out side of their own data.
 
 use std::path::Path;
 use std::time::Instant;
@@ -14,8 +14,9 @@ use cvdm::weights::Weights;
 use cvdm::{Error, Result};
 use serde::Serialize;
 
-use super::evaluate::{Evaluate, Finished, WRITING_FINISHED, is_output, listed};
-use super::options::{Bar, clear, fresh_folder};
+use super::arguments::Evaluate;
+use super::finished::{Finished, WRITING_FINISHED, is_output, listed};
+use crate::options::{Bar, clear, fresh_folder};
 
 #[derive(Serialize)]
 struct Row {
