@@ -386,7 +386,7 @@ impl Gpu {
     /// Waits until a submission of this device, and everything before it, is done.
     ///
     /// # Errors
-    /// [`Error::Validation`] for one that this device has not been given yet, such as another's; else as [`Gpu::check`].
+    /// [`Error::Input`] for one that this device has not been given yet, such as another's; else as [`Gpu::check`].
     pub fn wait_for(&self, submission: &Submission) -> Result<()> {
         self.poll(wgpu::PollType::Wait { submission_index: Some(submission.0.clone()), timeout: None })
     }
@@ -400,7 +400,7 @@ impl Gpu {
         };
         polled.map_err(|e| match e {
             wgpu::PollError::WrongSubmissionIndex(..) => {
-                Error::Validation(format!("waiting for a submission of another device: {e}"))
+                Error::input(format!("a submission of another device cannot be waited for here ({e})"))
             }
             wgpu::PollError::Timeout => Error::DeviceLost(e.to_string()),
         })?;
@@ -412,18 +412,14 @@ impl Gpu {
     /// # Errors
     /// [`Error::OutOfMemory`], [`Error::Validation`] if the buffer has no such bytes, or as [`Gpu::check`].
     pub fn read(&self, buffer: &wgpu::Buffer, offset: u64, bytes: u64) -> Result<Vec<u8>> {
-        let staging = self.caught(|| {
-            let staging = self.0.device.create_buffer(&wgpu::BufferDescriptor {
-                label: Some("readback"),
-                size: bytes.max(4),
-                usage: wgpu::BufferUsages::COPY_DST | wgpu::BufferUsages::MAP_READ,
-                mapped_at_creation: false,
-            });
-            let mut encoder = self.0.device.create_command_encoder(&Default::default());
-            encoder.copy_buffer_to_buffer(buffer, offset, &staging, 0, bytes);
-            self.0.queue.submit([encoder.finish()]);
-            Ok(staging)
-        })?;
+        let descriptor = wgpu::BufferDescriptor {
+            label: Some("readback"),
+            size: bytes.max(4),
+            usage: wgpu::BufferUsages::COPY_DST | wgpu::BufferUsages::MAP_READ,
+            mapped_at_creation: false,
+        };
+        let staging = self.caught(|| Ok(self.0.device.create_buffer(&descriptor)))?;
+        self.submit(|encoder| encoder.copy_buffer_to_buffer(buffer, offset, &staging, 0, bytes))?;
         let (sender, receiver) = std::sync::mpsc::channel();
         staging.map_async(wgpu::MapMode::Read, 0..bytes, move |r| {
             // The receiver is gone only if `read` returned early with an error of its own.
