@@ -146,6 +146,7 @@ fn run(bench: &Bench<'_>, case: &Case, options: &Options) -> Result<Value> {
 
 fn bench() -> Result<()> {
     let options = Options::read()?;
+    Options::refuse(options.picture.is_some(), "--picture", "kernels")?;
     let gpu = options.open()?;
     let summary = gpu.summary();
     println!("{} ({}, {}; {})", summary.name, summary.backend, summary.kind, summary.driver);

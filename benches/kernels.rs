@@ -192,6 +192,7 @@ fn draw(options: &Options, _: &Report, _: Peaks, _: &str) -> Result<()> {
 
 fn bench() -> Result<()> {
     let options = Options::read()?;
+    Options::refuse(options.profile, "--profile", "engine")?;
     let gpu = options.open()?;
     let effort = if options.quick {
         Effort { runs: 7, least: 7, budget: Duration::ZERO }

@@ -66,6 +66,13 @@ impl Options {
         Ok(options)
     }
 
+    /// Refuses what this bench has no use for.
+    pub fn refuse(given: bool, option: &str, other: &str) -> Result<()> {
+        let problem =
+            || Error::input(format!("{option} is the other bench's: cargo bench --features cli --bench {other}"));
+        if given { Err(problem()) } else { Ok(()) }
+    }
+
     /// What was measured on, and how: the beginning of a file's first line.
     pub fn adapter(&self, gpu: &Gpu) -> Value {
         let (summary, caps) = (gpu.summary(), gpu.caps());
