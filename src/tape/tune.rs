@@ -43,8 +43,8 @@ pub struct Wanted {
     pub moments: bool,
 }
 
-/// A candidate ready to run, having run once; none if it needs more than the adapter's limits or memory allow, or the driver refuses it. `given` are buffers of
-/// its first tensors.
+/// A candidate ready to run, having run once; none if it needs more than the adapter's limits or memory allow, or the driver refuses it.
+/// `given` are buffers of its first tensors.
 fn prepare(
     gpu: &Gpu,
     given: &HashMap<TensorId, wgpu::Buffer>,

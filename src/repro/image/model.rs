@@ -44,7 +44,7 @@ impl ImageMethod {
     /// How it is trained; [`Model::Lanczos`] like the diffusion model, whose data it shares.
     ///
     /// # Errors
-    /// [`Error::Input`] if there are no photographs.
+    /// [`Error::Input`](crate::Error::Input) if there are no photographs.
     pub fn configured(self, session: &Session, seed: u64) -> Result<TrainConfig> {
         let (numbers, data) = (&session.numbers, &session.data);
         let of_task = match self.of {
