@@ -37,9 +37,9 @@ pub struct SampleOptions {
     pub discretisation: Discretisation,
     /// Seed of all draws.
     pub seed: u64,
-    /// Store the noise network's feature maps and 3×3 weights as halves ([`Tape::store_halves`](crate::tape::Tape::store_halves)). The latent, the schedule and the
-    /// network's answer stay in single precision. For the U-Net ([`Network::UNet`]) alone: SR3's network is refused, since its group
-    /// norms take no halves.
+    /// Store the noise network's feature maps and 3×3 weights as halves ([`store_halves`](crate::tape::Tape::store_halves)). The latent, the
+    /// schedule and the network's answer stay in single precision. For the U-Net ([`Network::UNet`]) alone: SR3's network is refused, since
+    /// its group norms take no halves.
     pub halves: bool,
 }
 
