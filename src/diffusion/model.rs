@@ -178,6 +178,21 @@ impl Model {
         self.tau.as_ref()
     }
 
+    /// Refuses the flat parameters of another model, and images without pixels.
+    ///
+    /// # Errors
+    /// [`Error::Input`].
+    pub(super) fn expect(&self, flat: &[f32], (height, width): (usize, usize)) -> Result<()> {
+        if flat.len() == self.parameters.len() && height > 0 && width > 0 {
+            return Ok(());
+        }
+        Err(Error::input(format!(
+            "{} parameters for a model of {}, images of {height} × {width}; both must fit and none be empty",
+            flat.len(),
+            self.parameters.len()
+        )))
+    }
+
     /// The size that an image of `size` is padded to. The fast kernels need widths that are multiples of 4 at every scale; a
     /// larger margin on the right costs less than the portable kernels would.
     pub(super) fn padded(&self, caps: Caps, size: (usize, usize)) -> (usize, usize) {

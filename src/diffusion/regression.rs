@@ -28,15 +28,7 @@ impl Predictor {
         if config.schedule != ScheduleKind::None {
             return Err(Error::input("a diffusion model is sampled; only one without a schedule answers in one pass"));
         }
-        if flat.len() != model.parameters().len() || size.0 == 0 || size.1 == 0 {
-            return Err(Error::input(format!(
-                "{} parameters for a model of {}, images of {} × {}; both must fit and none be empty",
-                flat.len(),
-                model.parameters().len(),
-                size.0,
-                size.1
-            )));
-        }
+        model.expect(flat, size)?;
         let padded = model.padded(gpu.caps(), size);
         let own = Shape::new(1, config.condition_channels, size.0, size.1);
         let mut tape = Tape::on(gpu);

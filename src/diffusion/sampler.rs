@@ -93,15 +93,7 @@ fn check(model: &Model, flat: &[f32], size: (usize, usize), options: &SampleOpti
             options.samples, options.steps
         )));
     }
-    if flat.len() != model.parameters().len() || size.0 == 0 || size.1 == 0 {
-        return Err(Error::input(format!(
-            "{} parameters for a model of {}, images of {} × {}; both must fit and none be empty",
-            flat.len(),
-            model.parameters().len(),
-            size.0,
-            size.1
-        )));
-    }
+    model.expect(flat, size)?;
     if model.config().schedule == ScheduleKind::None {
         return Err(Error::input("a model without a schedule has nothing to sample; a Predictor gives its one answer"));
     }
