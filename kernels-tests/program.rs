@@ -368,7 +368,7 @@ fn a_write_that_fails_half_way_loses_nothing() {
 }
 
 #[test]
-fn the_demo_runs_on_any_weights() {
+fn the_demo_runs_on_other_weights() {
     let bench = Bench::new();
     let config = bench.config("run.toml", "steps = 1");
     let velocity = std::fs::read_to_string(&config).unwrap().replace("[model]", "[model]\npredicts = \"velocity\"");

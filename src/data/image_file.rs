@@ -92,28 +92,41 @@ pub(super) fn read_gray_pages(path: &Path) -> Result<Vec<Plane>> {
 /// # Errors
 /// [`Error::File`] if there are neither one nor three channels, or they differ in size.
 pub fn as_gray(path: &Path, planes: Vec<Plane>) -> Result<Plane> {
-    let mut channels = gray_or_colour(path, planes)?;
-    Ok(match channels.as_slice() {
-        [red, green, blue] => Plane::from_fn(red.height(), red.width(), |y, x| {
+    Ok(match Channels::of(path, planes)? {
+        Channels::Gray(plane) => plane,
+        Channels::Colour([red, green, blue]) => Plane::from_fn(red.height(), red.width(), |y, x| {
             0.2126 * red.at(y, x) + 0.7152 * green.at(y, x) + 0.0722 * blue.at(y, x)
         }),
-        _ => channels.swap_remove(0),
     })
 }
 
-/// One plane, or three of one size.
-fn gray_or_colour(path: &Path, planes: Vec<Plane>) -> Result<Vec<Plane>> {
-    if ![1, 3].contains(&planes.len()) {
-        let count = planes.len();
-        return Err(Error::file(path, format!("has {count} channels; a gray image has one, a colour image three")));
-    }
-    let size = |plane: &Plane| (plane.height(), plane.width());
-    match planes.iter().find(|plane| size(plane) != size(&planes[0])) {
-        None => Ok(planes),
-        Some(other) => Err(Error::file(
-            path,
-            format!("has channels of {:?} and {:?} pixels; those of an image are alike", size(&planes[0]), size(other)),
-        )),
+/// What the channels of a page can be.
+enum Channels {
+    Gray(Plane),
+    /// Red, green and blue, of one size.
+    Colour([Plane; 3]),
+}
+
+impl Channels {
+    fn of(path: &Path, planes: Vec<Plane>) -> Result<Self> {
+        let colour = match <[Plane; 3]>::try_from(planes) {
+            Ok(colour) => colour,
+            Err(mut planes) if planes.len() == 1 => return Ok(Self::Gray(planes.swap_remove(0))),
+            Err(planes) => {
+                let problem = format!("has {} channels; a gray image has one, a colour image three", planes.len());
+                return Err(Error::file(path, problem));
+            }
+        };
+        let size = |plane: &Plane| (plane.height(), plane.width());
+        match colour.iter().find(|plane| size(plane) != size(&colour[0])) {
+            None => Ok(Self::Colour(colour)),
+            Some(other) => {
+                let sizes = [size(&colour[0]), size(other)];
+                let problem =
+                    format!("has channels of {:?} and {:?} pixels; those of an image are alike", sizes[0], sizes[1]);
+                Err(Error::file(path, problem))
+            }
+        }
     }
 }
 
@@ -131,8 +144,10 @@ pub fn read_rgb(path: impl AsRef<Path>) -> Result<[Plane; 3]> {
 /// # Errors
 /// As [`as_gray`].
 pub fn as_rgb(path: &Path, planes: Vec<Plane>) -> Result<[Plane; 3]> {
-    let mut channels = gray_or_colour(path, planes)?.into_iter().cycle();
-    Ok(std::array::from_fn(|_| channels.next().expect("one channel or three, over and over")))
+    Ok(match Channels::of(path, planes)? {
+        Channels::Gray(plane) => [plane.clone(), plane.clone(), plane],
+        Channels::Colour(colour) => colour,
+    })
 }
 
 pub(super) fn check_finite(path: &Path, plane: &Plane) -> Result<()> {

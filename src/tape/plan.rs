@@ -1,7 +1,6 @@
 //! From a recording to prepared dispatches: every tensor gets a place, every call a pipeline and a bind group.
 
 use std::collections::HashMap;
-use std::ops::Range;
 use std::sync::Arc;
 
 use super::layout::{Layout, bytes_of, lay_out};
@@ -134,18 +133,18 @@ const SENTINEL: u32 = 0x7fc0_dead;
 /// some hundred GFLOP/s. A byte counts as eight operations, more than it takes on any.
 const LONGEST: u64 = 200_000_000_000;
 
-/// The calls of each submission, given the work of each: as many as are not too long together, one at least.
-fn submissions(work: &[u64]) -> Vec<Range<usize>> {
-    let (mut all, mut first, mut sum) = (Vec::new(), 0, 0);
+/// Where one submission ends and the next begins, given the work of each call: a submission has as many as are not too long together, one at
+/// least.
+fn cuts(work: &[u64]) -> Vec<usize> {
+    let (mut cuts, mut sum) = (Vec::new(), 0);
     for (i, &work) in work.iter().enumerate() {
-        if i > first && sum + work > LONGEST {
-            all.push(first..i);
-            (first, sum) = (i, 0);
+        if sum > 0 && sum + work > LONGEST {
+            cuts.push(i);
+            sum = 0;
         }
         sum += work;
     }
-    all.push(first..work.len());
-    all
+    cuts
 }
 
 /// The memory of a plan for these calls with this layout, which is given buffers of some of the tensors.
@@ -169,8 +168,8 @@ pub struct Plan {
     prologue: Vec<Prepared>,
     steps: Vec<Prepared>,
     calls: Vec<Call>,
-    /// The steps of each submission.
-    submissions: Vec<Range<usize>>,
+    /// The steps that begin a submission, but for the first.
+    cuts: Vec<usize>,
     memory: Memory,
     guard: u64,
 }
@@ -225,8 +224,8 @@ impl Plan {
         let prologue = memories.prepare(gpu, &prologue)?;
         let steps = memories.prepare(gpu, &calls)?;
         let work: Vec<u64> = calls.iter().map(|call| call.flops.max(8 * call.bytes)).collect();
-        let submissions = submissions(&work);
-        Ok(Self { gpu: gpu.clone(), tensors, buffers, prologue, steps, calls, submissions, memory, guard })
+        let cuts = cuts(&work);
+        Ok(Self { gpu: gpu.clone(), tensors, buffers, prologue, steps, calls, cuts, memory, guard })
     }
 
     /// The memory that this plan holds, without the buffers that it was given.
@@ -355,10 +354,13 @@ impl Plan {
     /// # Errors
     /// An error that the device has reported.
     pub fn run(&self) -> Result<Submission> {
-        let (last, before) = self.submissions.split_last().expect("there is one at least");
-        let submit = |part: &Range<usize>| self.gpu.submit(|encoder| record(encoder, &self.steps[part.clone()]));
-        before.iter().try_for_each(|part| submit(part).map(drop))?;
-        submit(last)
+        let submit = |steps: &[Prepared]| self.gpu.submit(|encoder| record(encoder, steps));
+        let mut first = 0;
+        for &cut in &self.cuts {
+            submit(&self.steps[first..cut])?;
+            first = cut;
+        }
+        submit(&self.steps[first..])
     }
 
     /// Waits until everything submitted is done.
@@ -402,12 +404,11 @@ mod tests {
 
     #[test]
     fn submissions_are_not_too_long() {
-        let counts = |work: &[u64]| submissions(work).into_iter().map(|part| part.len()).collect::<Vec<_>>();
-        assert_eq!(counts(&[]), [0]);
-        assert_eq!(counts(&[LONGEST / 3; 3]), [3]);
-        assert_eq!(counts(&[LONGEST / 3; 8]), [3, 3, 2]);
+        let none: [usize; 0] = [];
+        assert_eq!((cuts(&[]), cuts(&[LONGEST / 3; 3])), (none.to_vec(), none.to_vec()));
+        assert_eq!(cuts(&[LONGEST / 3; 8]), [3, 6]);
         // What is too long alone cannot be divided.
-        assert_eq!(counts(&[1, 2 * LONGEST, 1, 1]), [1, 1, 2]);
-        assert_eq!(counts(&[2 * LONGEST]), [1]);
+        assert_eq!(cuts(&[1, 2 * LONGEST, 1, 1]), [1, 2]);
+        assert_eq!(cuts(&[2 * LONGEST]), none);
     }
 }
