@@ -226,10 +226,13 @@ impl Sampler {
         let beta_integral = rate.iter().map(|v| v * self.pace).collect();
         let (mean, std) = moments.finish();
         if let Some(bad) = mean.iter().chain(&std).find(|v| !v.is_finite()) {
+            let stable = match self.options.discretisation {
+                Discretisation::Product => ", the exponential discretisation",
+                Discretisation::Exponential => "",
+            };
             return Err(Error::input(format!(
-                "sampling ended in {bad}, with {steps} steps by Discretisation::{:?}: take more steps, the exponential discretisation, or a model \
-                 that was trained for longer (errors of one that predicts the noise are divided by √γ)",
-                self.options.discretisation
+                "sampling with {steps} steps ended in {bad}: take more steps{stable}, or a model that was trained for longer (errors of one that \
+                 predicts the noise are divided by √γ)"
             )));
         }
         Ok(Reconstruction { mean, std, rate, beta_integral, samples: kept })
