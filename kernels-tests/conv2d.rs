@@ -9,12 +9,12 @@ mod variants;
 use cvdm::kernels::conv2d::{self, Activation, Conv2d, Direction};
 use cvdm::kernels::conv2d_3x3::{self, Packing, Variant};
 use cvdm::kernels::split_sum::{channel_sum, sum_splits};
-use cvdm::kernels::{Call, conv2d_3x3_grad_weight};
+use cvdm::kernels::{Call, conv2d_3x3_grad_weight, conv2d_3x3_portable};
 use cvdm::tape::Tape;
 use cvdm::tensor::{Shape, View};
 use harness::{Given, close, given, random, run, softplus, wide};
 use reference::tolerance;
-use variants::convolved;
+use variants::{convolved, portably};
 
 /// Kernel, stride, padding and input shape with its output channels.
 const TABLE: &[(usize, usize, usize, [usize; 4], usize)] = &[
@@ -80,6 +80,9 @@ fn forward(
     if conv2d_3x3::suits(caps, c, x.shape) {
         let variant = Variant::fixed(caps, x.shape, y.shape.c);
         return convolved(tape, (variant, Direction::Forward), x, weight, bias, act, y);
+    }
+    if conv2d_3x3_portable::suits(c, x.shape) {
+        return portably(tape, (2, Direction::Forward), x, weight, bias, act, y);
     }
     Ok(vec![conv2d::forward(c, x, weight, bias, act, y, bias.is_none())?])
 }
@@ -194,6 +197,12 @@ fn input_gradient() {
                         let packed = tape.persistent("packed", packing.shape())?;
                         calls.push(conv2d_3x3::pack(&packing, &v[1], &packed)?);
                         calls.extend(conv2d_3x3::forward(&packing, &v[0], &packed, None, Activation::None, gx, add)?);
+                    } else if conv2d_3x3_portable::suits(c.spec, c.xs) {
+                        let packing = Packing::portable(caps, 2, Direction::Backward, [c.ys.c, c.xs.c]);
+                        let packed = tape.persistent("packed", packing.shape())?;
+                        calls.push(conv2d_3x3::pack(&packing, &v[1], &packed)?);
+                        let (g, none) = (&v[0], Activation::None);
+                        calls.push(conv2d_3x3_portable::forward(caps, &packing, g, &packed, None, none, gx, add)?);
                     } else {
                         calls.push(conv2d::grad_input(c.spec, &v[0], &v[1], None, Activation::None, gx, add)?);
                     }
@@ -226,6 +235,14 @@ fn grad_parameters(
             let parts = conv2d_3x3_grad_weight::parts(caps, variant.outputs, x.shape, g.shape.c);
             let sums = tape.persistent("sums", parts.shape())?;
             calls.push(conv2d_3x3_grad_weight::grad_weight(caps, variant, x, g, &sums)?);
+            calls.push(sum_splits(parts, &sums, 0, gw, add)?);
+            calls.push(sum_splits(parts, &sums, gw.shape.len(), gb, add)?);
+        }
+    } else if conv2d_3x3_portable::suits(c, x.shape) {
+        let parts = conv2d_3x3_portable::parts(caps, x.shape, g.shape.c);
+        let sums = tape.persistent("sums", parts.shape())?;
+        calls.push(conv2d_3x3_portable::grad_weight(caps, x, g, &sums)?);
+        for ([gw, gb], add) in to.into_iter().zip([false, true]) {
             calls.push(sum_splits(parts, &sums, 0, gw, add)?);
             calls.push(sum_splits(parts, &sums, gw.shape.len(), gb, add)?);
         }

@@ -1,4 +1,5 @@
-//! `conv_transpose2d`, `conv_transpose2d_grad_input`, `conv_transpose2d_grad_weight`, and the portable way round them.
+//! `conv_transpose2d`, `conv_transpose2d_grad_input`, `conv_transpose2d_grad_weight`; `conv_transpose2d_portable`,
+//! `conv_transpose2d_portable_grad_input`, `conv_transpose2d_portable_grad_weight`; and the way round them for any size.
 
 mod harness;
 #[path = "harness/convolution.rs"]
@@ -84,7 +85,7 @@ fn forward_and_gradients() {
                     up::grad_input(caps, kernel, &v[3], &weight, &v[6], true)?,
                 ];
                 let outputs = [(&v[7], &v[8], false), (&v[9], &v[10], true)];
-                if up::suits(caps, kernel, xs) {
+                if up::suits(kernel, xs) {
                     let parts = up::parts(caps, xs, channels);
                     let sums = tape.persistent("sums", parts.shape())?;
                     calls.push(up::grad_weight(caps, &v[0], &v[3], &sums)?);

@@ -44,10 +44,13 @@ fn maps_pooled(base: usize, batch: usize, size: usize) -> u64 {
 
 const MIB: u64 = 1 << 20;
 
-/// Of so many instance norms those that are written, and those that the next convolution does on the way: the first one of each
-/// block, where the 3×3 kernels run.
-fn norms(gpu: &Gpu, all: usize) -> [usize; 2] {
-    if gpu.caps().subgroups { [all / 2, all / 2] } else { [all, 0] }
+/// Checks what is counted of so many instance norms: half of them, the first one of each block, are done by the next convolution on the way,
+/// from scales that come from the moments of tiles or, of kernels that leave none, from the map. Returns how many are written.
+fn check_norms(gpu: &Gpu, all: usize, count: &BTreeMap<&str, usize>) -> usize {
+    let scales = ["instance_norm_tile_scales", "instance_norm_scales"];
+    let [of, not_of] = if gpu.caps().subgroups { scales } else { [scales[1], scales[0]] };
+    assert_eq!((count.get(of), count.get(not_of)), (Some(&(all / 2)), None), "{count:?}");
+    all / 2
 }
 
 #[test]
@@ -62,9 +65,7 @@ fn check_a_training_step(gpu: &Gpu) {
     let plan = trainer.plan();
     let count = calls(plan);
     // Two U-Nets of 18 blocks' halves, 9 scales' halves and 4 steps up each.
-    let [written, on_the_way] = norms(gpu, 36);
-    assert_eq!(count.get("instance_norm_tile_scales").copied().unwrap_or(0), on_the_way, "{count:?}");
-    assert_eq!(count.get("instance_norm_scales"), None, "{count:?}");
+    let written = check_norms(gpu, 36, &count);
     for (shader, expected) in [
         // Eight of them with the pooling of what they write.
         ("instance_norm", written - 8),
@@ -85,13 +86,14 @@ fn check_a_training_step(gpu: &Gpu) {
     assert_eq!(count.get("activation_backward"), Some(&1), "{count:?}");
 
     // Forward, instance norm reads each feature map once and writes it once, but for those that the next convolution normalises
-    // on the way, of which it reads the moments of tiles alone: two passes a block for four. Backward reads a map and its gradient and
-    // writes one.
+    // on the way, of which it reads the moments of tiles alone, or the map: two or three passes a block for four. Backward reads a map and
+    // its gradient and writes one.
     let maps = feature_maps(16, 4, 64) + feature_maps(8, 4, 64);
     let passes = |shader| bytes(plan, shader) as f64 / maps as f64;
     let pooled = bytes(plan, "instance_norm_pool") - maps_pooled(16, 4, 64) - maps_pooled(8, 4, 64);
-    let forward = passes("instance_norm") + passes("instance_norm_tile_scales") + pooled as f64 / maps as f64;
-    assert!(forward < if on_the_way > 0 { 1.09 } else { 2.01 }, "{forward} passes");
+    let scales = passes("instance_norm_tile_scales") + passes("instance_norm_scales");
+    let forward = passes("instance_norm") + scales + pooled as f64 / maps as f64;
+    assert!(forward < if gpu.caps().subgroups { 1.09 } else { 1.52 }, "{forward} passes");
     assert!(passes("instance_norm_backward") < 3.02, "{} passes", passes("instance_norm_backward"));
 
     // Adam reads four flat tensors and writes three, at once or half a million parameters at a time.
@@ -128,8 +130,8 @@ fn check_a_sampler_step(gpu: &Gpu) {
     let plan = sampler.step_plan();
     let count = calls(plan);
     // A noise network and the fused update: 18 convolutions with their norms, the poolings in 4 of these, 4 steps up, the head.
-    let convolution = if gpu.caps().subgroups { "conv2d_3x3" } else { "conv2d" };
-    let [written, on_the_way] = norms(gpu, 18);
+    let convolution = if gpu.caps().subgroups { "conv2d_3x3" } else { "conv2d_3x3_portable" };
+    let written = check_norms(gpu, 18, &count);
     for (shader, expected) in [
         (convolution, 18),
         ("conv2d_1x1", 1),
@@ -139,7 +141,6 @@ fn check_a_sampler_step(gpu: &Gpu) {
     ] {
         assert_eq!(count.get(shader), Some(&expected), "{shader}: {count:?}");
     }
-    assert_eq!(count.get("instance_norm_tile_scales").copied().unwrap_or(0), on_the_way, "{count:?}");
     assert_eq!(plan.calls().len(), 18 + 1 + 18 + 4 + 1, "{count:?}");
     // The update reads λ, z and the prediction and writes γ and z: five maps of one channel.
     let map = 4 * 8 * 64 * 64;
@@ -200,19 +201,19 @@ fn what_steps_cost_to_the_byte() {
     let expected = [
         [
             Cost { dispatches: 342, flops: 5_791_353_311, bytes: 271_024_460, copies: 262, copied: 82_205_952, shared: 24_534_848 },
-            Cost { dispatches: 322, flops: 5_809_196_543, bytes: 277_456_460, copies: 0, copied: 0, shared: 30_233_920 },
+            Cost { dispatches: 341, flops: 5_803_197_311, bytes: 280_164_044, copies: 0, copied: 0, shared: 24_534_848 },
             Cost { dispatches: 395, flops: 5_832_509_831, bytes: 630_050_444, copies: 0, copied: 0, shared: 32_679_488 },
             Cost { dispatches: 346, flops: 5_791_353_311, bytes: 271_024_588, copies: 455, copied: 173_886_560, shared: 24_534_848 },
         ],
         [
             Cost { dispatches: 42, flops: 3_066_118_144, bytes: 69_000_796, copies: 44, copied: 27_095_552, shared: 8_290_304 },
-            Cost { dispatches: 42, flops: 3_085_090_816, bytes: 82_861_404, copies: 0, copied: 0, shared: 10_240_000 },
+            Cost { dispatches: 42, flops: 3_081_093_120, bytes: 74_960_220, copies: 0, copied: 0, shared: 8_273_920 },
             Cost { dispatches: 42, flops: 3_066_118_144, bytes: 71_350_364, copies: 0, copied: 0, shared: 8_290_304 },
             Cost { dispatches: 42, flops: 3_066_118_144, bytes: 69_000_796, copies: 57, copied: 37_336_064, shared: 8_290_304 },
         ],
         [
             Cost { dispatches: 42, flops: 3_066_118_144, bytes: 36_956_252, copies: 0, copied: 0, shared: 4_161_536 },
-            Cost { dispatches: 42, flops: 3_085_090_816, bytes: 45_964_380, copies: 0, copied: 0, shared: 5_128_192 },
+            Cost { dispatches: 42, flops: 3_081_093_120, bytes: 38_530_012, copies: 0, copied: 0, shared: 4_145_152 },
             Cost { dispatches: 42, flops: 3_066_118_144, bytes: 37_740_892, copies: 0, copied: 0, shared: 4_161_536 },
             Cost { dispatches: 42, flops: 3_066_118_144, bytes: 36_956_252, copies: 2, copied: 147_456, shared: 4_161_536 },
         ],

@@ -62,7 +62,6 @@ struct Params {
 
 struct Row { lo: vec4f, hi: vec4f }
 struct Tile { r0: Row, r1: Row }
-struct Taps { top: vec3f, middle: vec3f, bottom: vec3f }
 
 // How a tile of g is multiplied by a window of x, with the types Factor, Window and Sum: gradient_taps_*.wgsl.
 
@@ -125,20 +124,6 @@ fn scale_of(eight: vec2f, channel: u32, next: bool) -> vec2f {
 
 fn sum(t: Tile) -> f32 {
     return dot((t.r0.lo + t.r0.hi) + (t.r1.lo + t.r1.hi), vec4f(1.0));
-}
-
-// The nine taps of four input channels, which lie next to each other.
-fn put(at: u32, co: u32, ci: u32, a: Taps, b: Taps, c: Taps, d: Taps) {
-    let quad = (at + co * p.row + ci * 9u) / 4u;
-    parts[quad] = vec4f(a.top, a.middle.x);
-    parts[quad + 1u] = vec4f(a.middle.yz, a.bottom.xy);
-    parts[quad + 2u] = vec4f(a.bottom.z, b.top);
-    parts[quad + 3u] = vec4f(b.middle, b.bottom.x);
-    parts[quad + 4u] = vec4f(b.bottom.yz, c.top.xy);
-    parts[quad + 5u] = vec4f(c.top.z, c.middle);
-    parts[quad + 6u] = vec4f(c.bottom, d.top.x);
-    parts[quad + 7u] = vec4f(d.top.yz, d.middle.xy);
-    parts[quad + 8u] = vec4f(d.middle.z, d.bottom);
 }
 
 @compute @workgroup_size(WG)
@@ -231,22 +216,23 @@ fn main(
             u3 = v3;
         }
     }
+    // Of four channels the sums of g, by the lane that has the first of them: before lanes go different ways.
+    if (OUTPUTS == 1u) {
+        bias = of_four(bias.x, lane);
+    } else if (OUTPUTS == 2u) {
+        bias = of_two(bias.xy, lane);
+    }
     let out = p.out + split * p.part;
     // A loop whose end is not known to the compiler, which would write it out, and the same for all lanes.
     for (var channel = co; channel < co + p.outputs; channel++) {
         if (channel < p.out_channels) {
-            put(out, channel, ci, taps_of(s0.o0), taps_of(s1.o0), taps_of(s2.o0), taps_of(s3.o0));
+            let to = (out + channel * p.row + ci * 9u) / 4u;
+            put_taps(to, taps_of(s0.o0), taps_of(s1.o0), taps_of(s2.o0), taps_of(s3.o0));
         }
         s0 = following(s0);
         s1 = following(s1);
         s2 = following(s2);
         s3 = following(s3);
-    }
-    // Of four channels the sums of g, by the lane that has the first of them.
-    if (OUTPUTS == 1u) {
-        bias = of_four(bias.x, lane);
-    } else if (OUTPUTS == 2u) {
-        bias = of_two(bias.xy, lane);
     }
     if (ci == 0u && co % 4u == 0u && co < p.out_channels) {
         parts[(out + p.out_channels * p.row + co) / 4u] = bias;

@@ -43,12 +43,9 @@ fn add(f: Four, w: mat4x4f, p0: vec4f, p1: vec4f, p2: vec4f, p3: vec4f) -> Four 
     );
 }
 
-fn weight(p: Params, ci: u32, co: u32) -> vec4f {
-    let at = p.first_weight + min(ci, p.in_channels - 1u) * p.out_channels + co;
-    var w = weight_quad(at);
-    if (SHIFT > 0u) {
-        w = shifted(w, weight_quad(at + 1u), SHIFT);
-    }
+// Those of a channel past the last one are zeros.
+fn weight_of(p: Params, ci: u32, co: u32) -> vec4f {
+    let w = weight(p.first_weight + min(ci, p.in_channels - 1u) * p.out_channels + co);
     return select(vec4f(), w, ci < p.in_channels);
 }
 
@@ -108,7 +105,7 @@ fn main(
     for (var ci = first; ci < past; ci += 4u) {
         let v = input_at(start + min(ci + own_channel, last_channel) * plane);
         let u = input_at(start + min(ci + 2u + own_channel, last_channel) * plane);
-        let w = mat4x4f(weight(p, ci, co_read), weight(p, ci + 1u, co_read), weight(p, ci + 2u, co_read), weight(p, ci + 3u, co_read));
+        let w = mat4x4f(weight_of(p, ci, co_read), weight_of(p, ci + 1u, co_read), weight_of(p, ci + 2u, co_read), weight_of(p, ci + 3u, co_read));
         // All channels of a quad in turn: a sum is fetched and put back once for four multiply-adds.
         f0 = add(f0, w, subgroupBroadcast(v, 0u), subgroupBroadcast(v, 4u), subgroupBroadcast(u, 0u), subgroupBroadcast(u, 4u));
         f1 = add(f1, w, subgroupBroadcast(v, 1u), subgroupBroadcast(v, 5u), subgroupBroadcast(u, 1u), subgroupBroadcast(u, 5u));

@@ -49,14 +49,6 @@ fn put(p: Params, n: u32, ci: u32, quad: u32, value: vec4f) {
     }
 }
 
-fn weight(at: u32) -> vec4f {
-    let w = weight_quad(at);
-    if (SHIFT > 0u) {
-        return shifted(w, weight_quad(at + 1u), SHIFT);
-    }
-    return w;
-}
-
 @compute @workgroup_size(WG * SLICES)
 fn main(
     @builtin(workgroup_id) workgroup: vec3u,

@@ -132,6 +132,7 @@ fn main(
         s7 = taps(s7, subgroupBroadcast(u, 6u), subgroupBroadcast(u, 7u), a, b);
         sum += sum_of(a) + sum_of(b);
     }
+    let sums = of_four(sum, lane); // before lanes go different ways
     let out = p.out + split * p.part;
     put(out, ci, co, s0);
     put(out, ci + 1u, co, s1);
@@ -141,7 +142,6 @@ fn main(
     put(out, ci + 5u, co, s5);
     put(out, ci + 6u, co, s6);
     put(out, ci + 7u, co, s7);
-    let sums = of_four(sum, lane);
     if (alive && ci == 0u && co % 4u == 0u) {
         parts[out / 4u + p.in_channels * p.out_channels + co / 4u] = sums;
     }

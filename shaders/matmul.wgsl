@@ -63,10 +63,14 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
     var sums: array<vec4f, 4>;
     for (var start = 0u; start < p.depth; start += STEP) {
         let at = start + k;
-        for (var i = 0u; i < 4u; i++) {
-            left[local][i] = a_at(p, at_a, row + i, at);
-            right[local][i] = b_at(p, at_b, at, column + i);
-        }
+        // Whole: Direct3D's old compiler stores no component whose number is a variable.
+        left[local] = vec4f(a_at(p, at_a, row, at), a_at(p, at_a, row + 1u, at), a_at(p, at_a, row + 2u, at), a_at(p, at_a, row + 3u, at));
+        right[local] = vec4f(
+            b_at(p, at_b, at, column),
+            b_at(p, at_b, at, column + 1u),
+            b_at(p, at_b, at, column + 2u),
+            b_at(p, at_b, at, column + 3u),
+        );
         workgroupBarrier();
         for (var i = 0u; i < STEP; i++) {
             let l = left[i * 8u + local / 8u];

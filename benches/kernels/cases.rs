@@ -34,6 +34,9 @@ type Record = Box<dyn Fn(&mut Recording) -> Result<Vec<Call>>>;
 /// A shader's stem, and what the summary counts it as.
 pub type Groups = &'static [(&'static str, &'static str)];
 
+/// Names of the shaders that a case is of.
+pub type Shaders = &'static [&'static str];
+
 /// Shaders by their stems, what they work on, and the calls.
 pub struct Case {
     pub shaders: &'static [&'static str],

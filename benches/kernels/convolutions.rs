@@ -4,12 +4,12 @@ use cvdm::gpu::{Caps, Matrices};
 use cvdm::kernels::conv2d::{self, Activation, Conv2d, Direction};
 use cvdm::kernels::conv2d_3x3::{self, Input, Output, Packing, Variant};
 use cvdm::kernels::{
-    conv_transpose2d as up, conv2d_3x3_cooperative, conv2d_3x3_grad_weight, instance_norm as norm, split_sum, winograd,
+    conv_transpose2d as up, conv2d_3x3_cooperative, conv2d_3x3_portable, instance_norm as norm, split_sum, winograd,
 };
-use cvdm::tape::{Convolution, Wanted};
+use cvdm::tape::{Convolution, Wanted, WeightGradient};
 use cvdm::tensor::Shape;
 
-use super::cases::{Case, Groups, Level, case, over};
+use super::cases::{Case, Groups, Level, Shaders, case, over};
 use super::measure::Recording;
 
 /// The convolutions of one level, on an adapter that can do so much.
@@ -24,11 +24,12 @@ pub fn network(level: Level, caps: Caps) -> Vec<Case> {
         cases.extend([
             plain.case(&[("conv2d_3x3", "3×3 convolution")]),
             ThreeByThree { direction: Direction::Backward, ..plain }.case(&[("conv2d_3x3", "3×3 input gradient")]),
-            weight_gradient(s, s.c, false, &[]),
+            weight_gradient(GRAD_WEIGHT, s, s.c, false, &[]),
             ThreeByThree { x: both, ..plain }.case(&[("conv2d_3x3", "3×3 convolution of twice the channels")]),
             ThreeByThree { direction: Direction::Backward, to: both.c, ..plain }
                 .case(&[("conv2d_3x3", "3×3 input gradient to twice the channels")]),
             weight_gradient(
+                GRAD_WEIGHT,
                 both,
                 s.c,
                 false,
@@ -37,6 +38,7 @@ pub fn network(level: Level, caps: Caps) -> Vec<Case> {
             ThreeByThree { how: How::Normalised, ..plain }
                 .case(&[("conv2d_3x3", "3×3 convolution of a map normalised on the way")]),
             weight_gradient(
+                GRAD_WEIGHT,
                 s,
                 s.c,
                 true,
@@ -54,10 +56,57 @@ pub fn network(level: Level, caps: Caps) -> Vec<Case> {
     if caps.halves {
         cases.push(on_matrices(s, caps));
     }
-    if caps.subgroups && s.w.is_multiple_of(8) {
-        cases.push(step_up(s));
+    // Without subgroups too: all that an adapter without them has, and beside those that need them.
+    if s.w.is_multiple_of(4) {
+        cases.extend([
+            portably(s, Direction::Forward).counted_as(&[("conv2d_3x3_portable", "3×3 convolution, portable")]),
+            portably(s, Direction::Backward).counted_as(&[("conv2d_3x3_portable", "3×3 input gradient, portable")]),
+            weight_gradient(
+                PORTABLE_GRAD_WEIGHT,
+                s,
+                s.c,
+                false,
+                &[("conv2d_3x3_portable_grad_weight", "3×3 weight gradient, portable")],
+            ),
+        ]);
+    }
+    if s.w.is_multiple_of(8) {
+        cases.extend(caps.subgroups.then(|| step_up(STEP_UP, s)));
+        cases.push(step_up(PORTABLE_STEP_UP, s));
     }
     over(s, cases)
+}
+
+/// The shaders of a weight gradient with subgroups and without, and those of the step up.
+const GRAD_WEIGHT: Shaders = &["conv2d_3x3_grad_weight", "sum_splits"];
+const PORTABLE_GRAD_WEIGHT: Shaders = &["conv2d_3x3_portable_grad_weight", "sum_splits"];
+const STEP_UP: Shaders = &["conv_transpose2d", "conv_transpose2d_grad_input", "conv_transpose2d_grad_weight"];
+const PORTABLE_STEP_UP: Shaders =
+    &["conv_transpose2d_portable", "conv_transpose2d_portable_grad_input", "conv_transpose2d_portable_grad_weight"];
+
+/// A 3×3 convolution without subgroups or its input gradient, with the packing of its weights.
+fn portably(x: Shape, direction: Direction) -> Case {
+    let on = match direction {
+        Direction::Forward => format!("3×3 of {x}"),
+        Direction::Backward => format!("3×3 input gradient, {x}"),
+    };
+    case(&["pack_weights", "conv2d_3x3_portable"], on, move |r| {
+        let (caps, c) = (r.tape.caps(), x.c);
+        let forward = direction == Direction::Forward;
+        let (x, y) = (r.tensor(x)?, r.tensor(x)?);
+        let (weight, bias) = (r.tensor(Conv2d::same(3).weight(c, c))?, r.tensor(Shape::vector(c))?);
+        let packing = Packing::portable(caps, 2, direction, [c, c]);
+        let (packing, weights, mut calls) = match packing.in_place(&weight) {
+            Some(in_place) => (in_place, weight, Vec::new()),
+            None => {
+                let packed = r.tensor(packing.shape())?;
+                (packing, packed, vec![conv2d_3x3::pack(&packing, &weight, &packed)?])
+            }
+        };
+        let (bias, activation) = if forward { (Some(&bias), Activation::Softplus) } else { (None, Activation::None) };
+        calls.push(conv2d_3x3_portable::forward(caps, &packing, &x, &weights, bias, activation, &y, false)?);
+        Ok(calls)
+    })
 }
 
 /// A network's first convolution, from three channels to a level's.
@@ -165,17 +214,19 @@ impl ThreeByThree {
 }
 
 /// A 3×3 convolution's weight gradient, of a map as it is or normalised on the way, with the sum of its splits.
-fn weight_gradient(x: Shape, to: usize, normalised: bool, groups: Groups) -> Case {
+fn weight_gradient(shaders: Shaders, x: Shape, to: usize, normalised: bool, groups: Groups) -> Case {
     let to_others = if to == x.c { String::new() } else { format!(" to {to}") };
     let on = format!("3×3 of {x}{to_others}{}", if normalised { ", normalised" } else { "" });
-    case(&["conv2d_3x3_grad_weight", "sum_splits"], on, move |r| {
-        let (caps, variant) = (r.tape.caps(), r.tape.weight_gradient_variant(x, to)?);
-        let parts = conv2d_3x3_grad_weight::parts(caps, variant.outputs, x, to);
+    case(shaders, on, move |r| {
+        let portable = shaders == PORTABLE_GRAD_WEIGHT;
+        let (caps, how) =
+            (r.tape.caps(), if portable { WeightGradient::Portable } else { r.tape.weight_gradient(x, to)? });
+        let parts = how.parts(caps, x, to);
         let scales = if normalised { Some(r.tensor(norm::stats(x))?) } else { None };
         let (x, g) = (r.tensor(x)?, r.tensor(Shape { c: to, ..x })?);
         let (sums, gradient) = (r.tensor(parts.shape())?, r.tensor(Shape::vector(parts.values()))?);
         let input = Input { x: &x, scales: scales.as_ref() };
-        let calls = [conv2d_3x3_grad_weight::grad_weight(caps, variant, input, &g, &sums)?];
+        let calls = [how.record(caps, input, &g, &sums)?];
         // A single split needs no sum.
         let sum = (parts.splits > 1).then(|| split_sum::sum_splits(parts, &sums, 0, &gradient, false)).transpose()?;
         Ok(calls.into_iter().chain(sum).collect())
@@ -222,11 +273,10 @@ fn on_matrices(s: Shape, caps: Caps) -> Case {
 }
 
 /// The transposed convolution from the level below, with twice the channels, up to this one.
-fn step_up(s: Shape) -> Case {
+fn step_up(shaders: Shaders, s: Shape) -> Case {
     let c = s.c;
-    let shaders = &["conv_transpose2d", "conv_transpose2d_grad_input", "conv_transpose2d_grad_weight"];
     case(shaders, format!("up to {s}"), move |r| {
-        let caps = r.tape.caps();
+        let caps = Caps { subgroups: shaders == STEP_UP, ..r.tape.caps() };
         let below = Shape::new(s.n, 2 * c, s.h / 2, s.w / 2);
         let (x, gx, y) = (r.tensor(below)?, r.tensor(below)?, r.tensor(s)?);
         let (weight, bias) = (r.tensor(Shape::new(2 * c, c, 2, 2))?, r.tensor(Shape::vector(c))?);

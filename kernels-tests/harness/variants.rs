@@ -5,6 +5,7 @@
 use cvdm::kernels::Call;
 use cvdm::kernels::conv2d::{Activation, Direction};
 use cvdm::kernels::conv2d_3x3::{self, Input, Output, Packing, Reads, Variant};
+use cvdm::kernels::conv2d_3x3_portable;
 use cvdm::tape::{Role, Tape};
 use cvdm::tensor::View;
 
@@ -31,4 +32,22 @@ pub fn convolved<'i, 'o>(
     let mut calls = vec![conv2d_3x3::pack(&packing, weight, &packed)?];
     calls.extend(conv2d_3x3::forward(&packing, input, &packed, bias, activation, output, bias.is_none())?);
     Ok(calls)
+}
+
+/// The same without subgroups, with so many groups of four output channels an invocation.
+pub fn portably<'a>(
+    tape: &mut Tape,
+    (groups, direction): (usize, Direction),
+    input: impl Into<Input<'a>>,
+    weight: &View,
+    bias: Option<&View>,
+    activation: Activation,
+    y: &View,
+) -> cvdm::Result<Vec<Call>> {
+    let (caps, input) = (tape.caps(), input.into());
+    let packing = Packing::portable(caps, groups, direction, [input.x.shape.c, y.shape.c]);
+    let packed = tape.stored("packed", packing.shape(), Role::Persistent, input.x.element)?;
+    let pack = conv2d_3x3::pack(&packing, weight, &packed)?;
+    let add = bias.is_none();
+    Ok(vec![pack, conv2d_3x3_portable::forward(caps, &packing, input, &packed, bias, activation, y, add)?])
 }

@@ -35,7 +35,9 @@ pub struct OpenOptions {
     /// much from one size of group to another.
     pub tuning: Option<PathBuf>,
     /// Use the adapter's cooperative matrices (tensor cores), where it has those that [`Caps::matrices`] names: convolutions of
-    /// halves run on them, or with [tuning](OpenOptions::tuning) where that is faster. Off by default, since to wgpu they are an experiment.
+    /// halves run on them, or with [tuning](OpenOptions::tuning) where that is faster. Off by default, since to wgpu they are an experiment: naga
+    /// 30 does not mark what invocations share in workgroup memory as Vulkan's memory model asks, which a driver could take for leave to reorder
+    /// it (wgpu's issue 8805). `cargo test --test conv2d_3x3_cooperative` compares with a reference on the adapter at hand.
     pub matrices: bool,
     /// Whether loads from buffers are to be taken as [slow](Caps::slow_buffers); `None` asks the adapter and the processor. Results are the
     /// same, bit for bit.

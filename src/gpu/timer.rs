@@ -63,11 +63,35 @@ impl Timer {
     /// The nanoseconds of each pass, after the submission.
     ///
     /// # Errors
-    /// As [`Gpu::read`].
+    /// As [`Gpu::read`]; [`Error::Device`] if the device has left a timestamp out, or they do not follow each other.
     pub fn nanoseconds(&self, gpu: &Gpu) -> Result<Vec<f64>> {
         let bytes = gpu.read(&self.resolved, 0, u64::from(self.capacity) * 16)?;
         let ticks: Vec<u64> = bytes.chunks_exact(8).map(bytemuck::pod_read_unaligned).collect();
-        let span = |t: &[u64]| t[1].saturating_sub(t[0]) as f64 * f64::from(self.nanoseconds_per_tick);
-        Ok(ticks.chunks_exact(2).map(span).collect())
+        spans(&ticks, self.nanoseconds_per_tick)
+    }
+}
+
+/// The nanoseconds from each first of two timestamps to the second. What a driver has not written reads as zeros or ones.
+fn spans(ticks: &[u64], nanoseconds_per_tick: f32) -> Result<Vec<f64>> {
+    let span = |t: &[u64]| match *t {
+        [begin, end] if begin > 0 && end < u64::MAX && begin <= end => {
+            Ok((end - begin) as f64 * f64::from(nanoseconds_per_tick))
+        }
+        _ => Err(Error::Device(format!("the device's timestamps tell no time: {t:?}"))),
+    };
+    ticks.chunks_exact(2).map(span).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn timestamps_that_are_missing_tell_no_time() {
+        assert_eq!(spans(&[1, 3, 5, 5], 2.0), Ok(vec![4.0, 0.0]));
+        for missing in [[0, 0], [0, 7], [7, 0], [7, u64::MAX], [u64::MAX, u64::MAX], [7, 6]] {
+            let refused = spans(&[[1, 3], missing].concat(), 2.0).unwrap_err();
+            assert!(refused.to_string().contains("tell no time"), "{missing:?}: {refused}");
+        }
     }
 }

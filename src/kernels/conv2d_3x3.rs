@@ -116,6 +116,8 @@ pub struct Packing {
     in_place: bool,
     /// Whether packing reads an image.
     from_image: bool,
+    /// For [`super::conv2d_3x3_portable`], whose invocations do what the lanes of a block do here.
+    portable: bool,
 }
 
 /// The part of a convolution that one dispatch does: from which input channels to which blocks.
@@ -150,6 +152,28 @@ impl Packing {
             channel_stride: lanes * per_lane,
             in_place: false,
             from_image: caps.slow_buffers,
+            portable: false,
+        }
+    }
+
+    /// The packing for [`conv2d_3x3_portable::forward`](super::conv2d_3x3_portable::forward) of as many `groups` of four output channels an
+    /// invocation, 1 or 2.
+    pub fn portable(caps: Caps, groups: usize, direction: Direction, [in_channels, out_channels]: [usize; 2]) -> Self {
+        let per_group = 9;
+        Self {
+            variant: Variant { outputs: 4, reads: Reads::Storage, slices: 1 },
+            direction,
+            in_channels,
+            out_channels,
+            workgroup: Slices::lone(groups),
+            chunk: in_channels,
+            chunks: 1,
+            blocks: out_channels.div_ceil(4 * groups),
+            block_stride: in_channels * groups * per_group,
+            channel_stride: groups * per_group,
+            in_place: false,
+            from_image: caps.slow_buffers,
+            portable: true,
         }
     }
 
@@ -166,8 +190,31 @@ impl Packing {
         suits.then_some(Self { block_stride, channel_stride, in_place: true, ..*self })
     }
 
+    /// Input and output channels.
+    pub(super) fn channels(&self) -> [usize; 2] {
+        [self.in_channels, self.out_channels]
+    }
+
+    /// The `vec4`s from one block to the next, and from one input channel to the next.
+    pub(super) fn strides(&self) -> [usize; 2] {
+        [self.block_stride, self.channel_stride]
+    }
+
+    /// Whether taps lie in reverse order.
+    pub(super) fn is_reversed(&self) -> bool {
+        self.direction == Direction::Backward
+    }
+
+    /// Refuses a packing for the other kernel than this one. Of [`Packing::portable`], how many groups it has.
+    pub(super) fn lanes_of(&self, portable: bool) -> Result<usize> {
+        if self.portable == portable {
+            return Ok(self.workgroup.lanes);
+        }
+        Err(crate::Error::shape("weights packed for the 3×3 kernel with subgroups are not those of the one without"))
+    }
+
     /// Refuses another tensor than the packed weights, or, where they are read in place, the weights.
-    fn check(&self, weights: &View) -> Result<()> {
+    pub(super) fn check(&self, weights: &View) -> Result<()> {
         if !self.in_place {
             return expect_whole("the packed weight", weights, self.shape());
         }
@@ -325,6 +372,7 @@ pub fn forward<'i, 'o>(
     let &Packing { variant, in_channels, out_channels, workgroup, .. } = packing;
     let (input, Output { y, tiles: moments }) = (input.into(), output.into());
     let x = input.x;
+    packing.lanes_of(false)?;
     input.check()?;
     x.expect("the convolution's input", Shape { c: in_channels, ..x.shape })?;
     y.expect("the convolution's output", SPEC.output(x.shape, out_channels)?)?;
@@ -388,7 +436,7 @@ pub fn forward<'i, 'o>(
             .with("START", start as u32)
             .with("ACTIVATION", if last { activation } else { Activation::None } as u32)
             .with("MOMENTS", u32::from(last && moments.is_some()))
-            .with("REVERSED", u32::from(packing.direction == Direction::Backward))
+            .with("REVERSED", packing.is_reversed().into())
             .loops(share)
             .stored(&x, y)
             .weights_stored(weights);

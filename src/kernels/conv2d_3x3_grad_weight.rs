@@ -13,25 +13,45 @@ use crate::tensor::{Shape, View};
 
 pub(super) static GRAD_WEIGHT: Shader = shader!(
     "conv2d_3x3_grad_weight",
-    ["grid", "quads", "input_storage", "second_storage", "scales", "neighbours", "gradient_taps_direct"],
+    ["grid", "quads", "input_storage", "second_storage", "scales", "neighbours", "put_taps", "gradient_taps_direct"],
     Subgroups
 );
 pub(super) static GRAD_WEIGHT_IMAGES: Shader = shader!(
     "conv2d_3x3_grad_weight",
     "images",
-    ["grid", "quads", "image", "input_image", "second_image", "scales", "neighbours", "gradient_taps_direct"],
+    [
+        "grid",
+        "quads",
+        "image",
+        "input_image",
+        "second_image",
+        "scales",
+        "neighbours",
+        "put_taps",
+        "gradient_taps_direct"
+    ],
     Subgroups
 );
 pub(super) static GRAD_WEIGHT_WINOGRAD: Shader = shader!(
     "conv2d_3x3_grad_weight",
     "winograd",
-    ["grid", "quads", "input_storage", "second_storage", "scales", "neighbours", "gradient_taps_winograd"],
+    ["grid", "quads", "input_storage", "second_storage", "scales", "neighbours", "put_taps", "gradient_taps_winograd"],
     Subgroups
 );
 pub(super) static GRAD_WEIGHT_WINOGRAD_IMAGES: Shader = shader!(
     "conv2d_3x3_grad_weight",
     "winograd.images",
-    ["grid", "quads", "image", "input_image", "second_image", "scales", "neighbours", "gradient_taps_winograd"],
+    [
+        "grid",
+        "quads",
+        "image",
+        "input_image",
+        "second_image",
+        "scales",
+        "neighbours",
+        "put_taps",
+        "gradient_taps_winograd"
+    ],
     Subgroups
 );
 

@@ -1,7 +1,8 @@
 //! Transposed convolution with stride 2, kernel 2×2 or 3×3: the U-Net's upscaling.
 //!
 //! Weights are `[Cin, Cout, K, K]`: those of the convolution whose adjoint this is. So every size has portable kernels in
-//! [`super::conv2d`] already; the 2×2 one has faster ones here for adapters with subgroups.
+//! [`super::conv2d`] already; the 2×2 one has faster ones, here for adapters with subgroups and in
+//! [`portable`] for those without.
 
 use bytemuck::{Pod, Zeroable};
 
@@ -10,16 +11,19 @@ use super::conv2d::{Activation, Conv2d, expect_values};
 use super::conv2d_3x3_grad_weight::splits;
 use super::slices::{SAMPLES, Slices, lanes};
 use super::split_sum::Parts;
-use super::{Call, Span, conv2d, grid, shader};
+use super::{Call, Span, conv_transpose2d_portable as portable, conv2d, grid, shader};
 use crate::gpu::{Caps, Shader};
 use crate::tensor::{Element, Shape, View};
 use crate::{Error, Result};
 
-pub(super) static FORWARD: Shader =
-    shader!("conv_transpose2d", ["grid", "quads", "shifted", "input_storage", "weights_storage", "whole"], Subgroups);
+pub(super) static FORWARD: Shader = shader!(
+    "conv_transpose2d",
+    ["grid", "quads", "shifted", "input_storage", "weights_storage", "weight_shifted", "whole"],
+    Subgroups
+);
 pub(super) static GRAD_INPUT: Shader = shader!(
     "conv_transpose2d_grad_input",
-    ["grid", "quads", "shifted", "input_storage", "weights_storage", "whole"],
+    ["grid", "quads", "shifted", "input_storage", "weights_storage", "weight_shifted", "whole"],
     Subgroups
 );
 pub(super) static GRAD_WEIGHT: Shader = shader!(
@@ -32,13 +36,13 @@ pub(super) static GRAD_WEIGHT: Shader = shader!(
 pub(super) static FORWARD_SLICES: Shader = shader!(
     "conv_transpose2d",
     "slices",
-    ["grid", "quads", "shifted", "input_storage", "weights_storage", "slices"],
+    ["grid", "quads", "shifted", "input_storage", "weights_storage", "weight_shifted", "slices"],
     Subgroups
 );
 pub(super) static GRAD_INPUT_SLICES: Shader = shader!(
     "conv_transpose2d_grad_input",
     "slices",
-    ["grid", "quads", "shifted", "input_storage", "weights_storage", "slices"],
+    ["grid", "quads", "shifted", "input_storage", "weights_storage", "weight_shifted", "slices"],
     Subgroups
 );
 
@@ -46,13 +50,13 @@ pub(super) static GRAD_INPUT_SLICES: Shader = shader!(
 pub(super) static FORWARD_IMAGES: Shader = shader!(
     "conv_transpose2d",
     "images",
-    ["grid", "quads", "shifted", "image", "input_image", "weights_image", "whole"],
+    ["grid", "quads", "shifted", "image", "input_image", "weights_image", "weight_shifted", "whole"],
     Subgroups
 );
 pub(super) static GRAD_INPUT_IMAGES: Shader = shader!(
     "conv_transpose2d_grad_input",
     "images",
-    ["grid", "quads", "shifted", "image", "input_image", "weights_image", "whole"],
+    ["grid", "quads", "shifted", "image", "input_image", "weights_image", "weight_shifted", "whole"],
     Subgroups
 );
 pub(super) static GRAD_WEIGHT_IMAGES: Shader = shader!(
@@ -79,9 +83,9 @@ pub fn output(x: Shape, channels: usize) -> Shape {
     Shape::new(x.n, channels, 2 * x.h, 2 * x.w)
 }
 
-/// Whether the 2×2 kernels for subgroups take images of this shape.
-pub fn suits(caps: Caps, kernel: usize, x: Shape) -> bool {
-    caps.subgroups && kernel == 2 && x.w.is_multiple_of(4)
+/// Whether the 2×2 kernels take images of this shape.
+pub fn suits(kernel: usize, x: Shape) -> bool {
+    kernel == 2 && x.w.is_multiple_of(4)
 }
 
 /// Quads of pixels of the small image that an invocation takes, forward and in the input gradient.
@@ -110,7 +114,7 @@ fn first_weight(weight: &View, image: bool) -> u32 {
     if image { 0 } else { weight.offset() as u32 / 4 }
 }
 
-fn flops(x: Shape, out_channels: usize) -> usize {
+pub(super) fn flops(x: Shape, out_channels: usize) -> usize {
     2 * x.len() * out_channels * 4
 }
 
@@ -139,12 +143,15 @@ struct Forward {
 /// [`Error::Shape`] if a shape is another, the kernel's size does not exist, or the output lies in the tensor of another argument.
 pub fn forward(caps: Caps, kernel: usize, x: &View, weight: &View, bias: &View, y: &View) -> Result<Call> {
     y.expect("the transposed convolution's output", output(x.shape, y.shape.c))?;
-    if !suits(caps, kernel, x.shape) {
+    if !suits(kernel, x.shape) {
         return conv2d::grad_input(adjoint(kernel)?, x, weight, Some(bias), Activation::None, y, false);
     }
     expect_values("the transposed convolution's weight", weight, Shape::new(x.shape.c, y.shape.c, 2, 2))?;
     expect_values("the transposed convolution's bias", bias, Shape::vector(y.shape.c))?;
     distinct("the transposed convolution", &[y], &[x, weight, bias])?;
+    if !caps.subgroups {
+        return Ok(portable::forward(caps, x, weight, bias, y));
+    }
     let groups = (x.shape.plane() / 4).div_ceil(QUADS);
     let slices = Slices::filling(caps, SAMPLES * groups, y.shape.c, x.shape.c, 4);
     let share = slices.share(x.shape.c, 4);
@@ -202,11 +209,14 @@ struct GradInput {
 /// [`Error::Shape`] if a shape is another, the kernel's size does not exist, or the output lies in the tensor of another argument.
 pub fn grad_input(caps: Caps, kernel: usize, g: &View, weight: &View, gx: &View, accumulate: bool) -> Result<Call> {
     g.expect("the transposed convolution's output gradient", output(gx.shape, g.shape.c))?;
-    if !suits(caps, kernel, gx.shape) {
+    if !suits(kernel, gx.shape) {
         return conv2d::forward(adjoint(kernel)?, g, weight, None, Activation::None, gx, accumulate);
     }
     expect_values("the transposed convolution's weight", weight, Shape::new(gx.shape.c, g.shape.c, 2, 2))?;
     distinct("the transposed convolution's input gradient", &[gx], &[g, weight])?;
+    if !caps.subgroups {
+        return Ok(portable::grad_input(caps, g, weight, gx, accumulate));
+    }
     let groups = (gx.shape.plane() / 4).div_ceil(QUADS);
     let slices = Slices::filling(caps, SAMPLES * groups, gx.shape.c.div_ceil(2), g.shape.c, 1);
     let share = slices.share(g.shape.c, 1);
@@ -259,6 +269,9 @@ struct GradWeight {
 
 /// What the 2×2 kernel's [`grad_weight`] leaves; its weight is one row.
 pub fn parts(caps: Caps, x: Shape, out_channels: usize) -> Parts {
+    if !caps.subgroups {
+        return portable::parts(caps, x, out_channels);
+    }
     let blocks = out_channels.div_ceil(lanes(caps, out_channels)) * x.c.div_ceil(8);
     let pairs = x.n * (x.plane() / 4).div_ceil(2);
     let row = x.c * out_channels * 4;
@@ -278,6 +291,9 @@ pub fn grad_weight(caps: Caps, x: &View, g: &View, sums: &View) -> Result<Call> 
     let parts = parts(caps, x.shape, g.shape.c);
     let out = parts.destination(sums)?;
     distinct("the transposed convolution's weight gradient", &[sums], &[x, g])?;
+    if !caps.subgroups {
+        return Ok(portable::grad_weight(caps, x, g, parts, sums, out));
+    }
     let wg = lanes(caps, g.shape.c);
     let pairs = (x.shape.plane() / 4).div_ceil(2);
     let (co_blocks, ci_blocks) = (g.shape.c.div_ceil(wg), x.shape.c.div_ceil(8));

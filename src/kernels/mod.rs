@@ -11,8 +11,10 @@ pub mod conv2d_1x1;
 pub mod conv2d_3x3;
 pub mod conv2d_3x3_cooperative;
 pub mod conv2d_3x3_grad_weight;
+pub mod conv2d_3x3_portable;
 mod conv2d_3x3_variant;
 pub mod conv_transpose2d;
+mod conv_transpose2d_portable;
 pub mod elementwise;
 pub mod fourier;
 pub mod group_norm;
@@ -90,6 +92,8 @@ pub static ALL: &[&Shader] = &[
     &conv2d_3x3_grad_weight::GRAD_WEIGHT_IMAGES,
     &conv2d_3x3_grad_weight::GRAD_WEIGHT_WINOGRAD,
     &conv2d_3x3_grad_weight::GRAD_WEIGHT_WINOGRAD_IMAGES,
+    &conv2d_3x3_portable::FORWARD,
+    &conv2d_3x3_portable::GRAD_WEIGHT,
     &winograd::WEIGHTS,
     &winograd::INPUT,
     &winograd::PRODUCT,
@@ -105,6 +109,9 @@ pub static ALL: &[&Shader] = &[
     &conv_transpose2d::FORWARD_IMAGES,
     &conv_transpose2d::GRAD_INPUT_IMAGES,
     &conv_transpose2d::GRAD_WEIGHT_IMAGES,
+    &conv_transpose2d_portable::FORWARD,
+    &conv_transpose2d_portable::GRAD_INPUT,
+    &conv_transpose2d_portable::GRAD_WEIGHT,
     &activation::FORWARD.buffers.quads,
     &activation::FORWARD.buffers.singles,
     &activation::FORWARD.images,

@@ -52,6 +52,11 @@ impl Slices {
         Self { count, lanes: if count == 1 { lanes(caps, channels) } else { subgroup }, most }
     }
 
+    /// Lanes that share nothing.
+    pub fn lone(lanes: usize) -> Self {
+        Self { count: 1, lanes, most: 1 }
+    }
+
     /// As many as fill a GPU, a power of two, for sums over `terms` channels in steps of so many, none of them empty. `places` are those
     /// that take a workgroup for each of their blocks of channels, of [`SAMPLES`]. None are made where half of the lanes would have no channel
     /// though the adapter has smaller subgroups.

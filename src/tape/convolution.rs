@@ -4,11 +4,10 @@ use super::autograd::Gradients;
 use super::tune::{Convolution, Wanted};
 use super::{Op, Tape};
 use crate::Result;
-use crate::gpu::Caps;
 use crate::kernels::conv2d::{self, Activation, Conv2d, Direction};
 use crate::kernels::conv2d_3x3::{self, Input, Output, Packing};
 use crate::kernels::split_sum::{self, Parts};
-use crate::kernels::{Call, conv2d_1x1, conv2d_3x3_cooperative, conv2d_3x3_grad_weight, instance_norm, winograd};
+use crate::kernels::{Call, conv2d_1x1, conv2d_3x3_cooperative, conv2d_3x3_portable, instance_norm, winograd};
 use crate::tensor::{Shape, View};
 
 /// An affine instance norm that no one writes: the convolution behind it normalises what it loads.
@@ -49,7 +48,7 @@ impl Measured {
 
 /// Which kernels do a convolution and both of its gradients.
 enum Kernels {
-    /// [`conv2d_3x3`] and what may stand for it.
+    /// [`conv2d_3x3`] and what may stand for it: with subgroups and without.
     ThreeByThree,
     /// [`conv2d_1x1`].
     OneByOne,
@@ -59,8 +58,8 @@ enum Kernels {
 
 impl Kernels {
     /// Those of a convolution of `x` to so many channels.
-    fn of(caps: Caps, spec: Conv2d, x: Shape, out_channels: usize) -> Self {
-        if conv2d_3x3::suits(caps, spec, x) {
+    fn of(spec: Conv2d, x: Shape, out_channels: usize) -> Self {
+        if conv2d_3x3_portable::suits(spec, x) {
             Self::ThreeByThree
         } else if conv2d_1x1::suits(spec, x, out_channels) {
             Self::OneByOne
@@ -107,7 +106,7 @@ impl Tape {
             return self.decimate_into(spec.stride, &full, y);
         }
         let (forward, bias_there) = (Direction::Forward, Some(bias));
-        match Kernels::of(self.caps, spec, x.shape, y.shape.c) {
+        match Kernels::of(spec, x.shape, y.shape.c) {
             Kernels::ThreeByThree => {
                 self.conv2d_3x3(forward, x, weight, bias_there, activation, y, false)?;
             }
@@ -132,7 +131,7 @@ impl Tape {
         bias: &View,
         activation: Activation,
     ) -> Result<Measured> {
-        if !conv2d_3x3::suits(self.caps, spec, x.shape) {
+        if !conv2d_3x3_portable::suits(spec, x.shape) {
             return Ok((&self.conv2d(spec, x, weight, bias, activation)?).into());
         }
         let y = self.feature_map("convolution", spec.output(x.shape, bias.shape.len())?)?;
@@ -158,7 +157,7 @@ impl Tape {
     ) -> Result<Measured> {
         let measured = x.into();
         let x = measured.map;
-        if !conv2d_3x3::suits(self.caps, spec, x.shape) {
+        if !conv2d_3x3_portable::suits(spec, x.shape) {
             let normalised = self.instance_norm(measured, norm[0], norm[1], epsilon)?;
             return self.conv2d_measured(spec, &normalised, weight, bias, activation);
         }
@@ -197,7 +196,7 @@ impl Tape {
         self.note_operation(op);
     }
 
-    /// Records a convolution by the 3×3 kernels, which [suit](conv2d_3x3::suits), with the packing of its weights. Whether it leaves
+    /// Records a convolution by the 3×3 kernels, which [suit](conv2d_3x3_portable::suits), with the packing of its weights. Whether it leaves
     /// the moments of its tiles, if there is where to: the direct sums do.
     #[allow(clippy::too_many_arguments)]
     pub(super) fn conv2d_3x3<'i, 'o>(
@@ -221,6 +220,14 @@ impl Tape {
                 let (packing, weights) = self.packed(packing, &format!("{variant:?}, {direction:?}"), weight)?;
                 self.push(conv2d_3x3::forward(&packing, input, &weights, bias, activation, output, accumulate)?);
                 return Ok(output.tiles.is_some());
+            }
+            Convolution::Portable { groups } => {
+                let packing = Packing::portable(self.caps, groups, direction, channels);
+                let (packing, weights) = self.packed(packing, &format!("{groups} fours, {direction:?}"), weight)?;
+                let caps = self.caps;
+                self.push([conv2d_3x3_portable::forward(
+                    caps, &packing, input, &weights, bias, activation, y, accumulate,
+                )?]);
             }
             Convolution::Winograd => {
                 let record = |to: &View| winograd::weights(direction, weight, channels, to);
@@ -260,7 +267,7 @@ impl Tape {
         (kernel, stride, padding) == (3, 2, 1)
             && x.h.is_multiple_of(stride)
             && x.w.is_multiple_of(stride)
-            && conv2d_3x3::suits(self.caps, Conv2d::same(3), x)
+            && conv2d_3x3_portable::suits(Conv2d::same(3), x)
     }
 
     /// Records a 1×1 convolution or its input gradient, with the packing of its weights.
@@ -313,12 +320,11 @@ impl Tape {
         let (gw, add_w) = self.parameter_gradient(weight)?;
         let (gb, add_b) = self.parameter_gradient(bias)?;
         let (caps, x) = (self.caps, input.x.shape);
-        match Kernels::of(caps, spec, x, g.shape.c) {
+        match Kernels::of(spec, x, g.shape.c) {
             Kernels::ThreeByThree => {
-                let variant = self.weight_gradient_variant(x, g.shape.c)?;
-                let parts = conv2d_3x3_grad_weight::parts(caps, variant.outputs, x, g.shape.c);
-                let record = |to: &View| conv2d_3x3_grad_weight::grad_weight(caps, variant, input, g, to);
-                return self.split_gradient(parts, [&gw, &gb], [add_w, add_b], record);
+                let how = self.weight_gradient(x, g.shape.c)?;
+                let record = |to: &View| how.record(caps, input, g, to);
+                return self.split_gradient(how.parts(caps, x, g.shape.c), [&gw, &gb], [add_w, add_b], record);
             }
             Kernels::OneByOne => {
                 let parts = conv2d_1x1::parts(x, g.shape.c);
@@ -346,7 +352,7 @@ impl Tape {
     /// Records the gradient of what a convolution read.
     pub(super) fn conv2d_input(&mut self, spec: Conv2d, g: &View, weight: &View, gx: &View, add: bool) -> Result<()> {
         let (backward, nothing) = (Direction::Backward, Activation::None);
-        match Kernels::of(self.caps, spec, gx.shape, g.shape.c) {
+        match Kernels::of(spec, gx.shape, g.shape.c) {
             Kernels::ThreeByThree => {
                 self.conv2d_3x3(backward, g, weight, None, nothing, gx, add)?;
             }

@@ -31,7 +31,7 @@ pub use ops::Op;
 pub use plan::{GUARD, Memory, Plan, PlanOptions, Role, TensorInfo};
 pub use pointwise::Pointwise;
 pub use spatial::Spatial;
-pub use tune::{Convolution, Wanted};
+pub use tune::{Convolution, Wanted, WeightGradient};
 
 /// A recording: tensors, the calls that compute them in order, and the differentiable operations among them.
 pub struct Tape {

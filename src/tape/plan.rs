@@ -129,9 +129,9 @@ pub struct PlanOptions {
 pub const GUARD: u64 = 256;
 const SENTINEL: u32 = 0x7fc0_dead;
 
-/// The most work of a submission, in operations: operating systems take what runs for two seconds for hung and reset the GPU, and small ones reach
-/// some hundred GFLOP/s. A byte counts as eight operations, more than it takes on any.
-const LONGEST: u64 = 200_000_000_000;
+/// The most work of a submission, in operations: operating systems take what runs for some seconds, two at the least, for hung and reset the GPU, and
+/// small ones reach 50 to 100 GFLOP/s. A byte counts as eight operations, more than it takes on any.
+const LONGEST: u64 = 50_000_000_000;
 
 /// Where one submission ends and the next begins, given the work of each call: a submission has as many as are not too long together, one at
 /// least.
@@ -348,7 +348,7 @@ impl Plan {
         self.gpu.submit(|encoder| record(encoder, &self.prologue))
     }
 
-    /// Replays all dispatches in one submission, or in several where it has more than 200 GFLOP, the last to be [waited for](Gpu::wait_for).
+    /// Replays all dispatches in one submission, or in several where it has more than 50 GFLOP, the last to be [waited for](Gpu::wait_for).
     /// Does not wait: a loop should, for the submission before the last ([`Behind`](crate::gpu::Behind)), or its writes pile up.
     ///
     /// # Errors

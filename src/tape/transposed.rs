@@ -7,7 +7,7 @@
 use super::{Op, Tape};
 use crate::Result;
 use crate::kernels::conv2d::{Activation, Direction};
-use crate::kernels::{conv_transpose2d, conv2d, conv2d_3x3, conv2d_3x3_grad_weight, split_sum, upsample};
+use crate::kernels::{conv_transpose2d, conv2d, conv2d_3x3, conv2d_3x3_portable, split_sum, upsample};
 use crate::tensor::{Shape, View};
 
 /// The stride of all of them.
@@ -43,7 +43,7 @@ impl Tape {
 
     /// Whether the kernels of 3×3 convolutions do a transposed one of images of this shape.
     fn suits_with_zeros(&self, kernel: usize, x: Shape) -> bool {
-        kernel == 3 && conv2d_3x3::suits(self.caps, conv2d_3x3::SPEC, conv_transpose2d::output(x, x.c))
+        kernel == 3 && conv2d_3x3_portable::suits(conv2d_3x3::SPEC, conv_transpose2d::output(x, x.c))
     }
 
     /// Records `x` with zeros between its pixels, twice as high and as wide, into a new intermediate.
@@ -64,7 +64,7 @@ impl Tape {
         let (gw, add_w) = self.parameter_gradient(weight)?;
         let (gb, add_b) = self.parameter_gradient(bias)?;
         let caps = self.caps;
-        if conv_transpose2d::suits(caps, kernel, x.shape) {
+        if conv_transpose2d::suits(kernel, x.shape) {
             let parts = conv_transpose2d::parts(caps, x.shape, g.shape.c);
             let record = |to: &View| conv_transpose2d::grad_weight(caps, x, g, to);
             return self.split_gradient(parts, [&gw, &gb], [add_w, add_b], record);
@@ -72,10 +72,10 @@ impl Tape {
         if self.suits_with_zeros(kernel, x.shape) {
             // Made again, not kept: it is four times as large as `x`.
             let spread = self.with_zeros(x)?;
-            let variant = self.weight_gradient_variant(g.shape, spread.shape.c)?;
-            let parts = conv2d_3x3_grad_weight::parts(caps, variant.outputs, g.shape, spread.shape.c);
+            let how = self.weight_gradient(g.shape, spread.shape.c)?;
+            let parts = how.parts(caps, g.shape, spread.shape.c);
             let sums = self.intermediate("partial sums", parts.shape())?;
-            self.push([conv2d_3x3_grad_weight::grad_weight(caps, variant, g, &spread, &sums)?]);
+            self.push([how.record(caps, g.into(), &spread, &sums)?]);
             self.push([split_sum::sum_splits(parts, &sums, 0, &gw, add_w)?]);
         } else {
             self.push([conv2d::grad_weight(conv_transpose2d::adjoint(kernel)?, g, x, &gw, add_w)?]);

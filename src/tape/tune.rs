@@ -6,13 +6,15 @@ use std::sync::OnceLock;
 use std::time::Instant;
 
 use super::{Measured, Plan, PlanOptions, Role, Tape};
-use crate::gpu::{Gpu, Matrices, Timer};
+use crate::gpu::{Caps, Gpu, Matrices, Timer};
 use crate::kernels::conv2d::{Activation, Direction};
-use crate::kernels::conv2d_3x3::{self, Output, Reads, Variant};
+use crate::kernels::conv2d_3x3::{self, Input, Output, Reads, Variant};
+use crate::kernels::split_sum::{self, Parts};
 use crate::kernels::{
-    self, conv2d_3x3_cooperative, conv2d_3x3_grad_weight as grad_weight, instance_norm, split_sum, winograd,
+    self, Call, conv2d_3x3_cooperative, conv2d_3x3_grad_weight as grad_weight, conv2d_3x3_portable, instance_norm,
+    winograd,
 };
-use crate::tensor::{Element, Shape, TensorId};
+use crate::tensor::{Element, Shape, TensorId, View};
 use crate::{Error, Result};
 
 /// Rounds in which every candidate runs once; the fastest run of each counts, because what disturbs a run only slows it.
@@ -23,10 +25,45 @@ const ROUNDS: usize = 5;
 pub enum Convolution {
     /// As the sum that it is.
     Direct(Variant),
+    /// The same [without subgroups](crate::kernels::conv2d_3x3_portable), with so many groups of four output channels an invocation.
+    Portable {
+        /// 1 or 2.
+        groups: usize,
+    },
     /// By [Winograd's algorithm](crate::kernels::winograd).
     Winograd,
     /// On [cooperative matrices](crate::kernels::conv2d_3x3_cooperative), for feature maps of halves.
     Matrices(Matrices),
+}
+
+/// How the weight gradient of a 3×3 convolution is computed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WeightGradient {
+    /// With subgroups.
+    Subgroups(grad_weight::Variant),
+    /// [Without](crate::kernels::conv2d_3x3_portable).
+    Portable,
+}
+
+impl WeightGradient {
+    /// What it leaves, of a convolution of `x` to so many channels.
+    pub fn parts(self, caps: Caps, x: Shape, channels: usize) -> Parts {
+        match self {
+            Self::Subgroups(variant) => grad_weight::parts(caps, variant.outputs, x, channels),
+            Self::Portable => conv2d_3x3_portable::parts(caps, x, channels),
+        }
+    }
+
+    /// Its call, from what the convolution read and the gradient of what it wrote.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if the shapes do not fit.
+    pub fn record(self, caps: Caps, input: Input<'_>, g: &View, to: &View) -> Result<Call> {
+        match self {
+            Self::Subgroups(variant) => grad_weight::grad_weight(caps, variant, input, g, to),
+            Self::Portable => conv2d_3x3_portable::grad_weight(caps, input, g, to),
+        }
+    }
 }
 
 /// Which 3×3 convolution is to be done.
@@ -101,6 +138,15 @@ fn shaders() -> u32 {
     })
 }
 
+/// What the device's clock told, if it told a time.
+fn unless_untold<T>(told: Result<T>) -> Result<Option<T>> {
+    match told {
+        Ok(told) => Ok(Some(told)),
+        Err(Error::Device(_)) => Ok(None),
+        Err(other) => Err(other),
+    }
+}
+
 fn unless_refused<T>(made: Result<T>) -> Result<Option<T>> {
     match made {
         Ok(made) => Ok(Some(made)),
@@ -141,7 +187,7 @@ fn fastest<T: Copy + Debug>(
     }
     // By one clock for all: the device's, if it has enough timestamps for each and they tell a time.
     let few = plans.iter().flatten().all(|plan| plan.calls().len() <= Timer::MOST as usize);
-    let told = if gpu.caps().timestamps && few { Some(least(&plans, on_the_device)?) } else { None };
+    let told = if gpu.caps().timestamps && few { unless_untold(least(&plans, on_the_device))? } else { None };
     let times = match told.filter(|times| times.iter().all(|&time| time > 0.0)) {
         Some(times) => times,
         None => least(&plans, on_the_host)?,
@@ -159,6 +205,9 @@ impl Tape {
 
     /// The choice without measuring.
     fn fixed_convolution(&self, Wanted { x, channels, .. }: Wanted) -> Convolution {
+        if !self.caps.subgroups {
+            return Convolution::Portable { groups: if channels > 4 { 2 } else { 1 } };
+        }
         if self.features == Element::F16 {
             let matrices = self.matrices_for(x);
             let variant = Variant::of_halves(self.caps, x, channels);
@@ -171,15 +220,22 @@ impl Tape {
     ///
     /// Winograd's algorithm is not among it where blocks are [computed again](Tape::recompute) to save memory, of which it takes more.
     fn convolutions(&self, Wanted { x, channels, .. }: Wanted) -> Vec<Convolution> {
+        let portable = [1, 2].map(|groups| Convolution::Portable { groups }).into_iter();
+        if !self.caps.subgroups {
+            return portable.collect();
+        }
+        // On software adapters handing round spares loads, which are what costs; what a GPU prefers is not known.
+        let portable = portable.filter(|_| !self.caps.software);
         let direct = Variant::candidates(self.caps, x, channels).into_iter();
         if self.features == Element::F16 {
             let matrices = self.matrices_for(x);
             // From uniform buffers sums would pass from dispatch to dispatch through halves, and images hold none.
             let direct = direct.filter(|variant| variant.reads == Reads::Storage);
-            return direct.map(Convolution::Direct).chain(matrices.map(Convolution::Matrices)).collect();
+            let sums = direct.map(Convolution::Direct).chain(portable);
+            return sums.chain(matrices.map(Convolution::Matrices)).collect();
         }
         let winograd = winograd::suits(self.caps, x, channels) && !self.recompute.is_enabled();
-        direct.map(Convolution::Direct).chain(winograd.then_some(Convolution::Winograd)).collect()
+        direct.map(Convolution::Direct).chain(portable).chain(winograd.then_some(Convolution::Winograd)).collect()
     }
 
     /// How to do a 3×3 convolution. All direct sums in as many slices give the same bits.
@@ -238,16 +294,21 @@ impl Tape {
     ///
     /// # Errors
     /// As [`Tape::convolution`].
-    pub fn weight_gradient_variant(&self, x: Shape, channels: usize) -> Result<grad_weight::Variant> {
-        let all = grad_weight::Variant::candidates(self.caps);
-        let fixed = grad_weight::Variant::fixed(self.caps, channels);
+    pub fn weight_gradient(&self, x: Shape, channels: usize) -> Result<WeightGradient> {
+        if !self.caps.subgroups {
+            return Ok(WeightGradient::Portable);
+        }
+        let fixed = WeightGradient::Subgroups(grad_weight::Variant::fixed(self.caps, channels));
         let Some(gpu) = &self.tuned_for else { return Ok(fixed) };
+        let subgroups = grad_weight::Variant::candidates(self.caps).into_iter().map(WeightGradient::Subgroups);
+        let portable = (!self.caps.software).then_some(WeightGradient::Portable);
+        let all: Vec<_> = subgroups.chain(portable).collect();
         let question = format!("conv2d_3x3_grad_weight of {x} to {channels} channels");
-        let chosen = fastest(gpu, &question, &all, 2, |tape, variant| {
-            let parts = grad_weight::parts(tape.caps(), variant.outputs, x, channels);
+        let chosen = fastest(gpu, &question, &all, 2, |tape, how| {
+            let parts = how.parts(tape.caps(), x, channels);
             let (x, g) = (tape.persistent("x", x)?, tape.persistent("g", Shape { c: channels, ..x })?);
             let sums = tape.persistent("sums", parts.shape())?;
-            tape.push([grad_weight::grad_weight(tape.caps, variant, &x, &g, &sums)?]);
+            tape.push([how.record(tape.caps(), (&x).into(), &g, &sums)?]);
             if parts.splits > 1 {
                 let gradient = tape.persistent("gradient", Shape::vector(parts.values()))?;
                 tape.push([split_sum::sum_splits(parts, &sums, 0, &gradient, false)?]);
