@@ -22,7 +22,7 @@ test: vulkan
 
 # The tests once more on SwiftShader, a software driver by other people than Mesa's, without those that take minutes there;
 # SLOW= runs all of them. It has no subgroups of eight, so the portable kernels run.
-SLOW ?= large_parameters memory networks norm_fusion repro split_sum tasks training
+SLOW ?= large_parameters memory norm_fusion repro split_sum
 SWIFTSHADER = target/swiftshader
 TESTS = $(filter-out $(SLOW),$(basename $(notdir $(wildcard kernels-tests/*.rs))))
 second-driver: vulkan

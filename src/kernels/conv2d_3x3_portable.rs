@@ -26,6 +26,8 @@ pub(super) static GRAD_WEIGHT: Shader = shader!(
 const ROWS: usize = 4;
 /// And of one in the weight gradient.
 const GRADIENT_ROWS: usize = 2;
+/// Tiles of a split, at least: an invocation leaves 144 partial sums, an eighth of what it multiplies for a tile.
+const LEAST: usize = 16;
 
 /// Whether these kernels take this convolution of images of this shape.
 pub fn suits(spec: Conv2d, x: Shape) -> bool {
@@ -161,7 +163,7 @@ fn tiles(x: Shape) -> usize {
 /// What [`grad_weight`] leaves.
 pub fn parts(caps: Caps, x: Shape, out_channels: usize) -> Parts {
     let pairs = out_channels.div_ceil(4) * x.c.div_ceil(4);
-    let splits = splits(caps, pairs.div_ceil(workgroup(caps)), tiles(x));
+    let splits = splits(caps, pairs.div_ceil(workgroup(caps)), tiles(x)).min(tiles(x).div_ceil(LEAST));
     let padded = x.c.next_multiple_of(4) * 9;
     Parts { splits, rows: out_channels, row: x.c * 9, padded, bias: out_channels }.within(caps)
 }

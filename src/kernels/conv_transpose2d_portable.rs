@@ -21,6 +21,9 @@ pub(super) static GRAD_INPUT: Shader = shader!(
 pub(super) static GRAD_WEIGHT: Shader =
     shader!("conv_transpose2d_portable_grad_weight", ["grid", "quads", "input_storage", "second_storage", "by_tap"]);
 
+/// Quads of a split, at least: an invocation leaves 64 partial sums, a quarter of what it multiplies for a quad.
+const LEAST: usize = 16;
+
 /// Invocations of a workgroup.
 fn workgroup(caps: Caps) -> usize {
     if caps.software { 16 } else { 64 }
@@ -130,7 +133,8 @@ struct GradWeight {
 /// What [`grad_weight`] leaves; its weight is one row.
 pub(super) fn parts(caps: Caps, x: Shape, out_channels: usize) -> Parts {
     let pairs = out_channels.div_ceil(4) * x.c.div_ceil(4);
-    let splits = splits(caps, pairs.div_ceil(workgroup(caps)), x.n * x.plane() / 4);
+    let quads = x.n * x.plane() / 4;
+    let splits = splits(caps, pairs.div_ceil(workgroup(caps)), quads).min(quads.div_ceil(LEAST));
     let row = x.c * out_channels * 4;
     Parts { splits, rows: 1, row, padded: row, bias: out_channels }.within(caps)
 }
