@@ -192,13 +192,13 @@ fn what_is_tested_on_is_never_trained_on() {
     assert_eq!(some[1].coarse[0], all[2].coarse[0].crop(6, 8, 8, 8).unwrap());
     // Level by level: the noisiest only.
     let mut config = data.config(Task::Microscopy);
-    config.microscopy.last_level = 1;
+    config.microscopy.last_level = Some(1);
     let names: Vec<String> = {
         let pairs = tasks::pairs(&config, Split::HeldOut, PATCH).unwrap();
         (0..pairs.count().unwrap()).map(|i| pairs.name(i)).collect()
     };
     assert_eq!(names, ["Microtubules 1, level 1", "Microtubules 2, level 1"]);
-    (config.microscopy.first_level, config.microscopy.last_level) = (9, 10);
+    (config.microscopy.first_level, config.microscopy.last_level) = (9, Some(10));
     assert!(tasks::source(&config).err().unwrap().to_string().contains("levels 9 to 10"));
     // Simulated: the scenes of the two sides differ, number by number.
     let config = data.simulated();

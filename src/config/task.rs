@@ -59,8 +59,8 @@ pub struct MicroscopySection {
     pub folder: PathBuf,
     /// The lowest level of signal that takes part; 1 is the noisiest. One's own images have none.
     pub first_level: u32,
-    /// The highest.
-    pub last_level: u32,
+    /// The highest. Missing: all that the source has, for drawn specimens [`SIGNAL_LEVELS`], in BioSR what lies there (of F-actin 12).
+    pub last_level: Option<u32>,
     /// How many fine pixels one's own images have to a coarse one, along each side: 2 if nothing is said, 1 to restore images of the same size. For the
     /// other sources the structure says it.
     pub factor: Option<usize>,
@@ -73,7 +73,7 @@ impl Default for MicroscopySection {
             source: MicroscopySource::Biosr,
             folder: PathBuf::from("data/BioSR"),
             first_level: 1,
-            last_level: SIGNAL_LEVELS,
+            last_level: None,
             factor: None,
         }
     }
@@ -90,7 +90,6 @@ impl MicroscopySection {
     }
 
     pub(super) fn check(&self) -> Result<()> {
-        let Self { first_level: first, last_level: last, .. } = *self;
         match (self.source, self.factor) {
             (MicroscopySource::Folder, factor) => {
                 in_range(&[("microscopy.factor", factor.unwrap_or(2) as f64, 1.0, 16.0)])?;
@@ -102,9 +101,14 @@ impl MicroscopySection {
             }
             (_, None) => {}
         }
-        if first == 0 || first > last || last > SIGNAL_LEVELS {
+        // How many levels a measured set has, its files say.
+        let highest = if self.source == MicroscopySource::Simulated { SIGNAL_LEVELS } else { u32::MAX };
+        let (first, last) = (self.first_level, self.last_level.unwrap_or(highest));
+        if first == 0 || first > last || last > highest {
+            let range = if highest == u32::MAX { "be positive".into() } else { format!("lie in 1 to {highest}") };
+            let last = self.last_level.map_or(String::new(), |last| format!(" and last_level = {last}"));
             return Err(Error::input(format!(
-                "microscopy.first_level = {first} and last_level = {last}; they must lie in 1 to {SIGNAL_LEVELS}, in this order"
+                "microscopy.first_level = {first}{last}; levels must {range}, the last not below the first"
             )));
         }
         if self.source == MicroscopySource::Simulated && self.structure == Structure::FActinNonlinear {

@@ -78,7 +78,14 @@ fn what_belongs_to_another_task_is_refused() {
     refused("[microscopy]\nfirst_level = 3", "[microscopy]");
     refused("task = \"microscopy\"\n[super_resolution]\nfactor = 2", "[super_resolution]");
     refused("task = \"microscopy\"\n[model]\ncondition = \"pair-tie\"", "model.condition");
-    refused("task = \"microscopy\"\n[microscopy]\nlast_level = 11", "last_level = 11");
+    let drawn = "task = \"microscopy\"\n[microscopy]\nsource = \"simulated\"\n";
+    refused(&format!("{drawn}last_level = 11"), "last_level = 11; levels must lie in 1 to 10");
+    refused(&format!("{drawn}first_level = 11"), "first_level = 11; levels");
+    refused("task = \"microscopy\"\n[microscopy]\nfirst_level = 0", "first_level = 0; levels must be positive");
+    refused(
+        "task = \"microscopy\"\n[microscopy]\nfirst_level = 3\nlast_level = 2",
+        "first_level = 3 and last_level = 2",
+    );
     refused("task = \"microscopy\"\n[microscopy]\nstructure = \"nuclei\"", "nuclei");
     let simulated = "task = \"microscopy\"\n[microscopy]\nsource = \"simulated\"\nstructure = \"f-actin-nonlinear\"";
     refused(&format!("{simulated}\n[data]\npatch = 96"), "cannot be simulated");
@@ -95,6 +102,23 @@ fn a_written_configuration_reads_as_it_was() {
         assert_eq!(parse(&written).unwrap(), config);
         assert_eq!(written.contains("[microscopy]"), !text.is_empty(), "{written}");
     }
+}
+
+/// A measured set has as many levels as its files; what earlier versions wrote into weights, the simulation's ten, still reads.
+#[test]
+fn levels_of_a_measured_set_are_bounded_by_what_is_given_alone() {
+    let measured = "task = \"microscopy\"\n[microscopy]\nstructure = \"f-actin\"";
+    let levels = |config: &TrainConfig| (config.microscopy.first_level, config.microscopy.last_level);
+    let config = parse(measured).unwrap();
+    assert_eq!(levels(&config), (1, None));
+    assert!(!toml::to_string(&config).unwrap().contains("last_level"));
+    assert_eq!(levels(&parse(&format!("{measured}\nlast_level = 12")).unwrap()), (1, Some(12)));
+    let mut saved = serde_json::to_value(&config).unwrap();
+    assert_eq!(serde_json::from_value::<TrainConfig>(saved.clone()).unwrap(), config);
+    saved["microscopy"]["last_level"] = 10.into();
+    let earlier: TrainConfig = serde_json::from_value(saved).unwrap();
+    earlier.check().unwrap();
+    assert_eq!(levels(&earlier), (1, Some(10)));
 }
 
 #[test]

@@ -144,7 +144,7 @@ mod tests {
         config.microscopy.folder = "elsewhere".into();
         config.super_resolution.folder = "elsewhere".into();
         assert_eq!(fingerprint(&config).unwrap(), here);
-        config.microscopy.last_level = 3;
+        config.microscopy.last_level = Some(3);
         assert_eq!(fingerprint(&config).unwrap()["microscopy"], json!({ "last_level": 3 }));
     }
 }

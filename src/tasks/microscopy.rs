@@ -9,7 +9,7 @@ use super::Pairs;
 use super::kept::Kept;
 use crate::config::{MicroscopySection, MicroscopySource, TrainConfig};
 use crate::data::{Acquisition, CellSplit, ImagePair, ResolutionPair, Split, Structure, list_biosr, list_image_pairs};
-use crate::inverse::{Microscope, Scene, Specimen};
+use crate::inverse::{Microscope, SIGNAL_LEVELS, Scene, Specimen};
 use crate::{Error, Result};
 
 /// The pairs of a configuration on one side of the split; simulated ones are `side × side` fine pixels.
@@ -48,11 +48,11 @@ impl BiosrPairs {
             Split::HeldOut => list(CellSplit::Test)?,
             Split::All => [list(CellSplit::Train)?, list(CellSplit::Test)?].concat(),
         };
-        let levels = section.first_level..=section.last_level;
-        acquisitions.retain(|a| levels.contains(&a.level));
+        let (first, last) = (section.first_level, section.last_level);
+        acquisitions.retain(|a| a.level >= first && last.is_none_or(|last| a.level <= last));
         if acquisitions.is_empty() {
-            let problem = format!("holds no images of signal levels {} to {}", levels.start(), levels.end());
-            return Err(Error::file(&section.folder, problem));
+            let to = last.map_or("and up".into(), |last| format!("to {last}"));
+            return Err(Error::file(&section.folder, format!("holds no images of signal levels {first} {to}")));
         }
         Ok(Self { kept: Kept::new(acquisitions.len()), acquisitions })
     }
@@ -149,7 +149,7 @@ impl SimulatedPairs {
             specimen,
             microscope: Microscope::default(),
             side,
-            levels: [section.first_level, section.last_level],
+            levels: [section.first_level, section.last_level.unwrap_or(SIGNAL_LEVELS)],
             seed: if held_out { 0 } else { seed },
             held_out,
         })
@@ -289,8 +289,32 @@ mod tests {
     }
 
     #[test]
+    fn every_level_of_a_measured_set_takes_part_unless_keys_say_otherwise() {
+        let root = tempfile::tempdir().unwrap();
+        for cell in [1, 16] {
+            let folder = root.path().join(format!("F-actin/Cell_{cell:03}"));
+            std::fs::create_dir_all(&folder).unwrap();
+            let frames = (1..=12).map(|level| format!("RawSIMData_level_{level:02}.mrc"));
+            for name in frames.chain(["SIM_gt.mrc".into()]) {
+                std::fs::write(folder.join(name), "").unwrap();
+            }
+        }
+        let of = |first_level, last_level| {
+            let (structure, folder) = (Structure::FActin, root.path().into());
+            let section =
+                MicroscopySection { structure, folder, first_level, last_level, ..MicroscopySection::default() };
+            BiosrPairs::open(&section, Split::Train)
+                .map(|set| set.acquisitions.iter().map(|a| a.level).collect::<Vec<_>>())
+        };
+        assert_eq!(of(1, None).unwrap(), (1..=12).collect::<Vec<_>>());
+        assert_eq!(of(11, None).unwrap(), [11, 12]);
+        assert_eq!(of(1, Some(2)).unwrap(), [1, 2]);
+        assert!(of(13, None).unwrap_err().to_string().contains("levels 13 and up"));
+    }
+
+    #[test]
     fn specimens_to_train_on_and_held_out_ones_share_no_seed() {
-        let section = MicroscopySection { first_level: 3, last_level: 5, ..MicroscopySection::default() };
+        let section = MicroscopySection { first_level: 3, last_level: Some(5), ..MicroscopySection::default() };
         let of = |split, run| {
             let pairs = SimulatedPairs::new(&section, split, 32, run).unwrap();
             (0..200).map(|number| pairs.draw(number)).collect::<Vec<_>>()
