@@ -7,7 +7,9 @@ use serde::Deserialize;
 use super::cases::{View, views};
 use crate::data::{FocalStack, Plane, is_image, photograph_centre, photographs_of};
 use crate::evaluate::{HL60_OPTICS, classical, field_pair};
-use crate::inverse::{AXIAL_ORDER, DefocusPair, FresnelSetup, derivative_pair, photograph_phase, stack_pair};
+use crate::inverse::{
+    AXIAL_ORDER, DefocusPair, FresnelSetup, NoiseLaw, add_noise, derivative_pair, photograph_phase, stack_pair,
+};
 use crate::reconstruct::SETUP_TOLERANCE;
 use crate::repro::Session;
 use crate::{Error, Result};
@@ -160,16 +162,32 @@ fn simulated(
     seed: u64,
 ) -> Result<Stack> {
     let spacing_um = trained.parameter_a() * pixel_um * pixel_um / wavelength_um;
-    let mut planes = vec![Plane::from_fn(phase.height(), phase.width(), |y, x| amplitude.at(y, x).powi(2))];
+    let stack = exposed(phase, amplitude, (wavelength_um, pixel_um), spacing_um, noise, seed)?;
+    let optics = Optics { wavelength_um, pixel_um, spacing_um, focus: None };
+    Stack::new(name, &stack, optics, trained, Some(phase.clone()))
+}
+
+/// The images of a simulated stack, all with noise of the same level and each of its own; the one in focus shows the amplitude alone.
+fn exposed(
+    phase: &Plane,
+    amplitude: &Plane,
+    (wavelength_um, pixel_um): (f64, f64),
+    spacing_um: f64,
+    noise: f32,
+    seed: u64,
+) -> Result<FocalStack> {
+    // The number of the pair at a step, 0 in focus.
+    let seed = |step: usize| (seed << 8) + step as u64;
+    let focus = amplitude.map(|a| a * a);
+    let focus = add_noise(&DefocusPair::new(focus.clone(), focus)?, noise, NoiseLaw::default(), seed(0))?;
+    let mut planes = vec![focus.plus().clone()];
     for step in 1..=EITHER_SIDE {
         let setup = FresnelSetup::new(wavelength_um, pixel_um, step as f64 * spacing_um)?;
-        let pair = field_pair(phase, amplitude, &setup, noise, (seed << 8) + step as u64)?;
+        let pair = field_pair(phase, amplitude, &setup, noise, seed(step))?;
         planes.insert(0, pair.minus().clone());
         planes.push(pair.plus().clone());
     }
-    let stack = FocalStack::new(planes, spacing_um, None)?;
-    let optics = Optics { wavelength_um, pixel_um, spacing_um, focus: None };
-    Stack::new(name, &stack, optics, trained, Some(phase.clone()))
+    FocalStack::new(planes, spacing_um, None)
 }
 
 #[cfg(test)]
@@ -198,6 +216,28 @@ mod tests {
         // A smooth object that falls to nothing at the border; noise in the lowest frequencies is what is left.
         let error = mae_aligned(&stack.reference, &phase, 2.0).unwrap();
         assert!(error < 0.05, "{error} of its height");
+    }
+
+    #[test]
+    fn every_image_of_a_stack_has_noise_of_its_own() {
+        let flat = Plane::from_fn(32, 32, |_, _| 1.0);
+        let images = |noise, seed| {
+            let stack = exposed(&flat.map(|_| 0.0), &flat, (0.521, 0.21), 2.0, noise, seed).unwrap();
+            let [plus, minus] = stack.pair(2.0).unwrap();
+            [stack.in_focus(), plus, minus].map(Plane::clone)
+        };
+        for (a, b) in images(0.0, 3).iter().zip(&images(0.0, 4)) {
+            assert!(a == b && a.values().iter().all(|v| (v - 1.0).abs() < 1e-4));
+        }
+        let noisy = images(0.1, 3);
+        for image in &noisy {
+            // N(ξ, ξ): brighter by ξ, which is also the deviation.
+            let mean = image.mean() - 1.0;
+            let deviation = image.map(|v| (v - image.mean()).powi(2)).mean().sqrt();
+            assert!((mean - 0.1).abs() < 0.015 && (deviation - 0.1).abs() < 0.015, "{mean}, {deviation}");
+        }
+        assert!(noisy[0] != noisy[1] && noisy[0] != noisy[2] && noisy[0] != images(0.1, 4)[0]);
+        assert_eq!(noisy, images(0.1, 3));
     }
 
     #[test]
