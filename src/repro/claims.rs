@@ -1,4 +1,8 @@
 //! The paper's claims, each decided by numbers.
+//!
+//! Tests take images, or specimens, for independent. Answers to them are not quite: all images of one size are sampled with the same noise, that of
+//! [`SampleOptions::seed`](crate::diffusion::SampleOptions::seed), so that a p-value is about other images, given this noise, and not
+//! about other samples.
 
 use serde::Serialize;
 
@@ -61,7 +65,7 @@ pub struct Comparison {
     pub first_is_larger: bool,
     /// Student's paired t-test, two-sided; none if it cannot be made.
     pub t_test: Option<f64>,
-    /// Images.
+    /// Images, or specimens where several images are of one.
     pub images: usize,
 }
 
@@ -100,19 +104,38 @@ fn chance(p: f64) -> String {
     if text.starts_with('<') { format!("p {text}") } else { format!("p = {text}") }
 }
 
-/// "The first values are larger than the second", image by image.
+/// What the values of a test are of. The test takes them for independent, which several images of one specimen are not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unit {
+    /// Of an image each.
+    Image,
+    /// Of a specimen each, the means over its images ([`by_specimen`]).
+    Specimen,
+}
+
+impl Unit {
+    fn count(self, count: usize) -> String {
+        let name = match self {
+            Self::Image => "image",
+            Self::Specimen => "specimen",
+        };
+        format!("{count} {name}{}", if count == 1 { "" } else { "s" })
+    }
+}
+
+/// "The first values are larger than the second", pair by pair.
 ///
 /// # Errors
 /// Those of [`Comparison::of`].
-pub fn larger(statement: impl Into<String>, source: &str, first: &[f64], second: &[f64]) -> Result<Claim> {
+pub fn larger(statement: impl Into<String>, source: &str, of: Unit, first: &[f64], second: &[f64]) -> Result<Claim> {
     let c = Comparison::of(first, second)?;
     let format = Format::Digits(4);
-    let images = if c.images == 1 { "1 image" } else { &format!("{} images", c.images) };
     let evidence = format!(
-        "{} against {}, a difference of {} over {images}; {}",
+        "{} against {}, a difference of {} over {}; {}",
         format.text(c.first),
         format.text(c.second),
         Format::Signed(4).text(c.first - c.second),
+        of.count(c.images),
         chance(c.wilcoxon),
     );
     Ok(Claim {
@@ -124,15 +147,21 @@ pub fn larger(statement: impl Into<String>, source: &str, first: &[f64], second:
     })
 }
 
-/// [`larger`] over the images where both values are finite; the mean over a region without pixels is not. Not decided where there is
-/// no such image.
+/// [`larger`] over the pairs where both values are finite; the mean over a region without pixels is not. Not decided where there is
+/// no such pair.
 ///
 /// # Errors
 /// Those of [`Comparison::of`].
-pub fn larger_where_finite(statement: impl Into<String>, source: &str, first: &[f64], second: &[f64]) -> Result<Claim> {
+pub fn larger_where_finite(
+    statement: impl Into<String>,
+    source: &str,
+    of: Unit,
+    first: &[f64],
+    second: &[f64],
+) -> Result<Claim> {
     let (first, second) = finite_pairs(first, second);
     if !first.is_empty() {
-        return larger(statement, source, &first, &second);
+        return larger(statement, source, of, &first, &second);
     }
     let evidence = "no image has both".into();
     Ok(Claim { statement: statement.into(), source: source.into(), verdict: Verdict::NotDecided, p: None, evidence })
@@ -143,12 +172,27 @@ pub fn finite_pairs(first: &[f64], second: &[f64]) -> (Vec<f64>, Vec<f64>) {
     first.iter().zip(second).filter(|(a, b)| a.is_finite() && b.is_finite()).unzip()
 }
 
-/// "The first values are smaller than the second", image by image.
+/// The means over the images of each specimen, of the pairs of which both values are finite; those of no such pair are left out.
+/// `specimens` has every image's, and results come in the order in which it names them.
+pub fn by_specimen<K: PartialEq>(specimens: &[K], first: &[f64], second: &[f64]) -> (Vec<f64>, Vec<f64>) {
+    let mut sums: Vec<(&K, [f64; 3])> = Vec::new();
+    let finite = specimens.iter().zip(first.iter().zip(second)).filter(|(_, (a, b))| a.is_finite() && b.is_finite());
+    for (specimen, (a, b)) in finite {
+        let known = sums.iter().position(|(k, _)| *k == specimen).unwrap_or_else(|| {
+            sums.push((specimen, [0.0; 3]));
+            sums.len() - 1
+        });
+        sums[known].1.iter_mut().zip([*a, *b, 1.0]).for_each(|(sum, value)| *sum += value);
+    }
+    sums.into_iter().map(|(_, [a, b, images])| (a / images, b / images)).unzip()
+}
+
+/// "The first values are smaller than the second", pair by pair.
 ///
 /// # Errors
 /// Those of [`Comparison::of`].
-pub fn smaller(statement: impl Into<String>, source: &str, first: &[f64], second: &[f64]) -> Result<Claim> {
-    let mut claim = larger(statement, source, first, second)?;
+pub fn smaller(statement: impl Into<String>, source: &str, of: Unit, first: &[f64], second: &[f64]) -> Result<Claim> {
+    let mut claim = larger(statement, source, of, first, second)?;
     claim.verdict = match claim.verdict {
         Verdict::Holds => Verdict::DoesNotHold,
         Verdict::DoesNotHold => Verdict::Holds,
@@ -157,11 +201,12 @@ pub fn smaller(statement: impl Into<String>, source: &str, first: &[f64], second
     Ok(claim)
 }
 
-/// "These rank correlations, one an image, are positive." There are none where one of the two maps is the same everywhere.
+/// "These rank correlations within images, one an image or specimen, are positive." There are none where one of the two maps is the
+/// same everywhere.
 ///
 /// # Errors
 /// Those of [`Comparison::of`].
-pub fn positive(statement: impl Into<String>, source: &str, correlations: &[f64]) -> Result<Claim> {
+pub fn positive(statement: impl Into<String>, source: &str, of: Unit, correlations: &[f64]) -> Result<Claim> {
     let (statement, source) = (statement.into(), source.into());
     if correlations.is_empty() {
         let evidence = "one of the two maps is the same everywhere".into();
@@ -170,7 +215,9 @@ pub fn positive(statement: impl Into<String>, source: &str, correlations: &[f64]
     let c = Comparison::of(correlations, &vec![0.0; correlations.len()])?;
     let signs = if correlations.iter().all(|&v| v > 0.0) { ", positive in all" } else { "" };
     let mean = Format::Digits(3).text(c.first);
-    let evidence = format!("mean rank correlation {mean} within {} images{signs}; {}", c.images, chance(c.wilcoxon));
+    let images = if of == Unit::Image { "" } else { "images of " };
+    let evidence =
+        format!("mean rank correlation {mean} within {images}{}{signs}; {}", of.count(c.images), chance(c.wilcoxon));
     Ok(Claim { statement, source, verdict: c.verdict(), p: Some(c.wilcoxon), evidence })
 }
 
@@ -238,16 +285,17 @@ mod tests {
     fn a_claim_is_decided_by_the_test_and_the_direction() {
         let low: Vec<f64> = (0..10).map(f64::from).collect();
         let high: Vec<f64> = low.iter().map(|v| v + 1.0 + 0.01 * v).collect();
-        let verdict = |a: &[f64], b: &[f64]| larger("", "", a, b).unwrap().verdict;
+        let verdict = |a: &[f64], b: &[f64]| larger("", "", Unit::Image, a, b).unwrap().verdict;
         assert_eq!((verdict(&high, &low), verdict(&low, &high)), (Verdict::Holds, Verdict::DoesNotHold));
-        assert_eq!(smaller("", "", &low, &high).unwrap().verdict, Verdict::Holds);
+        assert_eq!(smaller("", "", Unit::Image, &low, &high).unwrap().verdict, Verdict::Holds);
         // Five images cannot reach the level, whatever they say; equal ones neither.
         assert_eq!((verdict(&high[..5], &low[..5]), verdict(&low, &low)), (Verdict::NotDecided, Verdict::NotDecided));
-        assert!(larger("", "", &[1.0], &[]).is_err());
+        assert!(larger("", "", Unit::Image, &[1.0], &[]).is_err());
         // One image far off turns the means about, not the ranks that are tested.
         let mut one_off = high.clone();
         one_off[0] = -100.0;
-        let claim = larger("", "", &[one_off.as_slice(), &high].concat(), &[low.as_slice(), &low].concat()).unwrap();
+        let (first, second) = ([one_off.as_slice(), &high].concat(), [low.as_slice(), &low].concat());
+        let claim = larger("", "", Unit::Image, &first, &second).unwrap();
         assert_eq!(claim.verdict, Verdict::Holds, "{}", claim.evidence);
         assert!(claim.evidence.contains("a difference of -") || claim.evidence.contains("a difference of −"));
     }
@@ -257,17 +305,38 @@ mod tests {
         let low: Vec<f64> = (0..10).map(f64::from).collect();
         let high: Vec<f64> = low.iter().map(|v| v + 1.0 + 0.01 * v).collect();
         let with_nan = |values: &[f64]| [values, &[f64::NAN]].concat();
-        let claim = larger_where_finite("", "", &with_nan(&high), &with_nan(&low)).unwrap();
-        assert_eq!(claim, larger("", "", &high, &low).unwrap());
+        let claim = larger_where_finite("", "", Unit::Image, &with_nan(&high), &with_nan(&low)).unwrap();
+        assert_eq!(claim, larger("", "", Unit::Image, &high, &low).unwrap());
         for none in [&[][..], &[f64::NAN]] {
-            let claim = larger_where_finite("", "", none, none).unwrap();
+            let claim = larger_where_finite("", "", Unit::Image, none, none).unwrap();
             assert_eq!((claim.verdict, claim.p), (Verdict::NotDecided, None));
         }
     }
 
     #[test]
+    fn images_of_one_specimen_count_once() {
+        // Four cells at nine levels of signal: however many images there are, four differences decide nothing.
+        let (cells, levels) = (4, 9);
+        let specimens: Vec<usize> = (0..cells * levels).map(|i| i / levels).collect();
+        let low: Vec<f64> = (0..cells * levels).map(|i| i as f64).collect();
+        let high: Vec<f64> = low.iter().map(|v| v + 1.0 + 0.01 * v).collect();
+        assert_eq!(larger("", "", Unit::Image, &high, &low).unwrap().verdict, Verdict::Holds);
+        let (first, second) = by_specimen(&specimens, &high, &low);
+        assert_eq!(second, [4.0, 13.0, 22.0, 31.0]);
+        let claim = larger("", "", Unit::Specimen, &first, &second).unwrap();
+        assert_eq!(claim.verdict, Verdict::NotDecided);
+        assert!(claim.evidence.contains("over 4 specimens"), "{}", claim.evidence);
+        let correlations = positive("", "", Unit::Specimen, &first).unwrap();
+        assert!(correlations.evidence.contains("within images of 4 specimens"), "{}", correlations.evidence);
+        // Both means are of the images that have both values, and specimens may be named in any order.
+        let nan = f64::NAN;
+        let found = by_specimen(&["b", "a", "b", "c"], &[1.0, 5.0, 3.0, nan], &[2.0, 6.0, nan, 1.0]);
+        assert_eq!(found, (vec![1.0, 5.0], vec![2.0, 6.0]));
+    }
+
+    #[test]
     fn correlations_are_positive_or_negative_or_too_few() {
-        let of = |values: &[f64]| positive("", "", values).unwrap();
+        let of = |values: &[f64]| positive("", "", Unit::Image, values).unwrap();
         let values: Vec<f64> = (1..=12).map(|i| 0.05 * f64::from(i)).collect();
         let opposite: Vec<f64> = values.iter().map(|v| -v).collect();
         assert_eq!((of(&values).verdict, of(&opposite).verdict), (Verdict::Holds, Verdict::DoesNotHold));

@@ -52,7 +52,7 @@ impl<S> Evaluated<S> {
 }
 
 /// Scores a method on images, or finds the scores. `keep` keeps the samples. Every image is a file of its own, so that a stopped
-/// evaluation goes on where it was.
+/// evaluation goes on where it was. All images of one size are sampled with the same noise, that of the settings' one seed.
 ///
 /// # Errors
 /// Those of the training, and of reconstruction.

@@ -1,7 +1,7 @@
 //! Tables of scores: methods by metrics, over images and seeds.
 
 use super::Session;
-use super::claims::{Claim, Comparison, finite_pairs, larger, smaller};
+use super::claims::{Claim, Comparison, Unit, finite_pairs, larger, smaller};
 use super::evaluation::{Evaluated, evaluated};
 use super::method::Method;
 use super::report::{Better, Cell, Column, Format, Row, Table};
@@ -90,15 +90,15 @@ pub fn of<M: Method>(scored: &[Scored<M>], method: M) -> Result<&Scored<M>> {
     scored.iter().find(|s| s.method == method).ok_or_else(missing)
 }
 
-/// "The first method is better than the second in a metric", by their values on the same images; none if no image has both.
+/// "The first method is better than the second in a metric", by their values on the same images or specimens; none if no one has both.
 ///
 /// # Errors
 /// Those of [`Comparison::of`].
 pub fn compared<S>(
     [a, b]: [&str; 2],
     metric: Metric<S>,
-    of_a: &[f64],
-    of_b: &[f64],
+    of: Unit,
+    (of_a, of_b): (&[f64], &[f64]),
     source: &str,
 ) -> Result<Option<Claim>> {
     let (of_a, of_b) = finite_pairs(of_a, of_b);
@@ -107,8 +107,8 @@ pub fn compared<S>(
     }
     let name = metric.name;
     Ok(Some(match metric.better {
-        Better::Lower => smaller(format!("{a} has a smaller {name} than {b}"), source, &of_a, &of_b)?,
-        _ => larger(format!("{a} has a larger {name} than {b}"), source, &of_a, &of_b)?,
+        Better::Lower => smaller(format!("{a} has a smaller {name} than {b}"), source, of, &of_a, &of_b)?,
+        _ => larger(format!("{a} has a larger {name} than {b}"), source, of, &of_a, &of_b)?,
     }))
 }
 
@@ -126,10 +126,8 @@ pub fn better<M: Method>(
     let mut claims = Vec::new();
     for &metric in metrics {
         let names = [names[0].as_str(), names[1].as_str()];
-        let Some(mut claim) = compared(names, metric, &first.by_image(metric), &second.by_image(metric), source)?
-        else {
-            continue;
-        };
+        let values = (&*first.by_image(metric), &*second.by_image(metric));
+        let Some(mut claim) = compared(names, metric, Unit::Image, values, source)? else { continue };
         let sign = if metric.better == Better::Lower { -1.0 } else { 1.0 };
         // A method that draws nothing has one result for all seeds.
         let [of_a, of_b] = [first, second].map(|s| s.by_seed(metric));

@@ -10,7 +10,7 @@ use crate::config::Task;
 use crate::data::Structure;
 use crate::diffusion::SampleOptions;
 use crate::metrics::rank_correlation;
-use crate::repro::claims::positive;
+use crate::repro::claims::{Unit, by_specimen, positive};
 use crate::repro::estimate::Planned;
 use crate::repro::evaluation::{Evaluated, evaluated};
 use crate::repro::method::Method;
@@ -115,8 +115,8 @@ pub fn add(session: &mut Session, section: &mut Section) -> Result<()> {
         }
     }
     let (microscopy, photographs) = studied.split_at(STRUCTURES.len());
-    claims(section, "microscopy", microscopy)?;
-    claims(section, "photographs", photographs)
+    claims(section, "microscopy", Unit::Specimen, microscopy)?;
+    claims(section, "photographs", Unit::Image, photographs)
 }
 
 /// Figure 17: β and γ over time in structure and background of the first image.
@@ -136,20 +136,23 @@ fn schedule(session: &mut Session, section: &mut Section, one: &Studied, seed: u
     .draw(session, section, &load_weights(&model.weights)?, &region_rates(&one.cases.first(1), &one.answers)?)
 }
 
-/// What appendix M claims, over all test images of some kinds.
-fn claims(section: &mut Section, what: &str, studied: &[Studied]) -> Result<()> {
-    let (mut schedule, mut errors) = (Vec::new(), Vec::new());
-    for one in studied {
+/// What appendix M claims, over the specimens of some kinds: correlations within images, the means of each specimen's. A photograph is
+/// its own.
+fn claims(section: &mut Section, what: &str, of: Unit, studied: &[Studied]) -> Result<()> {
+    let (mut own, mut schedule, mut errors) = (Vec::new(), Vec::new(), Vec::new());
+    for (kind, one) in studied.iter().enumerate() {
         for (i, image) in one.cases.all.iter().enumerate() {
             let maps = Maps::of(&one.answers, i, &image.truth)?;
-            schedule.extend(rank_correlation(&maps.integral, &maps.std)?);
-            errors.extend(rank_correlation(&maps.std, &maps.error)?);
+            own.push((kind, image.specimen));
+            schedule.push(rank_correlation(&maps.integral, &maps.std)?.unwrap_or(f64::NAN));
+            errors.push(rank_correlation(&maps.std, &maps.error)?.unwrap_or(f64::NAN));
         }
     }
+    let [schedule, errors] = [schedule, errors].map(|values| by_specimen(&own, &values, &values).0);
     let source = "appendix M, figure 16";
     section.claims.extend([
-        positive(format!("∫β dt is larger where samples differ more ({what})"), source, &schedule)?,
-        positive(format!("The error is larger where samples differ more ({what})"), source, &errors)?,
+        positive(format!("∫β dt is larger where samples differ more ({what})"), source, of, &schedule)?,
+        positive(format!("The error is larger where samples differ more ({what})"), source, of, &errors)?,
     ]);
     Ok(())
 }

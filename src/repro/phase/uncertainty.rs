@@ -12,7 +12,7 @@ use crate::data::Plane;
 use crate::diffusion::SampleOptions;
 use crate::metrics::{NOMINAL_LEVELS, error_by_std, normal_coverage, rank_correlation};
 use crate::picture::{error_by_std_chart, reliability_chart};
-use crate::repro::claims::{Claim, larger_where_finite, positive};
+use crate::repro::claims::{Claim, Unit, larger_where_finite, positive};
 use crate::repro::estimate::Planned;
 use crate::repro::method::Method;
 use crate::repro::region_charts::RegionCharts;
@@ -158,9 +158,9 @@ fn claims(one: &Studied) -> Result<Vec<Claim>> {
     let steeper = "∫β dt is larger in background than in structure (phase imaging)";
     let errors = Honesty::of(&predicted(&one.evaluated, &one.cases, usize::MAX)?)?.within;
     Ok(vec![
-        larger_where_finite(steeper, "figure 11", &background, &structure)?,
-        positive("∫β dt is larger where samples differ more", "appendix M", &schedule)?,
-        positive("The error is larger where samples differ more", "appendix M", &errors)?,
+        larger_where_finite(steeper, "figure 11", Unit::Image, &background, &structure)?,
+        positive("∫β dt is larger where samples differ more", "appendix M", Unit::Image, &schedule)?,
+        positive("The error is larger where samples differ more", "appendix M", Unit::Image, &errors)?,
     ])
 }
 
