@@ -78,7 +78,7 @@ pub enum NetworkKind {
     /// The paper's U-Net.
     #[default]
     Unet,
-    /// SR3's, the paper's for photographs.
+    /// SR3's, the paper's for photographs; in the sizes of a widely used reimplementation, not of SR3's publication.
     Sr3,
     /// DFCAN, the paper's baseline for microscopy, which answers in one pass.
     Dfcan,

@@ -16,10 +16,10 @@ pub enum Network {
     /// The paper's U-Net, for phases and microscopy.
     #[default]
     UNet,
-    /// SR3's, which the paper takes for photographs (appendix G): [`ModelConfig::scales`] resolutions of 1, 2, 4, 8, 8 … times the
-    /// base filters. SR3 tells its network one noise level a sample, by a value added to every channel. Here the level is γ of
-    /// every pixel, which no such value could tell; it is a channel of the input, as for the U-Net, and SR3's layers for
-    /// a single level are left out. A fixed schedule's γ comes the same way, as a map of one value.
+    /// SR3's, which the paper takes for photographs (section 4.3, appendix L): [`ModelConfig::scales`] resolutions of 1, 2, 4, 8, 8 … times
+    /// the base filters, those of a widely used reimplementation and not of SR3's publication ([`Sr3Config`]). SR3 tells its network one noise
+    /// level a sample, by a value added to every channel. Here the level is γ of every pixel, which no such value could tell; it is a channel
+    /// of the input, as for the U-Net, and SR3's layers for a single level are left out. A fixed schedule's γ comes the same way, as a map of one value.
     Sr3(Sr3Size),
     /// DFCAN, which answers in one pass: [`ScheduleKind::None`] alone.
     Dfcan(DfcanSize),
@@ -37,7 +37,7 @@ pub struct Sr3Size {
 }
 
 impl Default for Sr3Size {
-    /// SR3's own.
+    /// A widely used reimplementation's; the publication has three blocks.
     fn default() -> Self {
         Self { blocks: 2, groups: 32, heads: 1 }
     }

@@ -1,4 +1,7 @@
-//! The U-Net of SR3 (Saharia et al., Image Super-Resolution via Iterative Refinement, 2021), without dropout.
+//! The U-Net of SR3 (Saharia et al., Image Super-Resolution via Iterative Refinement, 2021), as it is built in a widely used reimplementation
+//! and smaller than in that publication, whose network for 64² to 256² has 128 channels times 1, 2, 4, 4, 8 and 8, three blocks a resolution and
+//! some 625 million parameters. Left out are the publication's attention in every block at 16² (here it is in the middle alone), its
+//! dropout, and its factor 1/√2 on skips.
 //!
 //! Residual blocks of group norm, swish and 3×3 convolutions, told the noise level by a value added to every channel, or by its input alone; strided
 //! convolutions on the way down, repeated pixels and a convolution on the way up; self-attention in the middle. What the way
@@ -18,7 +21,7 @@ const NORM_EPSILON: f32 = 1e-5;
 /// Halves an image.
 const DOWN: Conv2d = Conv2d { kernel: 3, stride: 2, padding: 1 };
 
-/// The size of SR3's U-Net.
+/// The size of SR3's U-Net; [`Self::paper`] says which one stands for the paper's.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sr3Config {
     /// Channels of the input: the measurement's and the noisy image's.
@@ -41,7 +44,8 @@ pub struct Sr3Config {
 }
 
 impl Sr3Config {
-    /// 64 channels times 1, 2, 4, 8 and 8, two blocks a resolution, 32 groups, one head; color images.
+    /// 64 channels times 1, 2, 4, 8 and 8, two blocks a resolution, 32 groups, one head; color images. These are a widely used
+    /// reimplementation's sizes, which stand for the paper's, as it names none; SR3's publication has larger ones (above).
     pub fn paper() -> Self {
         Self {
             in_channels: 6,

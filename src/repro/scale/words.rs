@@ -56,8 +56,9 @@ fn unnamed(task: Task) -> &'static str {
     match task {
         Task::Phase => {
             "The paper names neither patch, batch nor learning rate of this task, nor how many samples it averages or which ranges of \
-             CDDPM it tried; what stands in its column there is what this project takes at the scale of the paper. The paper trains and \
-             tests on HCOCO."
+             CDDPM it tried; what stands in its column there is what this project takes at the scale of the paper. The paper trains on \
+             photographs of ImageNet and tests on HCOCO (section 4.2). Here the data folder's other photographs are trained on also \
+             where ImageNet is given: of HCOCO those of its train list, else train-photographs."
         }
         Task::Microscopy => {
             "The paper names neither the batch nor how many samples it averages; what stands in its column there is what this project \
@@ -66,7 +67,11 @@ fn unnamed(task: Task) -> &'static str {
         Task::SuperResolution => {
             "The paper names neither iterations nor batch, and quotes SR3's numbers from its publication; what stands in its column \
              there is what this project takes at the scale of the paper. Here both schedules are trained with the same network and for \
-             as long."
+             as long. The paper takes SR3's network without its sizes. That of SR3's publication for 64² to 256² has 128 channels times \
+             1, 2, 4, 4, 8 and 8 and three blocks a resolution, some 625 million parameters, with attention in every block at 16², \
+             dropout, and skips scaled by 1/√2. At the scale of the paper this one has the sizes of a widely used reimplementation, 64 \
+             channels times 1, 2, 4, 8 and 8 and two blocks, some 92 million parameters; at every scale attention is in the middle alone, and \
+             dropout and scaled skips are left out."
         }
     }
 }
