@@ -53,7 +53,8 @@ fn in_range(values: &[(&str, f64, f64, f64)]) -> Result<()> {
 }
 
 impl TrainConfig {
-    /// Reads and checks a TOML file. Missing keys take the paper's values; unknown ones are refused.
+    /// Reads and checks a TOML file. Missing keys take the values of the paper's phase task, also for another task; but `data.patch` and
+    /// `data.batch`, of which the paper names none, take this project's. Unknown keys are refused.
     ///
     /// # Errors
     /// [`Error::File`] if it cannot be read or a value is out of its range.
