@@ -54,7 +54,7 @@ pub enum Subject {
     Brightfield,
     /// Table 4.
     Sr,
-    /// Table 3 and figure 13.
+    /// Table 3 and figure 13, the latter of phases instead of BioSR.
     Ablation,
     /// Figures 2, 11, 12, 16 and 17.
     Uncertainty,

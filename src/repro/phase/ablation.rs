@@ -1,4 +1,5 @@
-//! Table 3 and figure 13: what the parts of the method are worth.
+//! Table 3 and figure 13: what the parts of the method are worth. The paper's figure 13 is of BioSR (appendix K), here it is of photographs as
+//! phases, like the table.
 
 use super::cases::{PhaseCases, photographs};
 use super::figures::reconstructions;
@@ -161,7 +162,7 @@ pub fn section(session: &mut Session) -> Result<Section> {
     Ok(section)
 }
 
-/// Figure 13, its numbers, and the claim about them.
+/// Figure 13 with photographs as phases instead of the paper's BioSR, its numbers, and the claim about them.
 fn schedules(
     session: &mut Session,
     section: &mut Section,
@@ -189,8 +190,11 @@ fn schedules(
     for ((name, file), chart) in charts.into_iter().zip([of_gamma, of_beta]) {
         chart.write_png(session.out.join(file))?;
         section.figures.push(Figure {
-            title: format!("{name} over time (figure 13)"),
-            caption: format!("{name}(t, x) averaged over all pixels of all test photographs, seed {}.", seeds[0]),
+            title: format!("{name} over time (as figure 13)"),
+            caption: format!(
+                "{name}(t, x) averaged over all pixels of all test photographs as phases, seed {}. The paper's figure is of BioSR.",
+                seeds[0]
+            ),
             file: file.into(),
         });
     }
@@ -211,8 +215,8 @@ fn schedules(
     let pairs: Vec<_> = of(PhaseMethod::CvdmWithoutGamma).into_iter().zip(of(PhaseMethod::Cvdm)).collect();
     section.claims.push(larger_in_every(
         "seeds",
-        "Without L_γ the schedule drops more abruptly",
-        "figure 13",
+        "Without L_γ the schedule drops more abruptly (here of photographs as phases, in the paper of BioSR)",
+        "appendix K, figure 13",
         &pairs,
         MARGIN,
     ));
