@@ -155,7 +155,7 @@ pub struct ModelSection {
     pub hidden: usize,
     /// `k` of the start `ρ = k t²`.
     pub start: f32,
-    /// `β` of the first step of a fixed schedule.
+    /// `β` at the beginning of a fixed schedule; its first step's is a little above ([`FixedSchedule`]).
     pub beta_first: f64,
     /// `β` of its last step.
     pub beta_last: f64,

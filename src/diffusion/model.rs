@@ -17,7 +17,8 @@ pub enum ScheduleKind {
     Learned,
     /// `λ(x)` per pixel, and `τ := ρ'` analytically, so that equation 4 holds exactly.
     Tied,
-    /// CVDM-simple (appendix K): `λ` is one learned number.
+    /// CVDM-simple (appendix K): `λ` is one learned number for each channel of the answer, `softplus(w + b)`. Weight and bias have the same
+    /// gradient and both move it, so that a step of Adam moves it twice as far as one number would go.
     Simple,
     /// CDDPM: a fixed linear `β`.
     Fixed(FixedSchedule),
@@ -230,7 +231,7 @@ impl Model {
         }
     }
 
-    /// Records the rate `λ(x)` into `rate`. A fixed schedule has `λ = 1`, a simple one the same number everywhere.
+    /// Records the rate `λ(x)` into `rate`. A fixed schedule has `λ = 1`, a simple one the same number everywhere in a channel.
     ///
     /// # Errors
     /// [`Error::Shape`] if the shapes do not fit.

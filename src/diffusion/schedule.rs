@@ -56,9 +56,13 @@ impl TimeNetwork {
 
 /// CDDPM's schedule: `β` linear from `first` to `last` over `steps` steps, the same for every pixel, taken as continuous in
 /// time so that sampling may use another number of steps.
+///
+/// Step `i` of `T = steps` has the rate at `i/T`, `β = first + (last − first) i/T`: `first` is that of `t = 0`, which is no step, and the first
+/// step's is a little above it (1.5e-4 instead of 1e-4 for [`Self::PHASE`]). With evenly spaced numbers from `first` to `last`, as usual
+/// elsewhere, it would be exactly that.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct FixedSchedule {
-    /// `β` of the first step.
+    /// `β` at `t = 0`, where the first step begins.
     pub first: f64,
     /// `β` of the last step.
     pub last: f64,

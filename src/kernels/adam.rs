@@ -45,7 +45,7 @@ pub struct Hyper {
 }
 
 impl Default for Hyper {
-    /// The paper's: learning rate 1e-4, (0.9, 0.999), ε = 1e-8; no moving average.
+    /// Learning rate 1e-4 and (0.9, 0.999) of the authors' code, PyTorch's ε = 1e-8, no moving average; the paper names no optimiser.
     fn default() -> Self {
         Self { learning_rate: 1e-4, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, ema_rate: 0.0 }
     }

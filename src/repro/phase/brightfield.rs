@@ -62,7 +62,7 @@ pub fn section(session: &mut Session) -> Result<Section> {
     let mut section = Section {
         name: "brightfield".into(),
         title: "Phase of brightfield stacks".into(),
-        source: format!("{SOURCE} and figure 5"),
+        source: format!("{SOURCE} and figure 1(b)"),
         introduction: format!(
             "{} focal stacks. Methods are given the two images at ±d; the reference is the paper's: US-TIE of the axial derivative that \
              a polynomial of order {AXIAL_ORDER}, fitted to every pixel over the whole stack, has in focus. The networks are those of table \
