@@ -2,7 +2,7 @@
 //!
 //! Weights are `[Cin, Cout, K, K]`: those of the convolution whose adjoint this is. So every size has portable kernels in
 //! [`super::conv2d`] already; the 2×2 one has faster ones, here for adapters with subgroups and in
-//! [`portable`] for those without.
+//! `conv_transpose2d_portable` for those without.
 
 use bytemuck::{Pod, Zeroable};
 
