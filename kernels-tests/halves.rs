@@ -13,7 +13,7 @@ use cvdm::diffusion::{
 use cvdm::gpu::Gpu;
 use cvdm::kernels::conv2d::{self, Activation, Conv2d, Direction};
 use cvdm::kernels::conv2d_3x3::{self, Input, Packing, Reads, Variant};
-use cvdm::kernels::{Call, conv_transpose2d, elementwise, instance_norm, max_pool2d};
+use cvdm::kernels::{Call, conv_transpose2d, conv2d_3x3_portable, elementwise, instance_norm, max_pool2d};
 use cvdm::tape::{PlanOptions, Role, Tape};
 use cvdm::tensor::{Element, Shape, View};
 use half::f16;
@@ -128,6 +128,27 @@ fn conv2d_3x3_that_normalises_what_it_loads() {
         calls.extend(conv2d_3x3::forward(&packing, input, &packed, None, Activation::None, y, false)?);
         Ok(calls)
     });
+}
+
+#[test]
+fn conv2d_3x3_without_subgroups() {
+    let spec = Conv2d::same(3);
+    let (xs, channels) = (Shape::new(2, 7, 9, 16), 19);
+    for (groups, normalised) in [(1, false), (2, false), (2, true)] {
+        check("conv2d_3x3_portable", [xs, spec.weight(7, channels), Shape { c: channels, ..xs }], &|tape, x, w, y| {
+            let caps = tape.caps();
+            let scales = tape.persistent("scales", instance_norm::stats(xs))?;
+            let packing = Packing::portable(caps, groups, Direction::Forward, [xs.c, channels]);
+            let packed = tape.stored("packed", packing.shape(), Role::Persistent, x.element)?;
+            let input = Input { x, scales: normalised.then_some(&scales) };
+            let none = Activation::None;
+            Ok(vec![
+                elementwise::fill(&scales, 0.5)?,
+                conv2d_3x3::pack(&packing, w, &packed)?,
+                conv2d_3x3_portable::forward(caps, &packing, input, &packed, None, none, y, false)?,
+            ])
+        });
+    }
 }
 
 #[test]

@@ -2,7 +2,6 @@
 
 use super::network::Backbone;
 use super::{FixedSchedule, Network, TimeNetwork};
-use crate::gpu::Caps;
 use crate::kernels::conv2d::{Activation, Conv2d};
 use crate::kernels::elementwise;
 use crate::nets::{Init, Parameters, UNet, UNetConfig};
@@ -194,11 +193,10 @@ impl Model {
         )))
     }
 
-    /// The size that an image of `size` is padded to. The fast kernels need widths that are multiples of 4 at every scale; a
-    /// larger margin on the right costs less than the portable kernels would.
-    pub(super) fn padded(&self, caps: Caps, size: (usize, usize)) -> (usize, usize) {
-        let across = self.multiple() * if caps.subgroups { 4 } else { 1 };
-        (size.0.next_multiple_of(self.multiple()), size.1.next_multiple_of(across))
+    /// The size that an image of `size` is padded to, the same on every adapter. The fast kernels need widths that are multiples of 4 at
+    /// every scale; a larger margin on the right costs less than the kernels of any size would.
+    pub(super) fn padded(&self, (height, width): (usize, usize)) -> (usize, usize) {
+        (height.next_multiple_of(self.multiple()), width.next_multiple_of(4 * self.multiple()))
     }
 
     /// Channels of the noise network's input: condition, γ, latent; without a schedule the condition alone.

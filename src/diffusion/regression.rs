@@ -29,7 +29,7 @@ impl Predictor {
             return Err(Error::input("a diffusion model is sampled; only one without a schedule answers in one pass"));
         }
         model.expect(flat, size)?;
-        let padded = model.padded(gpu.caps(), size);
+        let padded = model.padded(size);
         let own = Shape::new(1, config.condition_channels, size.0, size.1);
         let mut tape = Tape::on(gpu);
         tape.freeze();

@@ -114,7 +114,7 @@ impl Sampler {
     /// [`Error::Limit`] if not even a single sample fits, [`Error::Device`] for halves on an adapter without them, other device errors.
     pub fn new(gpu: &Gpu, model: &Model, flat: &[f32], size: (usize, usize), options: SampleOptions) -> Result<Self> {
         check(model, flat, size, &options)?;
-        let shapes = Shapes::of(gpu.caps(), model, size);
+        let shapes = Shapes::of(model, size);
         let rate = Rate::new(gpu, model, flat, &shapes)?;
         let most = largest(gpu.caps(), model, &options, &shapes)?;
         let planned = |samples| Group::new(gpu, model, &options, &shapes, &rate, samples);

@@ -25,9 +25,9 @@ pub(super) struct Shapes {
 
 impl Shapes {
     /// Of measurements of `height × width`.
-    pub fn of(caps: Caps, model: &Model, (height, width): (usize, usize)) -> Self {
+    pub fn of(model: &Model, (height, width): (usize, usize)) -> Self {
         let config = model.config();
-        let (h, w) = model.padded(caps, (height, width));
+        let (h, w) = model.padded((height, width));
         let shape = |c, h, w| Shape::new(1, c, h, w);
         Self {
             measured: shape(config.condition_channels, height, width),
