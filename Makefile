@@ -21,7 +21,7 @@ test: vulkan
 	$(CARGO) test --release --features cli
 
 # The tests once more on SwiftShader, a software driver by other people than Mesa's, without those that take minutes there;
-# SLOW= runs all of them. It has no subgroups of eight, so the portable kernels run.
+# SLOW= runs all of them. It has no subgroups of eight, so the kernels without subgroups run.
 SLOW ?= large_parameters memory norm_fusion repro split_sum
 SWIFTSHADER = target/swiftshader
 TESTS = $(filter-out $(SLOW),$(basename $(notdir $(wildcard kernels-tests/*.rs))))

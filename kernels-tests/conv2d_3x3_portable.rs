@@ -26,6 +26,8 @@ const TABLE: &[[usize; 5]] = &[
     [5, 19, 33, 6, 4],
     [2, 6, 17, 7, 16],
     [1, 2, 3, 13, 64],
+    // Splits that begin within a row, the last one shorter.
+    [1, 5, 6, 3, 68],
 ];
 
 fn shapes([n, ci, co, h, w]: [usize; 5]) -> (Shape, Shape) {
@@ -184,6 +186,10 @@ fn what_does_not_fit_is_refused() {
         portable::forward(caps, packing, &x, weights, bias, Activation::None, &y, add)
     };
     assert!(forward(&own, &own_weights, None, true).is_ok());
+    for groups in [0, 3] {
+        let none = Packing::portable(caps, groups, Direction::Forward, [2, 3]);
+        assert!(forward(&none, &own_weights, None, false).unwrap_err().to_string().contains("groups"));
+    }
     // A packing for the other kernel, either way.
     assert!(forward(&other, &other_weights, None, false).is_err());
     assert!(conv2d_3x3::forward(&own, &x, &own_weights, None, Activation::None, &y, false).is_err());

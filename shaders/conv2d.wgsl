@@ -1,6 +1,6 @@
 // Convolution of any kernel size, stride and padding: y = activation(conv(x, w) + bias).
 //
-// The portable kernel: no subgroups, no alignment. One invocation computes 4 neighbouring pixels of 4 output channels in
+// The kernel for any size: no subgroups, no alignment. One invocation computes 4 neighbouring pixels of 4 output channels in
 // registers: per tap 4 pixel loads and 4 weight loads against 16 multiply-adds. It also computes the input gradient of a
 // transposed convolution, whose weights are stored the other way round.
 

@@ -86,17 +86,7 @@ struct Params {
 
 // A row of the window: the value left of the tile, its eight columns, and the value right of it.
 struct Line { l: f32, a: vec4f, b: vec4f, r: f32 }
-struct Window { i0: Line, i1: Line, i2: Line, i3: Line, i4: Line, i5: Line }
 struct Row { lo: vec4f, hi: vec4f }
-struct Tile { r0: Row, r1: Row, r2: Row, r3: Row }
-struct Taps { top: vec3f, middle: vec3f, bottom: vec3f }
-
-fn taps(top: vec3f, middle: vec3f, bottom: vec3f) -> Taps {
-    if (REVERSED == 1u) {
-        return Taps(bottom.zyx, middle.zyx, top.zyx);
-    }
-    return Taps(top, middle, bottom);
-}
 
 // Two rows of the window from a load: the quads left of, in, in and right of the tile, of one row and of the next.
 fn upper(v: vec4f) -> Line {
@@ -113,19 +103,6 @@ fn add_line(sum: Row, w: vec3f, i: Line) -> Row {
     let lo = sum.lo + w.x * vec4f(i.l, i.a.xyz) + w.y * i.a + w.z * vec4f(i.a.yzw, right_of_a);
     let hi = sum.hi + w.x * vec4f(left_of_b, i.b.xyz) + w.y * i.b + w.z * vec4f(i.b.yzw, i.r);
     return Row(lo, hi);
-}
-
-fn add_lines(sum: Row, w: Taps, i: Line, j: Line, k: Line) -> Row {
-    return add_line(add_line(add_line(sum, w.top, i), w.middle, j), w.bottom, k);
-}
-
-fn add_channel(sum: Tile, w: Taps, v: Window) -> Tile {
-    return Tile(
-        add_lines(sum.r0, w, v.i0, v.i1, v.i2),
-        add_lines(sum.r1, w, v.i1, v.i2, v.i3),
-        add_lines(sum.r2, w, v.i2, v.i3, v.i4),
-        add_lines(sum.r3, w, v.i3, v.i4, v.i5),
-    );
 }
 
 // Where the first and the second quad of a row of the tile lie in y, and whether they lie in the image.

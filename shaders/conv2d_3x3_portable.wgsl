@@ -47,33 +47,11 @@ struct Params {
 @group(0) @binding(4) var<storage, read_write> y: array<VOut>; // [N, Cout, H, W / 4]
 @group(0) @binding(5) var<storage, read> scales: array<vec2f>; // [N, Cin]: scale, shift
 
-struct Window { i0: Line, i1: Line, i2: Line, i3: Line, i4: Line, i5: Line }
-struct Taps { top: vec3f, middle: vec3f, bottom: vec3f }
-struct Tile { r0: vec4f, r1: vec4f, r2: vec4f, r3: vec4f }
+alias Row = vec4f;
 struct Four { a: Tile, b: Tile, c: Tile, d: Tile } // tiles of four output channels
 
-fn taps(top: vec3f, middle: vec3f, bottom: vec3f) -> Taps {
-    if (REVERSED == 1u) {
-        return Taps(bottom.zyx, middle.zyx, top.zyx);
-    }
-    return Taps(top, middle, bottom);
-}
-
-fn add_line(sum: vec4f, w: vec3f, i: Line) -> vec4f {
+fn add_line(sum: Row, w: vec3f, i: Line) -> Row {
     return sum + w.x * vec4f(i.l, i.a.xyz) + w.y * i.a + w.z * vec4f(i.a.yzw, i.r);
-}
-
-fn add_lines(sum: vec4f, w: Taps, i: Line, j: Line, k: Line) -> vec4f {
-    return add_line(add_line(add_line(sum, w.top, i), w.middle, j), w.bottom, k);
-}
-
-fn add_channel(sum: Tile, w: Taps, v: Window) -> Tile {
-    return Tile(
-        add_lines(sum.r0, w, v.i0, v.i1, v.i2),
-        add_lines(sum.r1, w, v.i1, v.i2, v.i3),
-        add_lines(sum.r2, w, v.i2, v.i3, v.i4),
-        add_lines(sum.r3, w, v.i3, v.i4, v.i5),
-    );
 }
 
 // Adds an input channel to four output channels, whose taps lie in nine vec4.
@@ -101,7 +79,7 @@ fn place(p: Params, n: u32, co: u32, row: u32, quad: u32) -> u32 {
 }
 
 // Of a row past the last one it is the last one.
-fn get_row(p: Params, n: u32, co: u32, row: u32, quad: u32) -> vec4f {
+fn get_row(p: Params, n: u32, co: u32, row: u32, quad: u32) -> Row {
     return V(y[place(p, n, co, min(row, p.height - 1u), quad)]);
 }
 
@@ -132,7 +110,7 @@ fn first_four(p: Params, n: u32, co: u32, row: u32, quad: u32) -> Four {
     );
 }
 
-fn put_row(p: Params, n: u32, co: u32, row: u32, quad: u32, value: vec4f) {
+fn put_row(p: Params, n: u32, co: u32, row: u32, quad: u32, value: Row) {
     if (row < p.height) {
         y[place(p, n, co, row, quad)] = VOut(activate(value, ACTIVATION));
     }

@@ -2,7 +2,7 @@
 // gx[n, ci, iy, ix] = bias[ci] + sum over co, ky, kx of g[n, co, oy, ox] * w[co, ci, ky, kx]
 //     where oy * stride - padding + ky = iy, and ox alike.
 //
-// The portable kernel: one invocation gathers one pixel of 4 channels, so nothing is scattered and no atomics are needed.
+// The kernel for any size: one invocation gathers one pixel of 4 channels, so nothing is scattered and no atomics are needed.
 
 struct Params {
     g: vec2u,  // offset, stride

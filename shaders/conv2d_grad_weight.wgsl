@@ -1,7 +1,7 @@
 // Weight gradient of a convolution of any kernel size, stride and padding:
 // gw[co, ci, ky, kx] = sum over n, oy, ox of g[n, co, oy, ox] * x[n, ci, oy * stride - padding + ky, ox * stride - padding + kx].
 //
-// The portable kernel: a workgroup a weight. Its invocations stride over the pixels of all samples and add up in a fixed
+// The kernel for any size: a workgroup a weight. Its invocations stride over the pixels of all samples and add up in a fixed
 // tree, so the result repeats bit for bit.
 
 override WG: u32 = 64u;

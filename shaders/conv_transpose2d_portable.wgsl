@@ -1,6 +1,6 @@
 // Transposed convolution 2x2, stride 2, without subgroups: y[n, co, 2i + a, 2j + b] = bias[co] + sum over ci of x[n, ci, i, j] * w[ci, co, a, b].
 //
-// One invocation computes four neighbouring output channels at 4 pixels of x: 64 sums, 5 loads against 64 multiply-adds (6 where the weights
+// One invocation computes four neighbouring output channels at 4 pixels of x: 64 sums, 5 loads against 64 multiply-adds (9 where the weights
 // lie at no multiple of four values, SHIFT). Needs a width that is a multiple of 4; conv2d_grad_input.wgsl takes the rest.
 
 override WG: u32 = 64u;

@@ -4,7 +4,8 @@ use cvdm::gpu::{Caps, Matrices};
 use cvdm::kernels::conv2d::{self, Activation, Conv2d, Direction};
 use cvdm::kernels::conv2d_3x3::{self, Input, Output, Packing, Variant};
 use cvdm::kernels::{
-    conv_transpose2d as up, conv2d_3x3_cooperative, conv2d_3x3_portable, instance_norm as norm, split_sum, winograd,
+    conv_transpose2d as up, conv2d_3x3_cooperative, conv2d_3x3_grad_weight, conv2d_3x3_portable, instance_norm as norm,
+    split_sum, winograd,
 };
 use cvdm::tape::{Convolution, Wanted, WeightGradient};
 use cvdm::tensor::Shape;
@@ -181,12 +182,14 @@ impl ThreeByThree {
                 r.tape.freeze();
                 r.tape.store_halves()?;
             }
-            // Winograd's algorithm, which a tape that recomputes does without, and matrices have cases of their own. So what is measured here
-            // is another question than a network's that does not recompute, and its answer another line among the kept ones.
+            // Winograd's algorithm, which a tape that recomputes does without, matrices and the kernel without subgroups have cases of their own;
+            // where one of the latter is ahead, this is the fixed choice. What is measured here is another question than a network's that does
+            // not recompute, and its answer another line among the kept ones.
             r.tape.recompute();
             let variant = match r.tape.convolution(Wanted { direction, x, channels: to, moments: forward })? {
                 Convolution::Direct(variant) => variant,
-                _ => Variant::of_halves(caps, x, to),
+                _ if how == How::Halves => Variant::of_halves(caps, x, to),
+                _ => Variant::fixed(caps, x, to),
             };
             let stored = if how == How::Halves { Recording::halves } else { Recording::tensor };
             let scales = if how == How::Normalised { Some(r.tensor(norm::stats(x))?) } else { None };
@@ -218,9 +221,14 @@ fn weight_gradient(shaders: Shaders, x: Shape, to: usize, normalised: bool, grou
     let to_others = if to == x.c { String::new() } else { format!(" to {to}") };
     let on = format!("3×3 of {x}{to_others}{}", if normalised { ", normalised" } else { "" });
     case(shaders, on, move |r| {
-        let portable = shaders == PORTABLE_GRAD_WEIGHT;
-        let (caps, how) =
-            (r.tape.caps(), if portable { WeightGradient::Portable } else { r.tape.weight_gradient(x, to)? });
+        let caps = r.tape.caps();
+        let fixed = WeightGradient::Subgroups(conv2d_3x3_grad_weight::Variant::fixed(caps, to));
+        let how = if shaders == PORTABLE_GRAD_WEIGHT {
+            WeightGradient::Portable
+        } else {
+            // Where the other kernel is ahead, the fixed choice of this one.
+            Some(r.tape.weight_gradient(x, to)?).filter(|&how| how != WeightGradient::Portable).unwrap_or(fixed)
+        };
         let parts = how.parts(caps, x, to);
         let scales = if normalised { Some(r.tensor(norm::stats(x))?) } else { None };
         let (x, g) = (r.tensor(x)?, r.tensor(Shape { c: to, ..x })?);

@@ -20,7 +20,7 @@ pub struct OpenOptions {
     /// Compile shaders with wgpu's bounds checks and loop bounding. Off by default: the shaders are this crate's own
     /// and are tested in both modes.
     pub checked_shaders: bool,
-    /// Pretend that the adapter has no subgroup operations, so that the portable kernels run.
+    /// Pretend that the adapter has no subgroup operations, so that the kernels without them run.
     pub without_subgroups: bool,
     /// Deal work out as for a GPU though the adapter is a CPU, so that what GPUs run can be tried there, slowly and with small tensors: loops
     /// that Mesa's llvmpipe would end early are refused, not dealt out.
@@ -29,7 +29,8 @@ pub struct OpenOptions {
     /// folder. `None`: a fixed choice.
     ///
     /// Some answers change a result in its last digits: those about weight gradients, and on GPUs those about slices of a convolution's channels
-    /// (the order of a sum, or [an algorithm](crate::kernels::conv2d_3x3_grad_weight::Variant::winograd) that rounds 1.4 times as much).
+    /// (the order of a sum, or [an algorithm](crate::kernels::conv2d_3x3_grad_weight::Variant::winograd) that rounds 1.4 times as much) and those for
+    /// kernels without subgroups, behind which a norm takes its moments from the map.
     /// [Winograd's algorithm for maps](crate::kernels::winograd) rounds a few times as much. For halves, direct sums and
     /// [matrices](OpenOptions::matrices) differ by the rounding of normalised inputs. The batch is part of a shape, so a sample may differ by as
     /// much from one size of group to another.

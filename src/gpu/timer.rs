@@ -63,7 +63,7 @@ impl Timer {
     /// The nanoseconds of each pass, after the submission.
     ///
     /// # Errors
-    /// As [`Gpu::read`]; [`Error::Device`] if the device has left a timestamp out, or they do not follow each other.
+    /// As [`Gpu::read`]; [`Error::Limit`] if the device has left a timestamp out, or they do not follow each other.
     pub fn nanoseconds(&self, gpu: &Gpu) -> Result<Vec<f64>> {
         let bytes = gpu.read(&self.resolved, 0, u64::from(self.capacity) * 16)?;
         let ticks: Vec<u64> = bytes.chunks_exact(8).map(bytemuck::pod_read_unaligned).collect();
@@ -77,7 +77,7 @@ fn spans(ticks: &[u64], nanoseconds_per_tick: f32) -> Result<Vec<f64>> {
         [begin, end] if begin > 0 && end < u64::MAX && begin <= end => {
             Ok((end - begin) as f64 * f64::from(nanoseconds_per_tick))
         }
-        _ => Err(Error::Device(format!("the device's timestamps tell no time: {t:?}"))),
+        _ => Err(Error::Limit(format!("the device's timestamps tell no time: {t:?}"))),
     };
     ticks.chunks_exact(2).map(span).collect()
 }

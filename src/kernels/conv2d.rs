@@ -1,4 +1,4 @@
-//! Convolution: the description, the portable kernels for any size, and which kernel runs.
+//! Convolution: the description, the kernels for any size, and which kernel runs.
 
 use bytemuck::{Pod, Zeroable};
 

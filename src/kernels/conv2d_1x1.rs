@@ -32,7 +32,7 @@ const BUSY: usize = 1024;
 const LEAST_QUADS: usize = 8;
 
 /// Whether these kernels take a convolution of this input with so many output channels. They work on quads of pixels. With few
-/// channels on one side, as in a network's head, most of a tile is empty and they are still faster than the portable kernels; with
+/// channels on one side, as in a network's head, most of a tile is empty and they are still faster than the kernels of any size; with
 /// few on both there is nothing to share.
 pub fn suits(spec: Conv2d, x: Shape, out_channels: usize) -> bool {
     spec == Conv2d::same(1) && x.plane().is_multiple_of(4) && (x.c.min(out_channels) >= 4 || x.c.max(out_channels) >= 8)

@@ -22,25 +22,25 @@ pub(super) static PACK_IMAGES: Shader =
     shader!("pack_weights", "images", ["grid", "quads", "shifted", "image", "input_image", "taps"]);
 pub(super) static FORWARD: Shader = shader!(
     "conv2d_3x3",
-    ["grid", "quads", "activation", "input_storage", "weights_storage", "scales", "whole"],
+    ["grid", "quads", "activation", "input_storage", "weights_storage", "scales", "window", "whole"],
     Subgroups
 );
 pub(super) static FORWARD_SLICES: Shader = shader!(
     "conv2d_3x3",
     "slices",
-    ["grid", "quads", "activation", "input_storage", "weights_storage", "scales", "slices"],
+    ["grid", "quads", "activation", "input_storage", "weights_storage", "scales", "window", "slices"],
     Subgroups
 );
 pub(super) static FORWARD_UNIFORM: Shader = shader!(
     "conv2d_3x3",
     "uniform",
-    ["grid", "quads", "activation", "input_storage", "weights_uniform", "scales", "whole"],
+    ["grid", "quads", "activation", "input_storage", "weights_uniform", "scales", "window", "whole"],
     Subgroups
 );
 pub(super) static FORWARD_IMAGES: Shader = shader!(
     "conv2d_3x3",
     "images",
-    ["grid", "quads", "activation", "image", "input_image", "weights_image", "scales", "whole"],
+    ["grid", "quads", "activation", "image", "input_image", "weights_image", "scales", "window", "whole"],
     Subgroups
 );
 
@@ -168,7 +168,7 @@ impl Packing {
             workgroup: Slices::lone(groups),
             chunk: in_channels,
             chunks: 1,
-            blocks: out_channels.div_ceil(4 * groups),
+            blocks: out_channels.div_ceil(4 * groups.max(1)),
             block_stride: in_channels * groups * per_group,
             channel_stride: groups * per_group,
             in_place: false,
@@ -205,12 +205,21 @@ impl Packing {
         self.direction == Direction::Backward
     }
 
-    /// Refuses a packing for the other kernel than this one. Of [`Packing::portable`], how many groups it has.
-    pub(super) fn lanes_of(&self, portable: bool) -> Result<usize> {
+    /// Refuses a packing for the other kernel than this one.
+    fn expect_portable(&self, portable: bool) -> Result<()> {
         if self.portable == portable {
-            return Ok(self.workgroup.lanes);
+            return Ok(());
         }
         Err(crate::Error::shape("weights packed for the 3×3 kernel with subgroups are not those of the one without"))
+    }
+
+    /// The groups of a [portable](Packing::portable) packing; refuses others, and other numbers than 1 and 2.
+    pub(super) fn groups(&self) -> Result<usize> {
+        self.expect_portable(true)?;
+        match self.workgroup.lanes {
+            groups @ 1..=2 => Ok(groups),
+            other => Err(crate::Error::shape(format!("a convolution of {other} groups of channels; 1 or 2 exist"))),
+        }
     }
 
     /// Refuses another tensor than the packed weights, or, where they are read in place, the weights.
@@ -372,7 +381,7 @@ pub fn forward<'i, 'o>(
     let &Packing { variant, in_channels, out_channels, workgroup, .. } = packing;
     let (input, Output { y, tiles: moments }) = (input.into(), output.into());
     let x = input.x;
-    packing.lanes_of(false)?;
+    packing.expect_portable(false)?;
     input.check()?;
     x.expect("the convolution's input", Shape { c: in_channels, ..x.shape })?;
     y.expect("the convolution's output", SPEC.output(x.shape, out_channels)?)?;

@@ -1,12 +1,11 @@
 //! The 3×3 convolution (stride 1, padding 1) and its weight gradient on adapters without subgroups, of images whose width is a multiple of
-//! four. The portable kernels of any size ([`super::conv2d`]) do the same with as many loads as multiply-adds, and take some twenty times as long.
+//! four. The kernels of any size ([`super::conv2d`]) load a value for every two multiply-adds, and in the weight gradient two for each.
 
 use bytemuck::{Pod, Zeroable};
 
-use super::call::distinct;
+use super::call::{ITERATIONS, distinct};
 use super::conv2d::{Activation, Conv2d};
 use super::conv2d_3x3::{Input, NO_SCALES, Packing, SPEC, Start};
-use super::conv2d_3x3_grad_weight::splits;
 use super::split_sum::Parts;
 use super::{Call, Span, grid, shader};
 use crate::Result;
@@ -15,7 +14,7 @@ use crate::tensor::{Shape, View};
 
 pub(super) static FORWARD: Shader = shader!(
     "conv2d_3x3_portable",
-    ["grid", "quads", "activation", "input_storage", "weights_storage", "scales", "lines"]
+    ["grid", "quads", "activation", "input_storage", "weights_storage", "scales", "lines", "window"]
 );
 pub(super) static GRAD_WEIGHT: Shader = shader!(
     "conv2d_3x3_portable_grad_weight",
@@ -26,17 +25,24 @@ pub(super) static GRAD_WEIGHT: Shader = shader!(
 const ROWS: usize = 4;
 /// And of one in the weight gradient.
 const GRADIENT_ROWS: usize = 2;
-/// Tiles of a split, at least: an invocation leaves 144 partial sums, an eighth of what it multiplies for a tile.
-const LEAST: usize = 16;
 
 /// Whether these kernels take this convolution of images of this shape.
 pub fn suits(spec: Conv2d, x: Shape) -> bool {
     spec == SPEC && x.w.is_multiple_of(4)
 }
 
-/// Invocations of a workgroup: two of the largest subgroups, and on software adapters so few that small images keep every thread at work.
-fn workgroup(caps: Caps) -> usize {
+/// Invocations of a workgroup, as many as a subgroup has at most; on software adapters so few that small images keep every thread at work.
+pub(super) fn workgroup(caps: Caps) -> usize {
     if caps.software { 16 } else { 64 }
+}
+
+/// Splits of a weight gradient whose invocations take so many `blocks` of channels each: enough to fill the adapter, but so that each walks over
+/// some of the work's tiles, of which one is as much as writing and adding up eight partial sums of a weight, and on software adapters over no more
+/// than [loops](Call::loops) may.
+pub(super) fn splits(caps: Caps, blocks: usize, work: usize) -> usize {
+    let (workgroups, least, loops) = if caps.software { (16, 16, ITERATIONS / 3) } else { (1024, 8, usize::MAX) };
+    let filling = (workgroups * workgroup(caps)).div_ceil(blocks);
+    filling.min(work.div_ceil(least)).max(work.div_ceil(loops)).max(1)
 }
 
 #[derive(Clone, Copy, Pod, Zeroable)]
@@ -80,7 +86,7 @@ pub fn forward<'a>(
 ) -> Result<Call> {
     let input = input.into();
     let Input { x, scales } = input;
-    let groups = packing.lanes_of(true)?;
+    let groups = packing.groups()?;
     let [in_channels, out_channels] = packing.channels();
     input.check()?;
     x.expect("the convolution's input", Shape { c: in_channels, ..x.shape })?;
@@ -163,7 +169,7 @@ fn tiles(x: Shape) -> usize {
 /// What [`grad_weight`] leaves.
 pub fn parts(caps: Caps, x: Shape, out_channels: usize) -> Parts {
     let pairs = out_channels.div_ceil(4) * x.c.div_ceil(4);
-    let splits = splits(caps, pairs.div_ceil(workgroup(caps)), tiles(x)).min(tiles(x).div_ceil(LEAST));
+    let splits = splits(caps, pairs, tiles(x));
     let padded = x.c.next_multiple_of(4) * 9;
     Parts { splits, rows: out_channels, row: x.c * 9, padded, bias: out_channels }.within(caps)
 }

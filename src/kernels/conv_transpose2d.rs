@@ -1,6 +1,6 @@
 //! Transposed convolution with stride 2, kernel 2×2 or 3×3: the U-Net's upscaling.
 //!
-//! Weights are `[Cin, Cout, K, K]`: those of the convolution whose adjoint this is. So every size has portable kernels in
+//! Weights are `[Cin, Cout, K, K]`: those of the convolution whose adjoint this is. So every size has kernels in
 //! [`super::conv2d`] already; the 2×2 one has faster ones, here for adapters with subgroups and in
 //! `conv_transpose2d_portable` for those without.
 

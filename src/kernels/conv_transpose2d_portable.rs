@@ -4,7 +4,7 @@
 use bytemuck::{Pod, Zeroable};
 
 use super::conv_transpose2d::{flops, output};
-use super::conv2d_3x3_grad_weight::splits;
+use super::conv2d_3x3_portable::{splits, workgroup};
 use super::split_sum::Parts;
 use super::{Call, Span, grid, shader};
 use crate::gpu::{Caps, Shader};
@@ -20,14 +20,6 @@ pub(super) static GRAD_INPUT: Shader = shader!(
 );
 pub(super) static GRAD_WEIGHT: Shader =
     shader!("conv_transpose2d_portable_grad_weight", ["grid", "quads", "input_storage", "second_storage", "by_tap"]);
-
-/// Quads of a split, at least: an invocation leaves 64 partial sums, a quarter of what it multiplies for a quad.
-const LEAST: usize = 16;
-
-/// Invocations of a workgroup.
-fn workgroup(caps: Caps) -> usize {
-    if caps.software { 16 } else { 64 }
-}
 
 #[derive(Clone, Copy, Pod, Zeroable)]
 #[repr(C)]
@@ -133,8 +125,7 @@ struct GradWeight {
 /// What [`grad_weight`] leaves; its weight is one row.
 pub(super) fn parts(caps: Caps, x: Shape, out_channels: usize) -> Parts {
     let pairs = out_channels.div_ceil(4) * x.c.div_ceil(4);
-    let quads = x.n * x.plane() / 4;
-    let splits = splits(caps, pairs.div_ceil(workgroup(caps)), quads).min(quads.div_ceil(LEAST));
+    let splits = splits(caps, pairs, x.n * x.plane() / 4);
     let row = x.c * out_channels * 4;
     Parts { splits, rows: 1, row, padded: row, bias: out_channels }.within(caps)
 }

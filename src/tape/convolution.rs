@@ -53,7 +53,7 @@ enum Kernels {
     /// [`conv2d_1x1`].
     OneByOne,
     /// [`conv2d`], of any size.
-    Portable,
+    AnySize,
 }
 
 impl Kernels {
@@ -64,7 +64,7 @@ impl Kernels {
         } else if conv2d_1x1::suits(spec, x, out_channels) {
             Self::OneByOne
         } else {
-            Self::Portable
+            Self::AnySize
         }
     }
 }
@@ -111,7 +111,7 @@ impl Tape {
                 self.conv2d_3x3(forward, x, weight, bias_there, activation, y, false)?;
             }
             Kernels::OneByOne => self.conv2d_1x1(forward, x, weight, bias_there, activation, y, false)?,
-            Kernels::Portable => {
+            Kernels::AnySize => {
                 self.push([conv2d::forward(spec, x, weight, bias_there, activation, y, false)?]);
             }
         }
@@ -261,7 +261,7 @@ impl Tape {
     }
 
     /// Whether a 3×3 convolution with a stride is faster as one at every pixel, of which most are left out: the kernels for stride 1
-    /// do stride²'s work at ten times the speed of the portable ones and more, in all three directions.
+    /// do stride²'s work at ten times the speed of those of any size and more, in all three directions.
     fn suits_with_stride_1(&self, spec: Conv2d, x: Shape) -> bool {
         let Conv2d { kernel, stride, padding } = spec;
         (kernel, stride, padding) == (3, 2, 1)
@@ -332,7 +332,7 @@ impl Tape {
                 self.push([conv2d_1x1::grad_weight(input.x, g, &sums)?]);
                 self.push([split_sum::sum_splits(parts, &sums, 0, &gw, add_w)?]);
             }
-            Kernels::Portable => self.push([conv2d::grad_weight(spec, input.x, g, &gw, add_w)?]),
+            Kernels::AnySize => self.push([conv2d::grad_weight(spec, input.x, g, &gw, add_w)?]),
         }
         self.bias_gradient(g, &gb, add_b)
     }
@@ -357,7 +357,7 @@ impl Tape {
                 self.conv2d_3x3(backward, g, weight, None, nothing, gx, add)?;
             }
             Kernels::OneByOne => self.conv2d_1x1(backward, g, weight, None, nothing, gx, add)?,
-            Kernels::Portable => self.push([conv2d::grad_input(spec, g, weight, None, nothing, gx, add)?]),
+            Kernels::AnySize => self.push([conv2d::grad_input(spec, g, weight, None, nothing, gx, add)?]),
         }
         Ok(())
     }

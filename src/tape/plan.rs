@@ -374,7 +374,7 @@ impl Plan {
     /// Replays once with a timestamp pair around every call: the nanoseconds of each.
     ///
     /// # Errors
-    /// [`Error::Limit`] if the adapter has no timestamps.
+    /// [`Error::Limit`] if the adapter has no timestamps, or they tell no time.
     pub fn profile(&self) -> Result<Vec<f64>> {
         let timer = Timer::new(&self.gpu, self.steps.len() as u32)?;
         self.gpu.submit(|encoder| {

@@ -1,7 +1,7 @@
 //! Transposed convolutions, with stride 2, and their gradients: which kernels do them.
 //!
 //! A 2×2 kernel has shaders of its own. A 3×3 one is the 3×3 convolution of the image with zeros between its pixels, whose kernels do
-//! four times the work at ten times the speed of the portable ones and more, in all three directions; as a convolution with stride 2
+//! four times the work at ten times the speed of those of any size and more, in all three directions; as a convolution with stride 2
 //! is one at every pixel, of which most are left out.
 
 use super::{Op, Tape};

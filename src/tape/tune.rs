@@ -142,7 +142,7 @@ fn shaders() -> u32 {
 fn unless_untold<T>(told: Result<T>) -> Result<Option<T>> {
     match told {
         Ok(told) => Ok(Some(told)),
-        Err(Error::Device(_)) => Ok(None),
+        Err(Error::Limit(_)) => Ok(None),
         Err(other) => Err(other),
     }
 }

@@ -19,7 +19,7 @@ pub fn run(open: impl FnOnce() -> Result<Gpu>) -> Result<()> {
     let gpu = open()?;
     let caps = gpu.caps();
     say!("chosen: {}", gpu.summary().name);
-    say!("  subgroup operations: {}", if caps.subgroups { "yes" } else { "no (the portable kernels run)" });
+    say!("  subgroup operations: {}", if caps.subgroups { "yes" } else { "no (kernels without them run)" });
     match caps.matrices {
         Some(matrices) => say!("  cooperative matrices of halves: {0} × {0}", matrices.side),
         None => say!("  cooperative matrices: not in use (--matrices uses them where there are any)"),

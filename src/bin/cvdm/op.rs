@@ -29,7 +29,7 @@ pub struct OpArgs {
     /// Replace results that the folder holds already.
     #[arg(long)]
     force: bool,
-    /// Use the portable kernels even where the adapter has subgroup operations.
+    /// Use the kernels for adapters without subgroup operations even where there are some.
     #[arg(long)]
     portable: bool,
     #[command(flatten)]
