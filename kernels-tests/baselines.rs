@@ -191,7 +191,7 @@ fn convolutions_of_norms_and_all_their_gradients() {
 }
 
 /// Both kernels, into a channel range of what the next one reads, which something else reads too: so the second one's input gradient
-/// is added. Of widths that the kernels with subgroups take and of others.
+/// is added. Of widths that the kernels for their size take and of others.
 #[test]
 fn transposed_convolutions_and_all_their_gradients() {
     for (kernel, width) in [(2, 4), (2, 3), (3, 4), (3, 3)] {

@@ -190,7 +190,7 @@ fn norms_merge_the_moments_of_tiles() {
 }
 
 /// A measured convolution and its norm, as networks record them, are the two without moments up to rounding; the map is read once
-/// less, and where the portable kernels run nothing is measured.
+/// less, and without subgroups nothing is measured.
 #[test]
 fn the_tape_measures_where_it_can() {
     let (shape, spec) = (Shape::new(2, 3, 8, 16), Conv2d::same(3));

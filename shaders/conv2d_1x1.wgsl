@@ -8,7 +8,7 @@
 // compiles in a fifth of the time (Mesa 25.0).
 //
 // Measured on llvmpipe (two cores, the 1x1 convolutions of SR3's U-Net, 16 to 256 channels): 15 GFLOP/s in both directions, where
-// the portable kernels reach 3.7 forward and 0.5 back: their gradient loads five values for four multiply-adds, and a load is a
+// the kernels of any size reach 3.7 forward and 0.5 back: their gradient loads five values for four multiply-adds, and a load is a
 // loop over lanes there.
 
 override HAS_BIAS: u32 = 0u;

@@ -5,7 +5,7 @@
 // would belong to the smallest outputs, and a 16 x 16 weight over 4096 pixels keep four invocations busy. Neighbouring
 // invocations read neighbouring quads.
 //
-// Measured on llvmpipe as conv2d_1x1.wgsl: 11 GFLOP/s, the portable kernel 0.25: a workgroup a weight, two loads a multiply-add.
+// Measured on llvmpipe as conv2d_1x1.wgsl: 11 GFLOP/s, the kernel of any size 0.25: a workgroup a weight, two loads a multiply-add.
 
 override CHANNELS: u32 = 8u; // output channels that an invocation keeps: 8, 4 or 1
 

@@ -1,4 +1,4 @@
-// Lays 3x3 weights out for conv2d_3x3.wgsl, in the order in which it reads them: [chunk][block][input channel][lane][vec4].
+// Lays 3x3 weights out for conv2d_3x3.wgsl and conv2d_3x3_portable.wgsl, in the order in which it reads them: [chunk][block][input channel][lane][vec4].
 // A chunk is a range of input channels; a block the output channels of some lanes; a lane's vec4s hold the nine taps of one of its 1, 2 or 4
 // output channels after the other's, and zeros up to a whole vec4 or where there is no channel. For the input gradient input and output
 // channels are exchanged; those of four outputs lie as the convolution wants them, and are packed only where they begin within a vec4, their
