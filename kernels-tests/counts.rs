@@ -201,7 +201,7 @@ fn what_steps_cost_to_the_byte() {
     let expected = [
         [
             Cost { dispatches: 342, flops: 5_791_353_311, bytes: 271_024_460, copies: 262, copied: 82_205_952, shared: 24_534_848 },
-            Cost { dispatches: 341, flops: 5_803_197_311, bytes: 280_164_044, copies: 0, copied: 0, shared: 24_534_848 },
+            Cost { dispatches: 341, flops: 5_803_344_383, bytes: 281_405_132, copies: 0, copied: 0, shared: 24_534_848 },
             Cost { dispatches: 395, flops: 5_832_509_831, bytes: 630_050_444, copies: 0, copied: 0, shared: 32_679_488 },
             Cost { dispatches: 346, flops: 5_791_353_311, bytes: 271_024_588, copies: 455, copied: 173_886_560, shared: 24_534_848 },
         ],
