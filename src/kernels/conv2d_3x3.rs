@@ -49,9 +49,15 @@ pub(crate) const SPEC: Conv2d = Conv2d::same(3);
 /// Bytes of weights that a dispatch sees through a uniform binding: the array's size in `weights_uniform.wgsl`.
 const WINDOW: usize = 64 << 10;
 
+/// Whether a convolution of images of this shape is one that the 3×3 kernels take: these here with subgroups, those of
+/// [`super::conv2d_3x3_portable`] without.
+pub(super) fn is_three_by_three(spec: Conv2d, x: Shape) -> bool {
+    spec == SPEC && x.w.is_multiple_of(4)
+}
+
 /// Whether these kernels take this convolution of images of this shape.
 pub fn suits(caps: Caps, spec: Conv2d, x: Shape) -> bool {
-    caps.subgroups && spec == SPEC && x.w.is_multiple_of(4)
+    caps.subgroups && is_three_by_three(spec, x)
 }
 
 /// What a convolution reads: a feature map as it is or, with `scales`, normalised on the way.

@@ -5,7 +5,7 @@ use bytemuck::{Pod, Zeroable};
 
 use super::call::{ITERATIONS, distinct};
 use super::conv2d::{Activation, Conv2d};
-use super::conv2d_3x3::{Input, NO_SCALES, Packing, SPEC, Start};
+use super::conv2d_3x3::{Input, NO_SCALES, Packing, SPEC, Start, is_three_by_three};
 use super::split_sum::Parts;
 use super::{Call, Span, grid, shader};
 use crate::Result;
@@ -28,7 +28,7 @@ const GRADIENT_ROWS: usize = 2;
 
 /// Whether these kernels take this convolution of images of this shape.
 pub fn suits(spec: Conv2d, x: Shape) -> bool {
-    spec == SPEC && x.w.is_multiple_of(4)
+    is_three_by_three(spec, x)
 }
 
 /// Invocations of a workgroup, as many as a subgroup has at most; on software adapters so few that small images keep every thread at work.

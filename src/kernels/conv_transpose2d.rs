@@ -114,7 +114,7 @@ fn first_weight(weight: &View, image: bool) -> u32 {
     if image { 0 } else { weight.offset() as u32 / 4 }
 }
 
-pub(super) fn flops(x: Shape, out_channels: usize) -> usize {
+fn flops(x: Shape, out_channels: usize) -> usize {
     2 * x.len() * out_channels * 4
 }
 
@@ -150,7 +150,7 @@ pub fn forward(caps: Caps, kernel: usize, x: &View, weight: &View, bias: &View, 
     expect_values("the transposed convolution's bias", bias, Shape::vector(y.shape.c))?;
     distinct("the transposed convolution", &[y], &[x, weight, bias])?;
     if !caps.subgroups {
-        return Ok(portable::forward(caps, x, weight, bias, y));
+        return Ok(portable::forward(caps, x, weight, bias, y).costs(flops(x.shape, y.shape.c)));
     }
     let groups = (x.shape.plane() / 4).div_ceil(QUADS);
     let slices = Slices::filling(caps, SAMPLES * groups, y.shape.c, x.shape.c, 4);
@@ -215,7 +215,7 @@ pub fn grad_input(caps: Caps, kernel: usize, g: &View, weight: &View, gx: &View,
     expect_values("the transposed convolution's weight", weight, Shape::new(gx.shape.c, g.shape.c, 2, 2))?;
     distinct("the transposed convolution's input gradient", &[gx], &[g, weight])?;
     if !caps.subgroups {
-        return Ok(portable::grad_input(caps, g, weight, gx, accumulate));
+        return Ok(portable::grad_input(caps, g, weight, gx, accumulate).costs(flops(gx.shape, g.shape.c)));
     }
     let groups = (gx.shape.plane() / 4).div_ceil(QUADS);
     let slices = Slices::filling(caps, SAMPLES * groups, gx.shape.c.div_ceil(2), g.shape.c, 1);
@@ -292,7 +292,7 @@ pub fn grad_weight(caps: Caps, x: &View, g: &View, sums: &View) -> Result<Call> 
     let out = parts.destination(sums)?;
     distinct("the transposed convolution's weight gradient", &[sums], &[x, g])?;
     if !caps.subgroups {
-        return Ok(portable::grad_weight(caps, x, g, parts, sums, out));
+        return Ok(portable::grad_weight(caps, x, g, parts, sums, out).costs(flops(x.shape, g.shape.c)));
     }
     let wg = lanes(caps, g.shape.c);
     let pairs = (x.shape.plane() / 4).div_ceil(2);

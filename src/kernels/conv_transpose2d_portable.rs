@@ -1,9 +1,8 @@
 //! The 2×2 transposed convolution and its gradients on adapters without subgroups, of images whose width is a multiple of four: what
-//! [`super::conv_transpose2d`] takes there. Shapes have been checked.
+//! [`super::conv_transpose2d`] takes there, which has checked the shapes and counts the operations.
 
 use bytemuck::{Pod, Zeroable};
 
-use super::conv_transpose2d::{flops, output};
 use super::conv2d_3x3_portable::{splits, workgroup};
 use super::split_sum::Parts;
 use super::{Call, Span, grid, shader};
@@ -61,7 +60,6 @@ pub(super) fn forward(caps: Caps, x: &View, weight: &View, bias: &View, y: &View
         .bind(bias)
         .bind(y)
         .stored(x, y)
-        .costs(flops(x.shape, y.shape.c))
 }
 
 #[derive(Clone, Copy, Pod, Zeroable)]
@@ -101,7 +99,6 @@ pub(super) fn grad_input(caps: Caps, g: &View, weight: &View, gx: &View, accumul
         .bind(weight)
         .bind(gx)
         .accumulates(gx, accumulate)
-        .costs(flops(gx.shape, g.shape.c))
 }
 
 #[derive(Clone, Copy, Pod, Zeroable)]
@@ -132,7 +129,6 @@ pub(super) fn parts(caps: Caps, x: Shape, out_channels: usize) -> Parts {
 
 /// With `out` values before the parts in `sums`.
 pub(super) fn grad_weight(caps: Caps, x: &View, g: &View, parts: Parts, sums: &View, out: u32) -> Call {
-    debug_assert_eq!(g.shape, output(x.shape, g.shape.c));
     let (co_blocks, ci_blocks) = (g.shape.c.div_ceil(4), x.shape.c.div_ceil(4));
     let total = x.shape.n * x.shape.plane() / 4;
     let share = total.div_ceil(parts.splits);
@@ -159,5 +155,4 @@ pub(super) fn grad_weight(caps: Caps, x: &View, g: &View, parts: Parts, sums: &V
         .bind(x)
         .bind(g)
         .bind(sums)
-        .costs(flops(x.shape, g.shape.c))
 }
